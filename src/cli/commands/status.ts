@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { formatBytes, formatDuration } from '../../platform/units.ts';
+import { configuredPlans } from '../../runtime/source-plans.ts';
+import { readStatus, type Status } from '../../runtime/status.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { openSession, type Session, type SharedFlags } from '../session.ts';
+import { type Paint, paintFor } from '../terminal.ts';
+
+interface StatusFlags extends SharedFlags {
+  readonly watch?: boolean;
+  readonly json?: boolean;
+}
+
+const WATCH_MS = 1000;
+const HOME_AND_CLEAR = '\u001b[H\u001b[2J';
+
+/** `slipway status`: never starts Redis. */
+export function addStatusCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('status')
+    .description('counts by state, rate, time left and the health of every destination')
+    .option('-w, --watch', 'refresh every second until Ctrl-C')
+    .option('--json', 'print JSON (one line per refresh)')
+    .addHelpText('after', '\nExample:\n  slipway status --json | jq .sources\n')
+    .action(async (flags: StatusFlags) => {
+      done(await status(flags));
+    });
+}
+
+async function status(flags: StatusFlags): Promise<ExitCode> {
+  const session = await openSession(flags, false);
+  for (;;) {
+    const now = await read(session);
+    const clear = flags.watch === true && flags.json !== true && process.stdout.isTTY ? HOME_AND_CLEAR : '';
+    const text =
+      flags.json === true
+        ? `${JSON.stringify(now)}\n`
+        : statusText(now, paintFor(process.stdout, process.env));
+    process.stdout.write(clear + text);
+    if (flags.watch !== true) return EXIT.ok;
+    await sleep(WATCH_MS);
+  }
+}
+
+async function read(session: Session): Promise<Status> {
+  const { config, log } = session;
+  return await readStatus({
+    plans: configuredPlans(config),
+    dataDir: config.dataDir,
+    redis: config.redis,
+    log,
+  });
+}
+
+/** What a person reads. */
+export function statusText(status: Status, paint: Paint): string {
+  const lines = [status.running ? paint.good('running') : 'not running'];
+  if (status.filesPerSecond >= 0.1) {
+    const eta = status.etaSeconds === null ? '' : `, ETA ${formatDuration(status.etaSeconds * 1000)}`;
+    lines.push(
+      `${status.filesPerSecond.toFixed(1)} files/s, ${formatBytes(Math.round(status.bytesPerSecond))}/s${eta}`,
+    );
+  }
+  if (status.sources.length === 0) lines.push('no sources yet: slipway run PATH --to DESTINATION');
+  for (const source of status.sources) {
+    const { name, discovered, uploaded, failed, skipped, pending, live } = source;
+    lines.push(
+      '',
+      `source ${name}${source.path === null ? '' : `  ${source.path}`}${source.running ? '' : '  (not running)'}`,
+    );
+    lines.push(
+      `  ${discovered} discovered = ${uploaded} uploaded + ${failed} failed + ${skipped} skipped + ${pending} pending`,
+    );
+    if (live !== null && live.pending > 0) {
+      lines.push(
+        `  ${live.unsettled} settling, ${live.waiting} waiting, ${live.active} in hand, ${live.delayed} to be tried again`,
+      );
+    }
+    if (live?.oldestWaiting != null) lines.push(`  oldest waiting since ${live.oldestWaiting}`);
+    if (live?.trouble != null) lines.push(`  ${paint.bad(live.trouble)}`);
+    if (source.manifest !== null) lines.push(`  manifest ${source.manifest}`);
+  }
+  for (const destination of status.destinations) {
+    const { name, origin, health, limit, inFlight, failure, lastTrouble } = destination;
+    const state = health === 'running' ? paint.good(health) : paint.bad(health);
+    lines.push('', `destination ${name}  ${origin}  ${state}`, `  ${inFlight} in flight, limit ${limit}`);
+    const reason = failure ?? lastTrouble;
+    if (reason !== null) lines.push(`  ${paint.bad(reason)}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,139 @@
+import { type Command, Option } from 'commander';
+import { SlipwayError } from '../../domain/errors.ts';
+import type { Receipt } from '../../domain/receipt.ts';
+import { formatBytes } from '../../platform/units.ts';
+import { acknowledgeDirect } from '../../runtime/acknowledgements.ts';
+import { chooseDestination, openChosen } from '../../runtime/destination-choice.ts';
+import { type DirectFile, type DirectResult, directUploader } from '../../runtime/direct-upload.ts';
+import { confirmPublic } from '../confirm-public.ts';
+import { EXIT, type ExitCode, exitCodeOfKind, worstExit } from '../exit-codes.ts';
+import { filesToUpload } from '../files-to-upload.ts';
+import { PRINT_FORMS, type PrintForm, printed } from '../print-forms.ts';
+import { logScreen, terminalScreen } from '../run-screen.ts';
+import { openSession, type SharedFlags, sessionHttp } from '../session.ts';
+
+interface UploadFlags extends SharedFlags {
+  readonly to?: string;
+  readonly print?: PrintForm;
+  readonly raw?: boolean;
+  readonly filename?: string;
+  readonly yes?: boolean;
+}
+
+/** `slipway upload`: direct, no queue, no Redis. */
+export function addUploadCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('upload')
+    .description(
+      'upload files now, without queue or Redis; one receipt (JSON line) per file, in the order named',
+    )
+    .argument('<file...>', 'files; - is the content of standard input')
+    .option('--to <destination>', 'a configured destination or a preset')
+    .addOption(
+      new Option('--print <form>', 'what to print of each file (default receipt)').choices(PRINT_FORMS),
+    )
+    .option('--raw', "same as --print raw: the API's own JSON, indented by two spaces")
+    .option('--filename <name>', 'what - is called at the destination', 'stdin')
+    .option('-y, --yes', 'I know that a public destination makes the files readable by anyone')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  slipway upload report.pdf --to dashscope --print ref\n  slipway upload *.png --to autoglm --yes --print url\n  cat notes.md | slipway upload - --filename notes.md --to openai\n',
+    )
+    .action(async (names: string[], flags: UploadFlags) => {
+      done(await upload(names, flags));
+    });
+}
+
+async function upload(names: readonly string[], flags: UploadFlags): Promise<ExitCode> {
+  const form = printForm(flags);
+  const session = await openSession(flags, false);
+  const { config, baseDir, env } = session;
+  const screen = process.stderr.isTTY ? terminalScreen(process.stderr, process.env) : logScreen(session.log);
+  const definition = chooseDestination(config, flags.to, baseDir);
+  const { files, cleanUp } = await filesToUpload(names, flags.filename ?? 'stdin');
+  const concurrency = definition.concurrency ?? config.worker.concurrency;
+  const http = sessionHttp(session, concurrency.max);
+  const destination = openChosen(definition, { http, env, log: screen.log });
+  const uploader = directUploader({
+    destination,
+    concurrency,
+    retry: config.retry,
+    send: http.send,
+    log: screen.log,
+  });
+  const stop = new AbortController();
+  let cutBy: ExitCode | null = null;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    cutBy = signal === 'SIGTERM' ? EXIT.sigterm : EXIT.sigint;
+    stop.abort();
+    release();
+  };
+  const release = (): void => {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, onSignal);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, onSignal);
+  try {
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    await acknowledgeDirect(destination, {
+      files: files.length,
+      bytes,
+      dataDir: config.dataDir,
+      confirm: (question) => confirmPublic(question, flags.yes === true),
+    });
+    const codes: ExitCode[] = [];
+    for await (const result of inOrder(files, concurrency.max, (file) =>
+      uploader.upload(file, stop.signal),
+    )) {
+      codes.push(show(result, form));
+    }
+    return worstExit(codes);
+  } catch (error) {
+    if (cutBy === null) throw error;
+    return cutBy;
+  } finally {
+    release();
+    screen.end();
+    await uploader.close();
+    await http.close();
+    await cleanUp();
+  }
+}
+
+function printForm(flags: UploadFlags): PrintForm {
+  if (flags.raw === true && flags.print !== undefined && flags.print !== 'raw') {
+    throw new SlipwayError('usage', { problem: '--raw and --print contradict each other: give one of them' });
+  }
+  return flags.raw === true ? 'raw' : (flags.print ?? 'receipt');
+}
+
+/** Prints one result and says what it means for the exit code. */
+function show({ receipt, stopped }: DirectResult, form: PrintForm): ExitCode {
+  const text = printed(receipt, form);
+  if (text !== null) process.stdout.write(`${text}\n`);
+  if (receipt.status === 'uploaded') return EXIT.ok;
+  process.stderr.write(`slipway: ${describe(receipt)}\n`);
+  if (stopped) return EXIT.stopped;
+  return exitCodeOfKind(receipt.error?.kind ?? 'internal');
+}
+
+function describe({ path, status, bytes, error }: Receipt): string {
+  return `${path} (${formatBytes(bytes)}) ${status}: ${error?.message ?? 'no reason given'}`;
+}
+
+/** Works ahead by `ahead` files and yields in the order of the input; memory stays bounded however many there are. */
+async function* inOrder(
+  files: readonly DirectFile[],
+  ahead: number,
+  work: (file: DirectFile) => Promise<DirectResult>,
+): AsyncGenerator<DirectResult> {
+  const started: Promise<DirectResult>[] = [];
+  for (const file of files) {
+    const result = work(file);
+    // A failure is thrown when its turn comes; until then it is nobody's unhandled rejection.
+    result.catch(() => undefined);
+    started.push(result);
+    const first = started.length >= ahead ? started.shift() : undefined;
+    if (first !== undefined) yield await first;
+  }
+  for (const result of started) yield await result;
+}

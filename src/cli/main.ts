@@ -1,0 +1,33 @@
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { buildProgram, UsageProblem } from './program.ts';
+
+/** Runs one command line and ends the process with its exit code. */
+async function main(): Promise<void> {
+  try {
+    process.exitCode = await buildProgram().run(process.argv);
+  } catch (error) {
+    if (error instanceof UsageProblem) {
+      process.exitCode = error.exitCode;
+    } else if (error instanceof SlipwayError) {
+      process.stderr.write(`slipway: ${error.message}\n`);
+      process.exitCode = exitCodeOf(error);
+    } else {
+      // A defect of ours. The stack goes to the log of whoever asks for it, never to a user who did nothing wrong.
+      process.stderr.write(
+        `slipway: unexpected: ${reasonOf(error)} (set SLIPWAY_LOG_LEVEL=debug for the details)\n`,
+      );
+      if (process.env.SLIPWAY_LOG_LEVEL === 'debug' && error instanceof Error)
+        process.stderr.write(`${error.stack}\n`);
+      process.exitCode = EXIT.internal;
+    }
+  }
+}
+
+// A reader that goes away (`slipway … | head`) is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok);
+  throw error;
+});
+
+await main();

@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { addConfigCommand } from './commands/config.ts';
+import { addDestinationsCommand } from './commands/destinations.ts';
+import { addRunCommand } from './commands/run.ts';
+import { addSandboxCommand } from './commands/sandbox.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addUploadCommand } from './commands/upload.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+
+/** A command line that could not be understood, or asked for help; commander has already printed what to say. */
+export class UsageProblem extends Error {
+  readonly exitCode: ExitCode;
+  constructor(exitCode: ExitCode) {
+    super('usage');
+    this.exitCode = exitCode;
+  }
+}
+
+/** Adds one command; its action tells its exit code to `done`. */
+export type AddCommand = (program: Command, done: (code: ExitCode) => void) => void;
+
+const COMMANDS: readonly AddCommand[] = [
+  addRunCommand,
+  addUploadCommand,
+  addStatusCommand,
+  addDestinationsCommand,
+  addConfigCommand,
+  addSandboxCommand,
+];
+
+/** The whole command line, described. */
+export function buildProgram(): { run(argv: readonly string[]): Promise<ExitCode> } {
+  let exitCode: ExitCode = EXIT.ok;
+  const program = new Command('slipway')
+    .description('Drop files into a folder, get URLs and ids out.')
+    .version(packageVersion())
+    .showHelpAfterError('(add --help for what it takes, with an example)')
+    .showSuggestionAfterError()
+    .exitOverride();
+  for (const add of COMMANDS) {
+    add(program, (code) => {
+      exitCode = code;
+    });
+  }
+  for (const command of everyCommand(program)) withSharedOptions(command);
+  return {
+    async run(argv) {
+      try {
+        await program.parseAsync(argv);
+      } catch (error) {
+        if (!(error instanceof CommanderError)) throw error;
+        throw new UsageProblem(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
+      }
+      return exitCode;
+    },
+  };
+}
+
+/** Flags carry no defaults of their own: flag > environment > file > default is decided in one place. */
+function withSharedOptions(command: Command): void {
+  command
+    .exitOverride()
+    .addOption(new Option('-c, --config <file>', 'config file (else $SLIPWAY_CONFIG, else ./slipway.yaml)'))
+    .addOption(
+      new Option('--log-level <level>', 'what is logged').choices([
+        'silent',
+        'error',
+        'warn',
+        'info',
+        'debug',
+      ]),
+    );
+}
+
+function everyCommand(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...everyCommand(child)]);
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,52 @@
+/** What a person sees on stderr: lines that stay, and one line at the bottom that is redrawn. */
+export interface Terminal {
+  readonly columns: number;
+  /** Prints a line above the progress line. */
+  say(line: string): void;
+  /** Redraws the bottom line. */
+  progress(line: string): void;
+  /** Removes the bottom line. */
+  end(): void;
+}
+
+const CLEAR_LINE = '\r\u001b[2K';
+
+/** @param stream a TTY */
+export function openTerminal(stream: NodeJS.WriteStream): Terminal {
+  let shown = '';
+  return {
+    get columns() {
+      return stream.columns > 0 ? stream.columns : 80;
+    },
+    say(line) {
+      stream.write(`${shown === '' ? '' : CLEAR_LINE}${line}\n${shown}`);
+    },
+    progress(line) {
+      if (line === shown) return;
+      stream.write(`${CLEAR_LINE}${line}`);
+      shown = line;
+    },
+    end() {
+      if (shown !== '') stream.write(CLEAR_LINE);
+      shown = '';
+    },
+  };
+}
+
+export interface Paint {
+  good(text: string): string;
+  bad(text: string): string;
+  faint(text: string): string;
+}
+
+/** Colour where the stream shows it and NO_COLOR (any value but the empty one) does not forbid it. */
+export function paintFor(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Paint {
+  const colour = stream.isTTY && (env.NO_COLOR === undefined || env.NO_COLOR === '');
+  const wrap = (code: string) => (text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return { good: wrap('32'), bad: wrap('31'), faint: wrap('2') };
+}
+
+/** File names may hold control characters (Unicode category Cc); a terminal must never act on them. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}

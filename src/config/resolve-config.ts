@@ -1,0 +1,70 @@
+import type { DestinationDefinition } from '../destinations/definition.ts';
+import { presetNames } from '../destinations/presets.ts';
+import { resolveDestination } from '../destinations/resolve-destination.ts';
+import { onlyDestination } from './cross-checks.ts';
+import type { Environment } from './env.ts';
+import { defaultManifest, placePath } from './place.ts';
+import type { ResolvedConfig, SourceConfig } from './resolved-config.ts';
+import { type ParsedConfig, sourceSchema } from './schema.ts';
+
+/** Paths made absolute, destinations put together, everything frozen. The config has passed every check. */
+export function resolveConfig(parsed: ParsedConfig, baseDir: string, env: Environment): ResolvedConfig {
+  const placed = (path: string): string => placePath(path, baseDir, env);
+  const only = onlyDestination(parsed.destinations);
+  const sources = mapRecord(parsed.sources, (source, name) => {
+    const destination = source.destination ?? only ?? '';
+    return placedSource({ ...source, name, destination }, placed);
+  });
+  return deepFrozen({
+    ...parsed,
+    dataDir: placed(parsed.dataDir),
+    network: { caFile: parsed.network.caFile === null ? null : placed(parsed.network.caFile) },
+    definitions: definitionsOf(parsed, Object.values(sources), baseDir),
+    sources,
+  });
+}
+
+/**
+ * A source made up on the command line (`run PATH --to X`), with the same defaults as one in the file.
+ * @param path absolute
+ */
+export function adHocSource(name: string, path: string, destination: string): SourceConfig {
+  const source = sourceSchema.parse({ path, destination });
+  return deepFrozen(placedSource({ ...source, name, destination }, (relative) => relative));
+}
+
+type NamedSource = ParsedConfig['sources'][string] & { readonly name: string; readonly destination: string };
+
+function placedSource(source: NamedSource, placed: (path: string) => string): SourceConfig {
+  const path = placed(source.path);
+  const manifest = source.manifest === undefined ? defaultManifest(path) : placed(source.manifest);
+  return { ...source, path, manifest };
+}
+
+function definitionsOf(
+  parsed: ParsedConfig,
+  sources: readonly SourceConfig[],
+  baseDir: string,
+): Record<string, DestinationDefinition> {
+  const configured = mapRecord(parsed.destinations, (config, name) =>
+    resolveDestination(name, config, baseDir),
+  );
+  const presets = sources
+    .map((source) => source.destination)
+    .filter((name) => !Object.hasOwn(configured, name) && presetNames().includes(name));
+  const implied = presets.map((name) => [name, resolveDestination(name, { preset: name }, baseDir)] as const);
+  return { ...configured, ...Object.fromEntries(implied) };
+}
+
+function mapRecord<From, To>(
+  record: Readonly<Record<string, From>>,
+  change: (value: From, key: string) => To,
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));
+}
+
+function deepFrozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const part of Object.values(value)) deepFrozen(part);
+  return Object.freeze(value);
+}

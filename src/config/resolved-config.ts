@@ -1,0 +1,31 @@
+import type { DestinationDefinition } from '../destinations/definition.ts';
+import type { IntakeOptions } from '../intake/options.ts';
+import type { ConcurrencyOptions } from '../pacing/options.ts';
+import type { RecordOptions } from '../record/options.ts';
+import type { ParsedConfig } from './schema.ts';
+
+/** One source with nothing left to decide. Durations are milliseconds, paths absolute. */
+export interface SourceConfig extends Readonly<IntakeOptions>, Readonly<Omit<RecordOptions, 'manifest'>> {
+  readonly name: string;
+  /** A key of `definitions`. */
+  readonly destination: string;
+  readonly manifest: string;
+}
+
+/** What the inside sees: frozen, every default filled in, every path absolute. */
+export interface ResolvedConfig {
+  readonly dataDir: string;
+  readonly redis: Readonly<ParsedConfig['redis']>;
+  readonly network: Readonly<ParsedConfig['network']>;
+  /** As written, for `config show`. */
+  readonly destinations: Readonly<ParsedConfig['destinations']>;
+  /** Every configured destination and every preset that a source names. */
+  readonly definitions: Readonly<Record<string, DestinationDefinition>>;
+  readonly sources: Readonly<Record<string, SourceConfig>>;
+  readonly queue: Readonly<ParsedConfig['queue']>;
+  readonly worker: { readonly concurrency: ConcurrencyOptions };
+  readonly retry: Readonly<ParsedConfig['retry']>;
+  readonly shutdown: Readonly<ParsedConfig['shutdown']>;
+  readonly timeouts: Readonly<ParsedConfig['timeouts']>;
+  readonly log: Readonly<ParsedConfig['log']>;
+}

@@ -1,0 +1,78 @@
+import type { AcceptedFile, UploadFailure } from '../domain/attempt.ts';
+
+/** One HTTP request, ready but for the file part. Header values are checked: an invalid one wedges a bounded pool. */
+export interface PreparedRequest {
+  readonly method: 'POST' | 'PUT';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Text parts, in the order in which they are sent, all before the file. */
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly fileField: string;
+  /** Which reading of the token this request carries; 0 without a token. */
+  readonly tokenGeneration: number;
+  /** True for the first request with this reading: its refusal cannot be blamed on the token's age. */
+  readonly tokenFirstUse?: boolean;
+  /** Which correction of the clock the signature was made with; 0 before the first. */
+  readonly clockGeneration?: number;
+}
+
+/** The far side's answer, its body read and bounded. Header names are lower-case. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: string;
+}
+
+export type Verdict =
+  | {
+      readonly kind: 'uploaded';
+      readonly accepted: AcceptedFile;
+      /** Size the far side says it stored; null or absent when it does not say. */
+      readonly remoteBytes?: number | null;
+    }
+  | { readonly kind: 'failed'; readonly failure: UploadFailure };
+
+/** What is checked before a byte is sent (DESIGN §6). null: no limit known. */
+export interface DestinationLimits {
+  readonly maxBytes: number | null;
+  readonly minBytes: number | null;
+  /** Lower-case, with the dot. */
+  readonly extensions: readonly string[] | null;
+}
+
+/** A configured file API as the upload room sees it. */
+export interface Destination {
+  readonly name: string;
+  /** `public`: anyone who has the URL can read the file. */
+  readonly visibility: 'public' | 'private' | 'unknown';
+  /** Origin only, for people and logs. */
+  readonly origin: string;
+  /** True when the host is this machine. */
+  readonly loopback: boolean;
+  readonly limits: DestinationLimits;
+
+  /**
+   * Token (cached, single flight) and signature for one request, computed now.
+   * Costs no attempt. Throws SlipwayError `token_*` when there is no usable token.
+   * @param file fills `{filename}` and `{extension}` of text fields (base name); without it both are empty
+   */
+  authorize(signal: AbortSignal, file?: { readonly name: string }): Promise<PreparedRequest>;
+
+  /**
+   * What an answer means: pure.
+   * @param request the one that was answered: what it carried is taken out of messages and `remote`
+   */
+  judge(answer: Answer, request?: PreparedRequest): Verdict;
+
+  /** Told of every success, so that later refusals are not held against the credentials. */
+  accepted(request: PreparedRequest): void;
+
+  /**
+   * Told of every refusal. `again`: something about the credentials or the clock was mended, send once more at no
+   * cost; else the failure that stands, possibly a harder one (`misconfigured`).
+   */
+  reconsider(failure: UploadFailure, request: PreparedRequest, answer: Answer): 'again' | UploadFailure;
+
+  /** Releases what it holds (watched token file, timers). */
+  close(): Promise<void>;
+}

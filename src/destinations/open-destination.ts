@@ -1,0 +1,180 @@
+import type { UploadFailure } from '../domain/attempt.ts';
+import { type ErrorCode, type ErrorDetails, errorMessage, SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import { isLoopbackHost } from '../platform/http-proxy.ts';
+import { createCachedToken } from './cached-token.ts';
+import type { DestinationDefinition } from './definition.ts';
+import type { Answer, Destination, PreparedRequest } from './destination.ts';
+import { fieldsFor } from './field-templates.ts';
+import { openReadiness, type ReadinessPort } from './readiness-port.ts';
+import { orderedSecrets } from './redact-secrets.ts';
+import { createRefusalCount } from './refusal-count.ts';
+import { HEADER_VALUE } from './schema.ts';
+import { signatureHeaders } from './signer.ts';
+import { createSigningClock } from './signing-clock.ts';
+import { type FetchText, openTokenSource } from './token-source.ts';
+import { authorizationValue, withoutScheme } from './token-text.ts';
+import { judgeAnswer } from './verdict.ts';
+
+export interface DestinationPorts {
+  readonly fetchText: FetchText;
+  readonly log: Log;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Where `token.env` and a token command look. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface OpenDestination extends Destination {
+  readonly definition: DestinationDefinition;
+  /** null: nothing to wait for. */
+  readonly readiness: ReadinessPort | null;
+  /** Why the token cannot be read at present, for `status`; null when it can. */
+  tokenProblem(): string | null;
+}
+
+/** Brings a definition to life: token, signature, verdict and what refusals lead to. Nothing is sent or read yet. */
+export function openDestination(definition: DestinationDefinition, ports: DestinationPorts): OpenDestination {
+  const { name, auth, signer } = definition;
+  const { log, now, random } = ports;
+  const url = new URL(definition.url);
+  const source = definition.token === null ? null : openTokenSource(definition.token, ports);
+  const token = source === null ? null : createCachedToken({ source, destination: name, log, now, random });
+  const clock = createSigningClock(now);
+  const refusals = createRefusalCount();
+  const ownSecrets = [...secretsIn(definition.headers), ...secretsIn(Object.fromEntries(url.searchParams))];
+  let lastGeneration = 0;
+
+  if (definition.token !== null && 'value' in definition.token) {
+    log.warn({ destination: name }, 'the token is written in the config: use token.env or token.file');
+  }
+
+  async function authorized(
+    signal: AbortSignal,
+  ): Promise<{ headers: Record<string, string>; generation: number }> {
+    if (token === null || source === null) return { headers: {}, generation: 0 };
+    const { value, generation } = await token.current(signal);
+    return { headers: { [auth.header]: authorizationValue(value, auth.scheme, source.where) }, generation };
+  }
+
+  function failureOf(code: ErrorCode, details: ErrorDetails, failure: UploadFailure): UploadFailure {
+    return {
+      ...failure,
+      kind: 'misconfigured',
+      code,
+      message: `${errorMessage(code, details)} (${failure.message})`,
+    };
+  }
+
+  function afterRefusedToken(failure: UploadFailure, request: PreparedRequest): 'again' | UploadFailure {
+    if (token === null) {
+      return failureOf('token_missing', { where: `destinations.${name}.token` }, failure);
+    }
+    token.refused(request.tokenGeneration);
+    if (refusals.refused(request.tokenFirstUse === true) === 'again') return 'again';
+    return failureOf('token_refused', { destination: name }, failure);
+  }
+
+  function afterRefusedSignature(
+    failure: UploadFailure,
+    request: PreparedRequest,
+    answer: Answer,
+  ): 'again' | UploadFailure {
+    const before = clock.generation();
+    if (clock.refused(request.clockGeneration ?? 0, answer.headers.date) === 'condemned') {
+      return failureOf('clock_drift', { destination: name }, failure);
+    }
+    if (clock.generation() !== before) {
+      log.warn(
+        { destination: name, offsetMs: clock.offsetMs() },
+        'the signature was refused: signing with the time of the destination from now on; check the clock of this machine',
+      );
+    }
+    return 'again';
+  }
+
+  return {
+    definition,
+    name,
+    visibility: definition.visibility,
+    origin: url.origin,
+    loopback: isLoopbackHost(url.hostname),
+    limits: definition.limits,
+    readiness: openReadiness(definition.readiness, {
+      async headers(signal) {
+        const { headers, generation } = await authorized(signal);
+        return { headers: checkedHeaders({ ...definition.headers, ...headers }), generation };
+      },
+      refused: (generation) => token?.refused(generation),
+    }),
+    tokenProblem: () => token?.problem() ?? null,
+
+    async authorize(signal, file) {
+      const { headers, generation } = await authorized(signal);
+      // Before anything else is awaited: two requests must not both be the first.
+      const tokenFirstUse = generation > lastGeneration;
+      lastGeneration = Math.max(lastGeneration, generation);
+      return {
+        method: definition.method,
+        url: definition.url,
+        headers: checkedHeaders({
+          ...definition.headers,
+          ...headers,
+          ...signatureHeaders(signer, clock.nowMs()),
+        }),
+        fields: fieldsFor(definition.fields, file?.name ?? ''),
+        fileField: definition.fileField,
+        tokenGeneration: generation,
+        tokenFirstUse,
+        clockGeneration: clock.generation(),
+      };
+    },
+
+    judge(answer, request) {
+      const sent = request === undefined ? [] : sentSecrets(request);
+      const tokens = token?.recent() ?? [];
+      const bare = tokens.map((value) => withoutScheme(value, auth.scheme));
+      const secrets = orderedSecrets([...ownSecrets, ...tokens, ...bare, ...sent]);
+      return judgeAnswer(definition, answer, { nowMs: now(), secrets });
+    },
+
+    accepted(request) {
+      refusals.accepted();
+      clock.accepted(request.clockGeneration ?? 0);
+    },
+
+    reconsider(failure, request, answer) {
+      if (failure.kind === 'unauthenticated') return afterRefusedToken(failure, request);
+      if (failure.code === 'clock_drift') return afterRefusedSignature(failure, request, answer);
+      return failure;
+    },
+
+    close() {
+      token?.close();
+      return Promise.resolve();
+    },
+  };
+
+  function sentSecrets(request: PreparedRequest): readonly string[] {
+    const carried = request.headers[auth.header];
+    const bare = carried === undefined ? [] : [carried, withoutScheme(carried, auth.scheme)];
+    return [...bare, ...secretsIn(request.headers)];
+  }
+}
+
+/** Values whose name says that they are credentials. `X-Auth-Appid` and the like are constants of a preset. */
+function secretsIn(named: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(named)
+    .filter(([key]) => /authorization|token|secret|password|cookie|sign|api.?key|^key$/i.test(key))
+    .map(([, value]) => value);
+}
+
+/** An invalid header wedges a bounded undici pool for good: the last look is here. */
+function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!HEADER_VALUE.test(value)) throw new SlipwayError('token_invalid', { where: `header ${name}` });
+  }
+  return headers;
+}

@@ -1,0 +1,280 @@
+/**
+ * The one registry of errors: code, kind, whether trying again may help, and the message with the fix in it.
+ * Doors translate `kind` into an exit code or an HTTP status. A code is never reused.
+ */
+
+/** The verdict's own words about an upload (DESIGN §6). */
+export type UploadErrorKind =
+  | 'unauthenticated'
+  | 'throttled'
+  | 'unavailable'
+  | 'rejected'
+  | 'misconfigured'
+  | 'exhausted';
+
+/** `usage` and `config` are the caller's, `local` this machine's, `internal` ours. */
+export type ErrorKind = UploadErrorKind | 'usage' | 'config' | 'local' | 'internal';
+
+interface ErrorDefinition {
+  readonly kind: ErrorKind;
+  readonly retryable: boolean;
+  /** `{name}` is replaced by the detail of that name. */
+  readonly message: string;
+}
+
+export const ERRORS = {
+  // usage and config (exit 2)
+  usage: { kind: 'usage', retryable: false, message: '{problem}' },
+  config_invalid: { kind: 'config', retryable: false, message: '{problem}' },
+  config_missing: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'no config file at {file}: create it (see config/example.yaml), name one with --config, or give a PATH to watch',
+  },
+  config_unreadable: { kind: 'config', retryable: false, message: 'cannot read {file}: {reason}' },
+  source_missing: {
+    kind: 'config',
+    retryable: false,
+    message: 'source {source}: the folder {path} does not exist: create it or correct the path',
+  },
+  source_not_folder: {
+    kind: 'config',
+    retryable: false,
+    message: 'source {source}: {path} is not a folder: name the folder that holds the files',
+  },
+  public_unacknowledged: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'destination {destination} makes every file readable by anyone who has its URL, and cannot delete it ({files} files, {bytes} would go now): answer yes on a terminal, pass --yes, or set destinations.{destination}.acknowledgePublic: true',
+  },
+  source_owned: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'source {source} is already being worked by process {pid} on {host}: stop that one first, or use another dataDir',
+  },
+  // this machine
+  redis_binary_missing: {
+    kind: 'local',
+    retryable: false,
+    message: 'no redis-server or valkey-server found: {install}, or set redis.url to a running Redis',
+  },
+  redis_start_failed: {
+    kind: 'local',
+    retryable: true,
+    message: 'the private Redis did not start: {reason} (its log: {log})',
+  },
+  redis_unreachable: {
+    kind: 'local',
+    retryable: true,
+    message: 'Redis at {where} does not answer ({reason}): start it or correct redis.url',
+  },
+  redis_too_old: {
+    kind: 'config',
+    retryable: false,
+    message: 'Redis at {where} is version {version}: Slipway needs 6.2 or newer',
+  },
+  job_refused: {
+    kind: 'local',
+    retryable: true,
+    message: 'Redis refused job {jobId} (code {code}): check its memory limit and maxmemory-policy',
+  },
+  data_dir: { kind: 'local', retryable: false, message: 'cannot use the data folder {path}: {reason}' },
+  data_dir_newer: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'the data folder {path} was written by a newer Slipway (layout {found}, this one knows {known}): update Slipway or use another dataDir',
+  },
+  journal_short: {
+    kind: 'local',
+    retryable: false,
+    message:
+      'the manifest journal {path} is shorter ({size} bytes) than what the ledger has recorded ({mark} bytes): put the journal back from a backup, or move {ledger} away to build a new ledger from the journal as it is',
+  },
+  journal_corrupt: {
+    kind: 'local',
+    retryable: false,
+    message:
+      'the manifest journal {path} has a line that is not a receipt at byte {offset}: repair or remove that line',
+  },
+  journal_changed: {
+    kind: 'local',
+    retryable: false,
+    message:
+      'the manifest journal {path} was changed by something else ({problem}): only Slipway may write it; put it back from a backup, or move {ledger} away to build a new ledger from the journal as it is',
+  },
+  journal_unwritable: {
+    kind: 'local',
+    retryable: true,
+    message: 'cannot write the manifest journal {path}: {reason}',
+  },
+  ledger_unreadable: {
+    kind: 'local',
+    retryable: false,
+    message:
+      'cannot open the ledger {ledger} ({reason}): move that folder away, it is built again from the manifest journal',
+  },
+  ledger_unwritable: {
+    kind: 'local',
+    retryable: true,
+    message: 'cannot write the ledger {ledger}: {reason}',
+  },
+  disk_full: {
+    kind: 'local',
+    retryable: true,
+    message: 'no space left on the disk of {path}: recording is paused until there is',
+  },
+  file_unreadable: {
+    kind: 'local',
+    retryable: false,
+    message:
+      'cannot read the file ({reason}): give the user that runs Slipway read permission, then touch the file',
+  },
+  source_root_gone: {
+    kind: 'local',
+    retryable: true,
+    message: 'the folder {root} is gone: mount it again or put it back; its files wait',
+  },
+  file_vanished: { kind: 'local', retryable: false, message: 'the file was gone when it was to be sent' },
+  file_changed: {
+    kind: 'local',
+    retryable: false,
+    message:
+      'the file changed before it was sent whole ({what}): this version is given up, the new one follows',
+  },
+  read_failed: {
+    kind: 'local',
+    retryable: true,
+    message: 'reading the file failed ({reason}): check the disk or mount it lies on',
+  },
+  out_of_handles: {
+    kind: 'local',
+    retryable: true,
+    message:
+      'this machine has no more file handles or memory ({reason}): raise the limit (ulimit -n) or lower worker.concurrency.max',
+  },
+  crashed_worker: {
+    kind: 'local',
+    retryable: false,
+    message: 'the process that uploaded this file died {times} times while doing so',
+  },
+  version_mismatch: {
+    kind: 'local',
+    retryable: false,
+    message:
+      'the worker keeps seeing another version of this file than intake does: check that both see the same mount',
+  },
+  // the token service
+  token_service_unreachable: {
+    kind: 'unavailable',
+    retryable: true,
+    message: 'the token service at {where} does not answer ({reason}): start it or correct token.url',
+  },
+  token_service_refused: {
+    kind: 'misconfigured',
+    retryable: false,
+    message: 'the token service at {where} answered HTTP {status}: log in there, or correct token.url',
+  },
+  token_command_failed: {
+    kind: 'unavailable',
+    retryable: true,
+    message: 'the token {where} failed ({reason}): run it by hand to see why',
+  },
+  token_unreadable: {
+    kind: 'misconfigured',
+    retryable: false,
+    message: 'cannot read the token from {where} ({reason}): correct the path or the permissions',
+  },
+  token_empty: {
+    kind: 'misconfigured',
+    retryable: false,
+    message: 'the token from {where} is empty: log in at the token service, or set the token',
+  },
+  token_invalid: {
+    kind: 'misconfigured',
+    retryable: false,
+    message:
+      'what {where} gives is not a token (it holds spaces, or characters that no HTTP header may carry): log in at the token service, or correct the token',
+  },
+  token_missing: { kind: 'misconfigured', retryable: false, message: 'no token: {where} is not set' },
+  token_refused: {
+    kind: 'misconfigured',
+    retryable: false,
+    message:
+      'destination {destination} refused two freshly read tokens in a row: log in again at the token service',
+  },
+  // the far side
+  unauthenticated: { kind: 'unauthenticated', retryable: true, message: '{detail}' },
+  throttled: { kind: 'throttled', retryable: true, message: '{detail}' },
+  unavailable: { kind: 'unavailable', retryable: true, message: '{detail}' },
+  rejected: { kind: 'rejected', retryable: false, message: '{detail}' },
+  misconfigured: { kind: 'misconfigured', retryable: false, message: '{detail}' },
+  exhausted: { kind: 'exhausted', retryable: false, message: '{detail}' },
+  clock_drift: {
+    kind: 'misconfigured',
+    retryable: false,
+    message:
+      'destination {destination} refuses the signature even with its own time: check the clock of this machine',
+  },
+  bad_answer: {
+    kind: 'unavailable',
+    retryable: true,
+    message: 'the answer is not what this API documents ({detail})',
+  },
+  answer_too_large: {
+    kind: 'unavailable',
+    retryable: true,
+    message: 'the answer is larger than {max} bytes',
+  },
+  connection: { kind: 'unavailable', retryable: true, message: 'the connection failed ({reason})' },
+  timeout: { kind: 'unavailable', retryable: true, message: 'no answer within {timeout} ({phase})' },
+  deadline: {
+    kind: 'unavailable',
+    retryable: false,
+    message: 'not uploaded within retry.deadline ({deadline}); last error: {last}',
+  },
+  port_unavailable: {
+    kind: 'local',
+    retryable: false,
+    message: 'cannot listen on {where} ({reason}): stop what uses the port, or choose another one',
+  },
+  internal: { kind: 'internal', retryable: false, message: 'unexpected: {reason}' },
+} as const satisfies Record<string, ErrorDefinition>;
+
+export type ErrorCode = keyof typeof ERRORS;
+export type ErrorDetails = Readonly<Record<string, string | number>>;
+
+/** The only error class Slipway throws. `message` is one line and names the fix. */
+export class SlipwayError extends Error {
+  readonly code: ErrorCode;
+  readonly kind: ErrorKind;
+  readonly retryable: boolean;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}, options?: { cause?: unknown }) {
+    super(errorMessage(code, details), options);
+    this.name = 'SlipwayError';
+    this.code = code;
+    this.kind = ERRORS[code].kind;
+    this.retryable = ERRORS[code].retryable;
+    this.details = details;
+  }
+}
+
+/** The registry's message for a code, with its details filled in. */
+export function errorMessage(code: ErrorCode, details: ErrorDetails = {}): string {
+  return ERRORS[code].message.replace(/\{(\w+)\}/g, (whole, name: string) => String(details[name] ?? whole));
+}
+
+/** A short reason from anything thrown: the system's code where there is one (`ECONNREFUSED`), else the message. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof SlipwayError) return error.message;
+  if (error instanceof Error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return typeof code === 'string' ? code : error.message;
+  }
+  return String(error);
+}

@@ -1,0 +1,61 @@
+import type { PathName } from './path-bytes.ts';
+
+export type ReceiptStatus = 'uploaded' | 'failed' | 'skipped';
+
+/** Why a file was skipped (DESIGN §9). */
+export type SkipCode = 'too_large' | 'empty' | 'type' | 'vanished' | 'changed';
+
+export interface ReceiptError {
+  readonly code: string;
+  readonly kind: string;
+  readonly message: string;
+  readonly httpStatus: number | null;
+  /** ISO time. */
+  readonly at: string;
+}
+
+/** What a worker returns for one (id, gen): a receipt that has not been recorded yet. */
+export interface Outcome extends PathName {
+  readonly v: 1;
+  readonly id: string;
+  readonly source: string;
+  readonly gen: number;
+  readonly status: ReceiptStatus;
+  readonly destination: string;
+  readonly url: string | null;
+  readonly fileId: string | null;
+  /** How downstream cites the file: `https://…` or `fileid://…`. */
+  readonly ref: string | null;
+  /** Of the bytes actually sent (G2); for failed and skipped, the size on disk. */
+  readonly bytes: number;
+  /** Hex, of the bytes actually sent; null unless uploaded. */
+  readonly sha256: string | null;
+  readonly contentType: string | null;
+  readonly mtime: string;
+  readonly mtimeNs: string;
+  readonly expiresAt: string | null;
+  /** HTTP uploads made for this (id, gen), the last one included. */
+  readonly attempts: number;
+  readonly queuedAt: string;
+  readonly uploadedAt: string | null;
+  /** Of the attempt that succeeded. */
+  readonly durationMs: number | null;
+  readonly batch: string | null;
+  /** The API's own answer, secrets removed, at most 8 KiB of JSON. */
+  readonly remote: unknown;
+  readonly error: ReceiptError | null;
+}
+
+/** The outcome of one (id, gen) once the recorder has made it durable. */
+export interface Receipt extends Outcome {
+  readonly recordedAt: string;
+}
+
+/** Above this many bytes of JSON the API's answer is replaced by `{"truncated":true}` (DESIGN §2). */
+export const MAX_REMOTE_BYTES = 8 * 1024;
+
+/** Bounds `remote`. */
+export function boundedRemote(remote: unknown): unknown {
+  if (remote === undefined) return null;
+  return Buffer.byteLength(JSON.stringify(remote)) <= MAX_REMOTE_BYTES ? remote : { truncated: true };
+}

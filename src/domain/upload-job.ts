@@ -1,0 +1,61 @@
+import type { UploadErrorKind } from './errors.ts';
+import type { FileVersion } from './file-version.ts';
+import { fileVersionId } from './file-version.ts';
+import type { PathName } from './path-bytes.ts';
+
+/** One failed attempt, kept with the job so that any worker knows the history. Nothing secret. */
+export interface AttemptEntry {
+  /** ISO time the attempt ended. */
+  readonly at: string;
+  readonly code: string;
+  readonly kind: UploadErrorKind;
+  readonly httpStatus: number | null;
+  /** Whether it used up one of `retry.attempts` (G6). */
+  readonly counted: boolean;
+  /** Uploads it put on the wire; absent: one. */
+  readonly requests?: number;
+}
+
+/** What is left of attempt entries that no longer fit in the log. */
+export interface DroppedAttempts {
+  /** Of them, how many used up one of `retry.attempts`. */
+  readonly counted: number;
+  /** Uploads they put on the wire. */
+  readonly requests: number;
+  /** ISO time of the first failure of this job. */
+  readonly firstAt: string;
+}
+
+/** Most attempt entries a job carries; the oldest uncounted ones go first. */
+export const MAX_ATTEMPT_ENTRIES = 16;
+
+/** What one BullMQ job carries: one (file version, generation) (DESIGN §2). */
+export interface UploadJob extends PathName {
+  readonly v: 1;
+  readonly source: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly mtimeNs: string;
+  readonly gen: number;
+  readonly batch: string | null;
+  readonly attemptLog: readonly AttemptEntry[];
+  readonly dropped?: DroppedAttempts;
+  readonly remoteId?: string;
+}
+
+/** A new job for a settled file version. */
+export function newUploadJob(version: FileVersion, gen: number, batch: string | null): UploadJob {
+  const { path, pathBytes, source, size, mtimeNs } = version;
+  const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
+  return { v: 1, source, ...name, size, mtimeNs, gen, batch, attemptLog: [] };
+}
+
+/** Job id: `<file version id>-<generation>`. A taken id makes a re-add a no-op. */
+export function jobIdOf(id: string, gen: number): string {
+  return `${id}-${gen}`;
+}
+
+/** Job id of a job for its destination. */
+export function jobIdOfJob(job: UploadJob, destination: string): string {
+  return jobIdOf(fileVersionId({ ...job, destination }), job.gen);
+}

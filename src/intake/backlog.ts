@@ -1,0 +1,49 @@
+import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
+import { nextGeneration } from './admission.ts';
+import type { RecordedVersion } from './ports.ts';
+import { rescan } from './rescan.ts';
+import { openSourceFilter, type SourceFilterOptions } from './source-filter.ts';
+
+export interface BacklogOptions extends SourceFilterOptions {
+  readonly source: string;
+  readonly destination: string;
+}
+
+export interface Backlog {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/**
+ * What a start would send now: the files the watcher would take and nobody has recorded yet. Asked before the first
+ * start with a public destination (G9); a folder that cannot be read counts for nothing.
+ * @param recorded the ledger's answer
+ */
+export async function countBacklog(
+  options: BacklogOptions,
+  recorded: (id: string) => RecordedVersion | null,
+  signal: AbortSignal,
+): Promise<Backlog> {
+  const { root, source, destination } = options;
+  const filter = await openSourceFilter(options);
+  const report = { ignored() {}, unobservable() {} };
+  let files = 0;
+  let bytes = 0;
+  for await (const step of rescan({
+    root,
+    filter,
+    start: { path: '' },
+    descend: () => true,
+    signal,
+    report,
+  })) {
+    for (const { name, size, mtimeNs } of step) {
+      const version: FileVersion = { source, destination, ...name, size, mtimeNs };
+      if (nextGeneration(recorded(fileVersionId(version))) === null) continue;
+      files += 1;
+      bytes += size;
+    }
+  }
+  signal.throwIfAborted();
+  return { files, bytes };
+}

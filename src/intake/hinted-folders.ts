@@ -1,0 +1,68 @@
+import type { PathName } from '../domain/path-bytes.ts';
+import type { Filter } from './filter.ts';
+import { rescan } from './rescan.ts';
+import type { SeenFile } from './seen-file.ts';
+
+/** In place of every byte that is not UTF-8. A name may also hold it rightfully. */
+export const GARBLED = '\uFFFD';
+
+/** Whole: a folder that appeared, with all it holds. `lossy`: only names that are not UTF-8, which events garble. */
+export type HintedExtent = 'whole' | 'lossy';
+
+/** Folders that events named, scanned one after the other before anything else. */
+export interface HintedFolders {
+  /** @param path relative to the root; '' is the root. One that the filter does not accept is passed over */
+  mark(path: string, extent: HintedExtent): void;
+  pending(): boolean;
+  /** The next files; may be none. */
+  step(signal: AbortSignal): Promise<readonly SeenFile[]>;
+  /** Forgets them all: a full reconcile is to come. */
+  abandon(): Promise<void>;
+}
+
+/** None marked. */
+export function createHintedFolders(options: {
+  readonly root: string;
+  readonly filter: Filter;
+  readonly unobservable: (name: PathName, error: unknown) => void;
+}): HintedFolders {
+  const { root, filter, unobservable } = options;
+  const report = { ignored() {}, unobservable };
+  // Marked again while its scan runs: scanned again, since the scan may have passed the spot.
+  const marked = new Map<string, HintedExtent>();
+  let running: { steps: AsyncGenerator<readonly SeenFile[]>; extent: HintedExtent } | null = null;
+
+  function begin(signal: AbortSignal): typeof running {
+    const first = marked.entries().next().value;
+    if (first === undefined) return null;
+    const [path, extent] = first;
+    marked.delete(path);
+    const descend = (folder: PathName): boolean => extent === 'whole' || folder.path.includes(GARBLED);
+    return { steps: rescan({ root, filter, start: { path }, descend, signal, report }), extent };
+  }
+
+  return {
+    mark(path, extent) {
+      if (path !== '' && filter.path(path, 'directory') !== null) return;
+      if (marked.get(path) !== 'whole') marked.set(path, extent);
+    },
+    pending: () => running !== null || marked.size > 0,
+    async step(signal) {
+      running ??= begin(signal);
+      const next = await running?.steps.next();
+      if (next === undefined || next.done === true) {
+        running = null;
+        return [];
+      }
+      return running?.extent === 'lossy'
+        ? next.value.filter(({ name }) => name.path.includes(GARBLED))
+        : next.value;
+    },
+    async abandon() {
+      marked.clear();
+      const abandoned = running;
+      running = null;
+      await abandoned?.steps.return(undefined);
+    },
+  };
+}

@@ -1,0 +1,152 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { CaughtUp } from './caught-up.ts';
+import type { Dirty } from './dirty.ts';
+import type { Examiner } from './examiner.ts';
+import type { FullReconcile } from './full-reconcile.ts';
+import { GARBLED, type HintedFolders } from './hinted-folders.ts';
+import type { Observation } from './observation.ts';
+import type { ReconcileSchedule } from './reconcile-schedule.ts';
+import type { RootGuard } from './root-guard.ts';
+import type { Settle } from './settle.ts';
+import type { Waker } from './waker.ts';
+
+export interface IntakeParts {
+  readonly source: string;
+  readonly root: string;
+  readonly guard: RootGuard;
+  readonly observation: Observation;
+  readonly settle: Settle;
+  readonly dirty: Dirty;
+  readonly folders: HintedFolders;
+  readonly scan: FullReconcile;
+  readonly schedule: ReconcileSchedule;
+  readonly examiner: Examiner;
+  readonly caughtUp: CaughtUp;
+  readonly waker: Waker;
+  readonly log: Log;
+  readonly monotonicMs: () => number;
+}
+
+export interface IntakeLoop {
+  /** Runs until the signal fires; rejects never. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Another folder stands at the root: everything begins anew, but what is recorded. */
+  rootAppeared(): void;
+  /** Full reconciles that have ended. */
+  reconciles(): number;
+}
+
+/** Files and hints handled per turn: what a more urgent one may have to wait for. */
+const TURN = 128;
+/** Pause after an error that should not be. */
+const RECOVER_MS = 1_000;
+
+/** The loop of one source: one small thing at a time, the most urgent first, asleep when there is none. */
+export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
+  const { source, root, guard, observation, settle, dirty, folders, scan, schedule, examiner, caughtUp } =
+    parts;
+  const { waker, log, monotonicMs } = parts;
+  let appeared = true;
+  let reconciles = 0;
+
+  /** The story. False: there is nothing to do until the next due time, or until somebody wakes the loop. */
+  async function turn(signal: AbortSignal): Promise<boolean> {
+    if (guard.state() === 'missing') return await missing();
+    if (appeared) return await begin();
+    const due = settle.due(monotonicMs(), TURN);
+    if (due.length > 0) await examiner.lookAgain(due, signal);
+    // Too many files are being written: the rest stays on disk until some are whole (G3).
+    else if (!settle.hasRoom()) return false;
+    else if (dirty.size() > 0) await lookAtHints(signal);
+    else if (folders.pending()) await examiner.take(await folders.step(signal), signal);
+    else if (scan.running()) await scanOn(signal);
+    else if (schedule.dueMs() <= monotonicMs()) beginScan(signal);
+    else return false;
+    return true;
+  }
+
+  /** Said of the folder, never of its files: a mount that is lost has deleted nothing. */
+  async function missing(): Promise<boolean> {
+    await scan.abandon();
+    await folders.abandon();
+    if (caughtUp.pending() && (await guard.check()) === 'missing') {
+      caughtUp.fail(new SlipwayError('source_missing', { source, path: root }));
+    }
+    return guard.state() === 'present';
+  }
+
+  /** Events first, then the scan: what arrives between the two is in one of them. */
+  async function begin(): Promise<boolean> {
+    appeared = false;
+    await scan.abandon();
+    await folders.abandon();
+    await observation.attach();
+    schedule.request('now', monotonicMs());
+    return true;
+  }
+
+  async function lookAtHints(signal: AbortSignal): Promise<void> {
+    const named: string[] = [];
+    for (const path of dirty.take(TURN)) {
+      if (!path.includes(GARBLED)) named.push(path);
+      // The name leads nowhere, but its folder does.
+      else folders.mark(path.slice(0, Math.max(0, path.lastIndexOf('/', path.indexOf(GARBLED)))), 'lossy');
+    }
+    for (const path of await examiner.lookAtHints(named, signal)) folders.mark(path, 'whole');
+  }
+
+  function beginScan(signal: AbortSignal): void {
+    schedule.began(monotonicMs());
+    caughtUp.scanBegan();
+    scan.begin(signal);
+  }
+
+  async function scanOn(signal: AbortSignal): Promise<void> {
+    const files = await scan.step();
+    if (files !== null) return await examiner.take(files, signal);
+    schedule.ended(monotonicMs());
+    reconciles += 1;
+    // A scan of a root that went away under it has seen nothing.
+    if ((await guard.check()) === 'present' && !appeared) caughtUp.scanEnded(settle.nextSeq());
+  }
+
+  /** Only while the root is there: files out of sight are neither whole nor gone. */
+  async function tellWhoWaits(): Promise<void> {
+    if (caughtUp.met(settle.oldestSeq()) && (await guard.check()) === 'present')
+      caughtUp.tell(settle.oldestSeq());
+  }
+
+  function sleepMs(): number | null {
+    if (guard.state() === 'missing') return null;
+    const scanMs = settle.hasRoom() ? schedule.dueMs() : Number.POSITIVE_INFINITY;
+    const atMs = Math.min(settle.nextDueMs() ?? Number.POSITIVE_INFINITY, scanMs);
+    return atMs === Number.POSITIVE_INFINITY ? null : Math.max(0, atMs - monotonicMs());
+  }
+
+  return {
+    async run(signal) {
+      while (!signal.aborted) {
+        try {
+          const busy = await turn(signal);
+          await tellWhoWaits();
+          if (!busy) await waker.sleep(sleepMs());
+        } catch (error) {
+          if (signal.aborted) break;
+          log.error(
+            { source, reason: reasonOf(error) },
+            'intake met an unexpected error; comparing the whole folder again',
+          );
+          await scan.abandon();
+          schedule.request('now', monotonicMs());
+          await delay(RECOVER_MS, undefined, { signal }).catch(() => {});
+        }
+      }
+    },
+    rootAppeared() {
+      appeared = true;
+    },
+    reconciles: () => reconciles,
+  };
+}

@@ -1,0 +1,49 @@
+import type { EventSource } from './event-source.ts';
+import type { Filter } from './filter.ts';
+import type { ScanTally } from './full-reconcile.ts';
+import type { IntakeOptions } from './options.ts';
+import type { RootState } from './root-guard.ts';
+
+export interface WatcherOptions extends Readonly<Omit<IntakeOptions, 'path' | 'include' | 'ignore'>> {
+  readonly include: readonly string[];
+  readonly ignore: readonly string[];
+  /** Name of the source. */
+  readonly source: string;
+  /** Name of its destination; part of every file version's id. */
+  readonly destination: string;
+  /** Absolute path of its folder. */
+  readonly root: string;
+  /** Absolute paths of Slipway's own files and folders (G9). */
+  readonly ownPaths: readonly string[];
+  /** `queue.maxPending`. */
+  readonly maxPending: number;
+  /** Where hints come from when the root is not polled; chokidar unless a test says otherwise. */
+  readonly createSource?: (filter: Filter) => EventSource;
+}
+
+export interface IntakeCounts {
+  readonly root: RootState;
+  /** Of the last full reconcile. */
+  readonly scan: ScanTally;
+  /** Full reconciles that have ended. */
+  readonly reconciles: number;
+  /** Files seen that are not whole yet. */
+  readonly unsettled: number;
+  /** Jobs queued since the start. */
+  readonly admitted: number;
+}
+
+/** The running intake of one source. */
+export interface Intake {
+  /**
+   * Resolves once a full reconcile that began after this call has ended and everything it found is recorded or in the
+   * queue. Rejects with SlipwayError `source_missing` while there is no folder, and with an AbortError at stop.
+   */
+  caughtUp(): Promise<void>;
+  /** Compares the whole folder with what is recorded, now. */
+  rescan(): void;
+  unsettled(): number;
+  counts(): IntakeCounts;
+  /** Ends when nothing runs any more; what was not admitted stays on disk for the next start. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { duration } from '../platform/option-types.ts';
+
+const patterns = z.array(z.string().min(1, 'a pattern cannot be empty'));
+
+/** What a source says about its folder: where it is, what counts, and when a file is whole. */
+export const intakeOptionsSchema = z.strictObject({
+  path: z
+    .string()
+    .min(1)
+    .describe('the folder to watch; it may be missing for a while, nothing is forgotten meanwhile'),
+  include: patterns
+    .default(['**/*'])
+    .describe('globs of the files to take, relative to the folder; a file that matches none is left alone'),
+  ignore: patterns
+    .default([])
+    .describe(
+      'globs to leave alone, on top of the built-in junk list; an ignored folder is ignored with all it holds',
+    ),
+  settle: duration('2s').describe(
+    'a file is taken once its size and times have not changed for this long; too short a value catches writers in a pause',
+  ),
+  rescan: duration('5m', { minMs: 1_000 }).describe(
+    'the whole folder is compared with what is recorded this often, since every event source loses events',
+  ),
+  hidden: z
+    .boolean()
+    .default(false)
+    .describe('true also takes files and folders whose name begins with a dot; they often hold secrets'),
+  polling: z
+    .union([z.literal('auto'), z.boolean()])
+    .default('auto')
+    .describe(
+      'true scans the folder every few seconds instead of waiting for events; auto does so on network file systems',
+    ),
+});
+
+/** Resolved: every key present, durations in milliseconds. */
+export type IntakeOptions = z.infer<typeof intakeOptionsSchema>;

@@ -1,0 +1,39 @@
+import type { Log } from '../domain/log.ts';
+import type { ReceiptStatus } from '../domain/receipt.ts';
+import type { UploadJob } from '../domain/upload-job.ts';
+import type { Instant } from './settle.ts';
+
+/** The latest generation recorded for a file version. */
+export interface RecordedVersion {
+  readonly gen: number;
+  readonly status: ReceiptStatus;
+  /** The receipt's error code; null when uploaded. */
+  readonly code: string | null;
+}
+
+export interface AdmittedJob {
+  readonly jobId: string;
+  /** The file version's id. */
+  readonly id: string;
+  readonly job: UploadJob;
+}
+
+/** What admission needs of the queue and of the ledger; the runtime wires it. */
+export interface AdmissionPorts {
+  /** Asked for every settled file of every scan: must cost microseconds and no Redis call. */
+  recorded(id: string): RecordedVersion | null;
+  /** Whether this job is in Redis, in whatever state. No Redis call. Must hold until the job is recorded. */
+  isPending(jobId: string): boolean;
+  /** Adds jobs; a taken id is a no-op. May throw: the same jobs are then offered again after a delay. */
+  enqueue(jobs: readonly AdmittedJob[]): Promise<void>;
+  /** Resolves once `count` more jobs fit under `queue.maxPending`; rejects when the signal fires. */
+  waitForRoom(count: number, signal: AbortSignal): Promise<void>;
+  /** The mutex of the source: {ledger check, enqueue} here and {remove} in the recorder exclude each other. */
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
+}
+
+export interface IntakePorts extends AdmissionPorts {
+  readonly log: Log;
+  /** Wall and monotonic time of this moment. */
+  readonly now: () => Instant;
+}

@@ -1,0 +1,79 @@
+import type { PathName } from '../domain/path-bytes.ts';
+import type { Filter, IgnoreReason } from './filter.ts';
+import { listFolder } from './list-folder.ts';
+import { isGone, lookAt } from './look.ts';
+import type { SeenFile } from './seen-file.ts';
+
+export interface RescanOptions {
+  /** Absolute path of the source's root. */
+  readonly root: string;
+  readonly filter: Filter;
+  /** Where to begin; `{ path: '' }` is the root. */
+  readonly start: PathName;
+  /** Whether to go into this folder as well. */
+  readonly descend: (folder: PathName) => boolean;
+  /** The scan ends early, without an error, once this fires. */
+  readonly signal: AbortSignal;
+  readonly report: RescanReport;
+}
+
+export interface RescanReport {
+  ignored(name: PathName, reason: IgnoreReason): void;
+  /** A folder or file that cannot be looked at (EACCES, EMFILE, EIO …): nothing is known of what is in it. */
+  unobservable(name: PathName, error: unknown): void;
+}
+
+/** Entries per step: a step is what a live file may have to wait for. */
+const STEP_ENTRIES = 128;
+
+/**
+ * Walks a tree, folder by folder in the order the file system gives, and yields its accepted regular files in small
+ * steps. Holds the names of folders still to visit, never a tree. What vanishes on the way is passed over.
+ * A step may be empty; it is then only a chance to do something else.
+ */
+export async function* rescan(options: RescanOptions): AsyncGenerator<readonly SeenFile[]> {
+  const toVisit: PathName[] = [options.start];
+  for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
+    const found: PathName[] = [];
+    try {
+      yield* rescanFolder(options, folder, found);
+    } catch (error) {
+      if (!isGone(error)) options.report.unobservable(folder, error);
+    }
+    if (options.signal.aborted) return;
+    // Last in, first out: reversed, so that folders come in the order in which they were listed.
+    toVisit.push(...found.reverse());
+  }
+}
+
+async function* rescanFolder(
+  { root, filter, descend, report, signal }: RescanOptions,
+  folder: PathName,
+  found: PathName[],
+): AsyncGenerator<readonly SeenFile[]> {
+  let names: PathName[] = [];
+  let entries = 0;
+  for await (const { name, kind } of listFolder(root, folder)) {
+    if (signal.aborted) return;
+    const reason = filter.entry(name.path, kind);
+    if (reason !== null) report.ignored(name, reason);
+    else if (kind === 'directory') {
+      if (descend(name)) found.push(name);
+    } else names.push(name);
+    entries += 1;
+    if (entries % STEP_ENTRIES !== 0) continue;
+    yield await filesOf(root, names, report);
+    names = [];
+  }
+  yield await filesOf(root, names, report);
+}
+
+async function filesOf(root: string, names: readonly PathName[], report: RescanReport): Promise<SeenFile[]> {
+  const files: SeenFile[] = [];
+  for (const [index, look] of (await lookAt(root, names)).entries()) {
+    if (look.kind === 'file') files.push(look.file);
+    const name = names[index];
+    if (look.kind === 'unobservable' && name !== undefined) report.unobservable(name, look.error);
+  }
+  return files;
+}

@@ -1,0 +1,122 @@
+import type { PathName } from '../domain/path-bytes.ts';
+import { createDueHeap } from './due-heap.ts';
+import { keyOf, type SeenFile } from './seen-file.ts';
+
+export interface SettleOptions {
+  readonly settleMs: number;
+  /**
+   * Whether mtime and ctime are from this machine's clock. False on network file systems, where a file is always
+   * seen twice before it counts as settled.
+   */
+  readonly trustTimes: () => boolean;
+  /** Files watched at once; past it the scan waits, and the folder itself is the queue (G3). */
+  readonly maxTracked: number;
+}
+
+/** Wall clock to compare with file times; monotonic for waiting, so that a clock that is set back delays nothing. */
+export interface Instant {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
+interface Tracked {
+  readonly name: PathName;
+  readonly seq: number;
+  last: SeenFile;
+  dueMs: number;
+  /** Whether the heap holds it. */
+  queued: boolean;
+}
+
+/**
+ * Which files are whole: size, mtime and ctime unchanged for `settle`. One rule for the backlog and for live files;
+ * no timer per file, the caller asks for the earliest due time.
+ */
+export interface Settle {
+  /** Tells of one look at a file. `settled` is said once per change; until then the file is tracked. */
+  see(file: SeenFile, now: Instant): 'settled' | 'waiting';
+  /** It vanished, or cannot be looked at: the next scan decides. */
+  forget(name: PathName): void;
+  /** Files to look at again now, at most `max`. Each must be answered by `see` or `forget`. */
+  due(nowMs: number, max: number): PathName[];
+  /** Monotonic time of the earliest due file; null when none waits. */
+  nextDueMs(): number | null;
+  hasRoom(): boolean;
+  size(): number;
+  /** Sequence number the next new file will get: those below it were first seen before now. */
+  nextSeq(): number;
+  /** Sequence number of the file that has waited longest; null when none waits. */
+  oldestSeq(): number | null;
+}
+
+/** Nothing tracked yet. */
+export function createSettle(options: SettleOptions): Settle {
+  const { settleMs, trustTimes, maxTracked } = options;
+  // Updated in place: insertion order is the order of first sight.
+  const tracked = new Map<string, Tracked>();
+  const heap = createDueHeap<Tracked>();
+  let seq = 0;
+
+  /** How long this look says to wait. A time in the future says nothing, so it waits the whole `settle`. */
+  function waitMs(file: SeenFile, wallMs: number): number {
+    if (!trustTimes()) return settleMs;
+    const ageMs = wallMs - Math.max(file.mtimeMs, file.ctimeMs);
+    return ageMs < 0 ? settleMs : Math.max(0, settleMs - ageMs);
+  }
+
+  function track(key: string, file: SeenFile, dueMs: number): void {
+    let entry = tracked.get(key);
+    if (entry === undefined) {
+      entry = { name: file.name, seq: seq++, last: file, dueMs, queued: false };
+      tracked.set(key, entry);
+    }
+    entry.last = file;
+    entry.dueMs = dueMs;
+    // What is already in the heap comes up too early at worst, and is put back then: one item per file, ever.
+    if (!entry.queued) heap.push(entry, dueMs);
+    entry.queued = true;
+  }
+
+  return {
+    see(file, now) {
+      const key = keyOf(file.name);
+      const entry = tracked.get(key);
+      const unchanged = entry !== undefined && sameLook(entry.last, file);
+      const dueMs = unchanged ? entry.dueMs : now.monotonicMs + waitMs(file, now.wallMs);
+      if (dueMs <= now.monotonicMs) {
+        tracked.delete(key);
+        return 'settled';
+      }
+      track(key, file, dueMs);
+      return 'waiting';
+    },
+
+    forget: (name) => void tracked.delete(keyOf(name)),
+
+    due(nowMs, max) {
+      const names: PathName[] = [];
+      while (names.length < max) {
+        const entry = heap.pop(nowMs);
+        if (entry === null) break;
+        if (tracked.get(keyOf(entry.name)) !== entry) continue;
+        if (entry.dueMs > nowMs) {
+          heap.push(entry, entry.dueMs);
+          continue;
+        }
+        entry.queued = false;
+        names.push(entry.name);
+      }
+      return names;
+    },
+
+    nextDueMs: () => heap.nextMs(),
+    hasRoom: () => tracked.size < maxTracked,
+    size: () => tracked.size,
+    nextSeq: () => seq,
+    oldestSeq: () => tracked.values().next().value?.seq ?? null,
+  };
+}
+
+function sameLook(a: SeenFile, b: SeenFile): boolean {
+  return a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeMs === b.ctimeMs;
+}

@@ -1,0 +1,19 @@
+import { createFilter, type Filter } from './filter.ts';
+import { ownPathsUnder } from './own-paths.ts';
+
+/** What decides which files of a folder are the user's to send. */
+export interface SourceFilterOptions {
+  /** Absolute path of the source's root. */
+  readonly root: string;
+  readonly include: readonly string[];
+  readonly ignore: readonly string[];
+  readonly hidden: boolean;
+  /** Absolute paths of Slipway's own files and folders: config, dataDir, manifests, journals (G9). */
+  readonly ownPaths: readonly string[];
+}
+
+/** The filter of one source; the same for the watcher and for counting. */
+export async function openSourceFilter(options: SourceFilterOptions): Promise<Filter> {
+  const { root, include, ignore, hidden, ownPaths } = options;
+  return createFilter({ include, ignore, hidden, own: await ownPathsUnder(root, ownPaths) });
+}

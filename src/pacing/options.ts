@@ -1,0 +1,36 @@
+import { z } from 'zod';
+
+/**
+ * How many uploads run at once towards a destination. Written under `worker` it is the default of every
+ * destination; written under a destination it stands for that one alone.
+ */
+export const concurrencySchema = z
+  .strictObject({
+    initial: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(1)
+      .describe(
+        'Uploads in flight at the start. 1 is gentle and doubles quickly; raise it for a destination known to cope.',
+      ),
+    max: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(64)
+      .describe(
+        'Uploads never in flight beyond this. Each one holds a connection and up to about 1 MiB of memory.',
+      ),
+    adaptive: z
+      .boolean()
+      .default(true)
+      .describe('Find the number that suits the destination from its answers. false: always `max`.'),
+  })
+  .refine((value) => value.initial <= value.max, {
+    path: ['initial'],
+    error: 'must not be larger than `max`',
+  });
+
+/** `concurrency` once resolved: every key present. */
+export type ConcurrencyOptions = Readonly<z.output<typeof concurrencySchema>>;

@@ -1,0 +1,32 @@
+import { ADAPTIVE } from './adaptive-constants.ts';
+
+/** Remembers the limit that brought back-pressure, so that it is tried again ever more rarely. */
+export interface RefusalWall {
+  /** Back-pressure came with this many in flight. */
+  hit(limit: number): void;
+  /** Asked once per window that could grow: may `limit` become `limit + 1`? */
+  mayPass(limit: number): boolean;
+}
+
+export function createRefusalWall(): RefusalWall {
+  /** null: none known. `waited`: windows spent just below it. */
+  let wall: { readonly limit: number; readonly patience: number; waited: number } | null = null;
+
+  return {
+    hit(limit) {
+      const sameAgain = wall !== null && limit >= wall.limit - 1;
+      const patience = sameAgain && wall !== null ? wall.patience * 2 : ADAPTIVE.firstPatience;
+      wall = { limit, patience: Math.min(ADAPTIVE.mostPatience, patience), waited: 0 };
+    },
+    mayPass(limit) {
+      if (wall === null || limit + 1 < wall.limit) return true;
+      if (limit >= wall.limit) {
+        // A whole window at it without back-pressure: it is not there any more.
+        wall = null;
+        return true;
+      }
+      wall.waited += 1;
+      return wall.waited > wall.patience;
+    },
+  };
+}

@@ -1,0 +1,28 @@
+/** Knows which jobs' locks may have been lost, from BullMQ's renewal events and the clock. */
+export interface LockWatch {
+  started(jobId: string): void;
+  ended(jobId: string): void;
+  renewed(jobIds: readonly string[]): void;
+  lost(jobIds: readonly string[]): void;
+  /**
+   * True when a renewal failed, or none has succeeded for half of the lock's duration: during an outage BullMQ says
+   * nothing at all, because a failed renewal needs an answer from Redis.
+   */
+  doubtful(jobId: string): boolean;
+}
+
+/** @param lockDurationMs BullMQ's `lockDuration` */
+export function lockWatch(lockDurationMs: number, now: () => number): LockWatch {
+  const safeSince = new Map<string, number>();
+  return {
+    started: (jobId) => void safeSince.set(jobId, now()),
+    ended: (jobId) => void safeSince.delete(jobId),
+    renewed(jobIds) {
+      for (const jobId of jobIds) if (safeSince.has(jobId)) safeSince.set(jobId, now());
+    },
+    lost(jobIds) {
+      for (const jobId of jobIds) if (safeSince.has(jobId)) safeSince.set(jobId, Number.NEGATIVE_INFINITY);
+    },
+    doubtful: (jobId) => now() - (safeSince.get(jobId) ?? now()) > lockDurationMs / 2,
+  };
+}

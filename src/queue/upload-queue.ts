@@ -1,0 +1,155 @@
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { Outcome } from '../domain/receipt.ts';
+import type { UploadJob } from '../domain/upload-job.ts';
+import { decodeJob, decodeOutcome, outcomeOfFailedJob } from './codec.ts';
+import { REMOVE_FINISHED_LUA, TAKE_FINISHED_LUA } from './finished-scripts.ts';
+import { queueName } from './queue-key.ts';
+
+/** Measured best chunk for addBulk: larger ones only block the loop longer. */
+const ADD_CHUNK = 100;
+
+export interface FinishedJob {
+  readonly jobId: string;
+  readonly outcome: Outcome;
+}
+
+export interface QueueCounts {
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+  /** Finished, not yet recorded. */
+  readonly finished: number;
+}
+
+/** The owner's end of one source's queue: what goes in, and the finished jobs that come out (DESIGN §4). */
+export interface UploadQueue {
+  /** Adds jobs; a taken id is a no-op. Throws SlipwayError `job_refused` when Redis refuses one. */
+  add(jobs: readonly { readonly jobId: string; readonly job: UploadJob }[]): Promise<void>;
+  /** Oldest finished jobs; they stay until removed. */
+  takeFinished(max: number): Promise<FinishedJob[]>;
+  /** Frees the ids of recorded jobs. */
+  removeFinished(jobIds: readonly string[]): Promise<void>;
+  /** Every job id in Redis, whatever its state. */
+  jobIds(): Promise<string[]>;
+  counts(): Promise<QueueCounts>;
+  /** ISO time the oldest waiting job was queued; null when none waits. */
+  oldestWaiting(): Promise<string | null>;
+  close(): Promise<void>;
+}
+
+type FinishedRow = [
+  id: string,
+  state: string,
+  returned: string | null,
+  reason: string | null,
+  data: string | null,
+  timestamp: string | null,
+];
+
+/**
+ * Opens the queue of one source.
+ * @param connection shared; the caller closes it
+ */
+export function openUploadQueue(options: {
+  readonly connection: Redis;
+  readonly prefix: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly log: Log;
+  readonly now: () => number;
+}): UploadQueue {
+  const { connection, prefix, source, destination, log, now } = options;
+  const queue = new Queue(queueName(source), {
+    connection,
+    prefix,
+    // Nobody reads the event stream, and every outcome is copied into it.
+    streams: { events: { maxLen: 10 } },
+    defaultJobOptions: { attempts: 1, removeOnComplete: false, removeOnFail: false, stackTraceLimit: 1 },
+  });
+  queue.on('error', (error) => log.debug({ source, reason: reasonOf(error) }, 'queue connection trouble'));
+  const jobKeyPrefix = queue.toKey('');
+  const finishedKeys = [queue.toKey('completed'), queue.toKey('failed')] as const;
+
+  function outcomeOf([jobId, state, returned, reason, data, timestamp]: FinishedRow): FinishedJob | null {
+    if (data === null) return null;
+    if (state === 'completed' && returned !== null) return { jobId, outcome: decodeOutcome(returned) };
+    const job = decodeJob(JSON.parse(data));
+    const facts = {
+      destination,
+      reason: reason ?? 'no reason given',
+      queuedAtMs: Number(timestamp),
+      nowMs: now(),
+    };
+    log.error({ source, path: job.path, reason: facts.reason }, 'a job failed unexpectedly');
+    return { jobId, outcome: outcomeOfFailedJob(job, facts) };
+  }
+
+  const self: UploadQueue = {
+    async add(jobs) {
+      for (let start = 0; start < jobs.length; start += ADD_CHUNK) {
+        const chunk = jobs.slice(start, start + ADD_CHUNK);
+        const added = await queue.addBulk(
+          chunk.map(({ jobId, job }) => ({ name: 'upload', data: job, opts: { jobId } })),
+        );
+        // addBulk returns a refusal as a negative number in the id's place and does not throw.
+        for (const [index, { id }] of added.entries()) {
+          const jobId = chunk[index]?.jobId ?? '';
+          if (id !== jobId) throw new SlipwayError('job_refused', { jobId, code: String(id) });
+        }
+      }
+    },
+
+    async takeFinished(max) {
+      const rows = (await connection.eval(
+        TAKE_FINISHED_LUA,
+        2,
+        ...finishedKeys,
+        jobKeyPrefix,
+        max,
+      )) as FinishedRow[];
+      const finished: FinishedJob[] = [];
+      const orphans: string[] = [];
+      for (const row of rows) {
+        const job = outcomeOf(row);
+        if (job === null) orphans.push(row[0]);
+        else finished.push(job);
+      }
+      // An id without its hash says nothing: disk and ledger decide, and reconcile queues the file again.
+      if (orphans.length > 0) await self.removeFinished(orphans);
+      return finished;
+    },
+
+    async removeFinished(jobIds) {
+      if (jobIds.length > 0)
+        await connection.eval(REMOVE_FINISHED_LUA, 2, ...finishedKeys, jobKeyPrefix, ...jobIds);
+    },
+
+    async jobIds() {
+      return await queue.getRanges(['wait', 'active', 'delayed', 'prioritized', 'completed', 'failed']);
+    },
+
+    async counts() {
+      const n = await queue.getJobCounts('wait', 'active', 'delayed', 'prioritized', 'completed', 'failed');
+      const of = (...states: string[]): number => states.reduce((sum, state) => sum + (n[state] ?? 0), 0);
+      return {
+        waiting: of('wait', 'prioritized'),
+        active: of('active'),
+        delayed: of('delayed'),
+        finished: of('completed', 'failed'),
+      };
+    },
+
+    async oldestWaiting() {
+      const [job] = await queue.getWaiting(0, 0);
+      return job === undefined ? null : new Date(job.timestamp).toISOString();
+    },
+
+    async close() {
+      await queue.close();
+    },
+  };
+  return self;
+}

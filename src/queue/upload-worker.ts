@@ -1,0 +1,162 @@
+import { DelayedError, type Job, WaitingError, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { reasonOf } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { Outcome } from '../domain/receipt.ts';
+import type { UploadJob } from '../domain/upload-job.ts';
+import { decodeJob, decodeOutcome } from './codec.ts';
+import { lockWatch } from './lock-watch.ts';
+import { queueName, sourceKey } from './queue-key.ts';
+
+const SECOND = 1000;
+/** A killed worker's jobs run elsewhere after at most lockDuration + stalledInterval = 13 s (target: 15 s). */
+const LOCK_DURATION_MS = 8 * SECOND;
+const STALLED_INTERVAL_MS = 5 * SECOND;
+/** BullMQ fails a job past this count without calling us; a job that keeps killing its worker is ours to judge. */
+const MAX_STALLED_COUNT = 1_000_000;
+/** How long a result survives in its `done:` key when the lock may have been lost before it could be published. */
+const DONE_TTL_SECONDS = 60 * 60;
+
+/** One job as the upload handler sees it. */
+export interface QueuedUpload {
+  readonly jobId: string;
+  readonly job: UploadJob;
+  readonly queuedAtMs: number;
+  /** How often a worker died, or lost its lock, while it held this job. */
+  readonly stalledCount: number;
+}
+
+/** What becomes of a job after one go. */
+export type Step =
+  | { readonly kind: 'settle'; readonly outcome: Outcome }
+  | { readonly kind: 'retry'; readonly delayMs: number; readonly job: UploadJob }
+  | { readonly kind: 'give-back'; readonly delayMs: number };
+
+export type UploadHandler = (upload: QueuedUpload, signal: AbortSignal) => Promise<Step>;
+
+/** The worker's end of one source's queue. */
+export interface UploadWorker {
+  readonly source: string;
+  /** Jobs in hand, those that wait for a permit included. */
+  active(): number;
+  /** Stops taking jobs; those in hand go on. Not the queue's own flag, which would outlive this process. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Fires every job's signal: each gives its job back. */
+  abort(reason: string): void;
+  /** Never later than `timeoutMs`, Redis reachable or not: BullMQ's own close waits for ever without it. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+/**
+ * Opens a worker on one source's queue.
+ * @param connection shared for commands; BullMQ makes its own for the blocking read
+ * @param concurrency most jobs in hand at once; permits decide how many are sent
+ */
+export function openUploadWorker(options: {
+  readonly connection: Redis;
+  readonly prefix: string;
+  readonly source: string;
+  readonly concurrency: number;
+  readonly handler: UploadHandler;
+  readonly onFinished: () => void;
+  readonly log: Log;
+  readonly now: () => number;
+}): UploadWorker {
+  const { connection, prefix, source, handler, log, now } = options;
+  const locks = lockWatch(LOCK_DURATION_MS, now);
+  let active = 0;
+  let paused = false;
+
+  // A result goes to its own key first whenever publishing it may fail for want of the lock; the next run reads it.
+  const doneKey = (jobId: string): string => sourceKey(prefix, source, `done:${jobId}`);
+  async function settledBefore(job: Job): Promise<Outcome | null> {
+    if (job.attemptsStarted <= 1) return null;
+    const text = await connection.get(doneKey(String(job.id)));
+    return text === null ? null : decodeOutcome(text);
+  }
+
+  async function follow(step: Step, job: Job, token: string | undefined): Promise<Outcome> {
+    switch (step.kind) {
+      case 'settle':
+        if (locks.doubtful(String(job.id))) {
+          await connection.set(doneKey(String(job.id)), JSON.stringify(step.outcome), 'EX', DONE_TTL_SECONDS);
+        }
+        return step.outcome;
+      case 'retry':
+        await job.updateData(step.job);
+        await job.moveToDelayed(now() + step.delayMs, token);
+        throw new DelayedError();
+      case 'give-back':
+        // Without a delay a job that nobody can take comes straight back and spins at thousands per second.
+        if (step.delayMs > 0) {
+          await job.moveToDelayed(now() + step.delayMs, token);
+          throw new DelayedError();
+        }
+        await job.moveToWait(token);
+        throw new WaitingError();
+    }
+  }
+
+  // Three plain parameters: BullMQ looks at `length` to decide whether to pass a signal at all.
+  const processor = async (
+    job: Job,
+    token: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Outcome> => {
+    const jobId = String(job.id);
+    // A blocked fetch is not cut short by pausing and may still bring one job.
+    if (paused) return follow({ kind: 'give-back', delayMs: 0 }, job, token);
+    active += 1;
+    locks.started(jobId);
+    try {
+      const before = await settledBefore(job);
+      if (before !== null) return before;
+      const upload = {
+        jobId,
+        job: decodeJob(job.data),
+        queuedAtMs: job.timestamp,
+        stalledCount: job.stalledCounter,
+      };
+      return await follow(await handler(upload, signal ?? new AbortController().signal), job, token);
+    } finally {
+      locks.ended(jobId);
+      active -= 1;
+    }
+  };
+
+  const worker = new Worker(queueName(source), processor, {
+    connection,
+    prefix,
+    concurrency: options.concurrency,
+    lockDuration: LOCK_DURATION_MS,
+    stalledInterval: STALLED_INTERVAL_MS,
+    maxStalledCount: MAX_STALLED_COUNT,
+    drainDelay: 5,
+  });
+  worker.on('error', (error) => log.debug({ source, reason: reasonOf(error) }, 'worker connection trouble'));
+  worker.on('locksRenewed', ({ jobIds }) => locks.renewed(jobIds));
+  worker.on('lockRenewalFailed', (jobIds) => locks.lost(jobIds));
+  worker.on('completed', options.onFinished);
+  worker.on('failed', options.onFinished);
+
+  return {
+    source,
+    active: () => active,
+    async pause() {
+      paused = true;
+      await worker.pause(true);
+    },
+    async resume() {
+      paused = false;
+      await worker.resume();
+    },
+    abort: (reason) => worker.cancelAllJobs(reason),
+    async close(timeoutMs) {
+      const deadline = Promise.withResolvers<void>();
+      const timer = setTimeout(deadline.resolve, timeoutMs);
+      await Promise.race([worker.close().catch(() => undefined), deadline.promise]);
+      clearTimeout(timer);
+    },
+  };
+}

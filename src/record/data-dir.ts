@@ -1,0 +1,47 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import { writeAtomic } from '../platform/atomic-file.ts';
+
+/** How the folders and files under dataDir are arranged; one more with every change that an older Slipway cannot read. */
+export const DATA_DIR_LAYOUT = 1;
+
+/**
+ * Creates the data folder (0700) or checks that this version can read it.
+ * @throws SlipwayError `data_dir_newer`, `data_dir`
+ */
+export async function openDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const found = await layoutOf(dataDir);
+    if (found === null) await writeAtomic(join(dataDir, 'version'), `${DATA_DIR_LAYOUT}\n`, { mode: 0o600 });
+    else if (found > DATA_DIR_LAYOUT) {
+      throw new SlipwayError('data_dir_newer', { path: dataDir, found, known: DATA_DIR_LAYOUT });
+    }
+  } catch (error) {
+    if (error instanceof SlipwayError) throw error;
+    throw new SlipwayError('data_dir', { path: dataDir, reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+async function layoutOf(dataDir: string): Promise<number | null> {
+  const text = await readFile(join(dataDir, 'version'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (text === null) return null;
+  const layout = Number(text.trim());
+  if (Number.isSafeInteger(layout) && layout > 0) return layout;
+  throw new SlipwayError('data_dir', { path: dataDir, reason: 'its file `version` holds no layout number' });
+}
+
+/** The folder of one source. Throws SlipwayError `data_dir` for a name that is no folder name. */
+export function sourceFolder(dataDir: string, source: string): string {
+  if (source === '' || source === '.' || source === '..' || /[/\\\0]/.test(source)) {
+    throw new SlipwayError('data_dir', {
+      path: dataDir,
+      reason: `"${source}" cannot be the name of a source`,
+    });
+  }
+  return join(dataDir, 'sources', source);
+}

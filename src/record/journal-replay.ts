@@ -1,0 +1,70 @@
+import { SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { JournalLine } from './journal-reader.ts';
+import type { Ledger } from './ledger.ts';
+import { type LedgerEntry, ledgerEntryOf } from './ledger-entry.ts';
+import type { ManifestJournal } from './manifest-journal.ts';
+import { decodeReceipt } from './receipt-codec.ts';
+
+/** A commit of this many takes some 20 ms, which is what one step may hold up the event loop. */
+const ENTRIES_PER_COMMIT = 1_000;
+
+const NUL = 0x00;
+
+/**
+ * Brings the ledger up to the journal: what a crash left between the two, or everything when the ledger is new.
+ * @returns how many receipts the ledger did not know
+ * @throws SlipwayError `journal_corrupt`, `disk_full`, `ledger_unwritable`
+ */
+export async function replayJournal(options: {
+  readonly journal: ManifestJournal;
+  readonly ledger: Ledger;
+  readonly log: Log;
+}): Promise<number> {
+  const { journal, ledger, log } = options;
+  const from = ledger.mark();
+  if (journal.size() <= from) return 0;
+  let entries: LedgerEntry[] = [];
+  let mark = from;
+  let added = 0;
+  for await (const lines of journal.lines(from)) {
+    for (const line of lines) {
+      const entry = entryOf(line);
+      if (entry === null) {
+        await refuseOrCut(journal, line);
+        added += ledger.commit(entries, mark);
+        return told(added);
+      }
+      entries.push(entry);
+      mark = line.offset + line.length + 1;
+      if (entries.length < ENTRIES_PER_COMMIT) continue;
+      added += ledger.commit(entries, mark);
+      entries = [];
+    }
+  }
+  added += ledger.commit(entries, mark);
+  return told(added);
+
+  function told(count: number): number {
+    log.info(
+      { journal: journal.path, fromByte: from, receipts: count },
+      'ledger caught up with the manifest journal',
+    );
+    return count;
+  }
+}
+
+function entryOf(line: JournalLine): LedgerEntry | null {
+  const receipt = decodeReceipt(line.bytes.toString('utf8'));
+  return receipt === null ? null : ledgerEntryOf(receipt, line);
+}
+
+/**
+ * NULs past the mark are blocks of the last append that a power cut left unwritten. No append follows one that was
+ * not durable, and no job of it was removed: the rest of the file may go. Any other broken line is somebody's edit.
+ */
+async function refuseOrCut(journal: ManifestJournal, line: JournalLine): Promise<void> {
+  if (!line.bytes.includes(NUL))
+    throw new SlipwayError('journal_corrupt', { path: journal.path, offset: line.offset });
+  await journal.cut(line.offset);
+}

@@ -1,0 +1,32 @@
+import type { PathName } from '../domain/path-bytes.ts';
+import type { Receipt } from '../domain/receipt.ts';
+import type { LinePlace } from './journal-reader.ts';
+import type { Recorded } from './ledger-codec.ts';
+
+/** What a commit says of one journal line. */
+export interface LedgerEntry extends Recorded {
+  readonly id: string;
+  readonly name: PathName;
+  /** When the version was admitted: orders the versions of one path. */
+  readonly queuedAtMs: number;
+}
+
+/** The entry of a receipt at its place in the journal. */
+export function ledgerEntryOf(receipt: Receipt, place: LinePlace): LedgerEntry {
+  const queuedAtMs = Date.parse(receipt.queuedAt);
+  return {
+    id: receipt.id,
+    gen: receipt.gen,
+    status: receipt.status,
+    code: receipt.error?.code ?? null,
+    // Not the receipt itself: a batch of entries would keep every API answer of it in memory.
+    name:
+      receipt.pathBytes === undefined
+        ? { path: receipt.path }
+        : { path: receipt.path, pathBytes: receipt.pathBytes },
+    // An unreadable time loses to every readable one instead of poisoning the comparison.
+    queuedAtMs: Number.isNaN(queuedAtMs) ? 0 : queuedAtMs,
+    offset: place.offset,
+    length: place.length,
+  };
+}

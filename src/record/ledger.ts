@@ -1,0 +1,276 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { PathName } from '../domain/path-bytes.ts';
+import type { ReceiptStatus } from '../domain/receipt.ts';
+import {
+  decodePathEntry,
+  decodeRecorded,
+  encodePathEntry,
+  encodeRecorded,
+  offsetOf,
+  pathKey,
+  type Recorded,
+  statusOf,
+  versionKey,
+} from './ledger-codec.ts';
+import type { LedgerEntry } from './ledger-entry.ts';
+import { checkLedgerFile } from './ledger-file.ts';
+
+export type StatusCounts = Readonly<Record<ReceiptStatus, number>>;
+
+export interface LedgerCounts {
+  /** The latest receipt of every path. */
+  readonly latest: StatusCounts;
+  /** Every receipt ever recorded. */
+  readonly total: StatusCounts;
+}
+
+/** A step of a pass over the latest receipt of every path. */
+export interface LatestPage {
+  /** Where these receipts begin in the journal, in no order. */
+  readonly offsets: readonly number[];
+  readonly counts: StatusCounts;
+  /** Give it back for the next page; null after the last. */
+  readonly next: Buffer | null;
+}
+
+/** The index of what has been recorded (DESIGN §2). Reads are synchronous and see every commit before them. */
+export interface Ledger {
+  /** The folder of the LMDB environment. */
+  readonly path: string;
+  /** Random, made once: tells two data folders apart that claim the same source. */
+  readonly id: string;
+  /** The newest receipt of a file version; null when none is recorded. */
+  find(id: string): Recorded | null;
+  /** The latest receipt of a path; null when none is recorded. */
+  findPath(name: PathName): Recorded | null;
+  counts(): LedgerCounts;
+  /** Journal bytes that are covered. */
+  mark(): number;
+  /**
+   * One durable transaction: the entries, the counts and the mark, or nothing. An entry whose (id, gen) is recorded
+   * already is passed over.
+   * @param mark journal bytes covered with these entries
+   * @returns how many were new
+   * @throws SlipwayError `disk_full`, `ledger_unwritable`
+   */
+  commit(entries: readonly LedgerEntry[], mark: number): number;
+  /** @param after `next` of the page before; null to begin */
+  latestPage(after: Buffer | null, limit: number): LatestPage;
+  close(): Promise<void>;
+}
+
+interface State {
+  readonly mark: number;
+  readonly latest: Record<ReceiptStatus, number>;
+  readonly total: Record<ReceiptStatus, number>;
+}
+
+interface Tables {
+  readonly receipts: Database<Buffer, Uint8Array>;
+  readonly paths: Database<Buffer, Uint8Array>;
+  readonly meta: Database<unknown, string>;
+}
+
+/** Layout of keys and values; another one is built again from the journal. */
+const LAYOUT = 1;
+
+/**
+ * Address space set aside, not memory or disk: some 100 million receipts. Without it lmdb maps the file again whenever
+ * it has grown, keeps the old maps, and the process seems three times as large.
+ */
+const MAP_BYTES = 16 * 1024 ** 3;
+
+/** Below this a failed write is taken for a full disk: LMDB says EIO of a write that fits only partly. */
+const FULL_BELOW_BYTES = 1024 * 1024;
+
+/**
+ * Opens or creates the ledger (folder 0700).
+ * @param durable when a power cut can no longer damage it; `at close` is for one that is built beside the real one
+ * @throws SlipwayError `ledger_unreadable`, `data_dir_newer`, `disk_full`
+ */
+export function openLedger(path: string, durable: 'each commit' | 'at close' = 'each commit'): Ledger {
+  return guarded(path, () => {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    // lmdb maps files it has not filled: on a full disk that is a bus error, not an exception.
+    if (hasNoSpace(path)) throw new SlipwayError('disk_full', { path });
+    checkLedgerFile(path);
+    const root = openEnvironment(path, { noSync: durable === 'at close' });
+    const tables = openTables(root);
+    if (tables.meta.get('id') === undefined) {
+      root.transactionSync(() => {
+        tables.meta.putSync('layout', LAYOUT);
+        tables.meta.putSync('id', randomBytes(8).toString('hex'));
+      });
+    }
+    return ledgerOver(path, root, tables);
+  });
+}
+
+/** Opens an existing ledger for reading only; null when there is none yet. For commands beside a running owner. */
+export function readLedger(path: string): Ledger | null {
+  if (!existsSync(join(path, 'data.mdb'))) return null;
+  return guarded(path, () => {
+    checkLedgerFile(path);
+    const root = openEnvironment(path, { readOnly: true });
+    const tables = openTables(root);
+    // A crash between creating the file and its first transaction leaves an environment without tables.
+    if (tables.meta === undefined || tables.meta.get('id') === undefined) {
+      void root.close();
+      return null;
+    }
+    return ledgerOver(path, root, tables);
+  });
+}
+
+function ledgerOver(path: string, root: RootDatabase<Buffer, Uint8Array>, tables: Tables): Ledger {
+  const { receipts, paths, meta } = tables;
+  const layout = Number(meta.get('layout'));
+  if (layout > LAYOUT) throw new SlipwayError('data_dir_newer', { path, found: layout, known: LAYOUT });
+
+  function state(): State {
+    const stored = meta.get('state') as State | undefined;
+    return stored === undefined ? { mark: 0, latest: noCounts(), total: noCounts() } : stored;
+  }
+
+  /** Whether a receipt is the latest of its path: a version admitted earlier may end later and says nothing new then. */
+  function supersedes(entry: LedgerEntry, key: Buffer, last: Buffer | undefined): boolean {
+    if (last === undefined) return true;
+    const { version, queuedAtMs } = decodePathEntry(last);
+    return version.equals(key) || entry.queuedAtMs >= queuedAtMs;
+  }
+
+  function put(entry: LedgerEntry, next: State): boolean {
+    const key = versionKey(entry.id);
+    const before = receipts.get(key);
+    if (before !== undefined && decodeRecorded(before).gen >= entry.gen) return false;
+    const place = pathKey(entry.name);
+    const last = paths.get(place);
+    if (supersedes(entry, key, last)) {
+      const replaced = last === undefined ? undefined : receipts.get(decodePathEntry(last).version);
+      if (replaced !== undefined) next.latest[statusOf(replaced)] -= 1;
+      next.latest[entry.status] += 1;
+      paths.putSync(place, encodePathEntry({ version: key, queuedAtMs: entry.queuedAtMs }));
+    }
+    receipts.putSync(key, encodeRecorded(entry));
+    next.total[entry.status] += 1;
+    return true;
+  }
+
+  return {
+    path,
+    id: String(meta.get('id')),
+
+    find(id) {
+      const bytes = receipts.get(versionKey(id));
+      return bytes === undefined ? null : decodeRecorded(bytes);
+    },
+
+    findPath(name) {
+      const last = paths.get(pathKey(name));
+      const bytes = last === undefined ? undefined : receipts.get(decodePathEntry(last).version);
+      return bytes === undefined ? null : decodeRecorded(bytes);
+    },
+
+    counts() {
+      const { latest, total } = state();
+      return { latest, total };
+    },
+
+    mark: () => state().mark,
+
+    commit(entries, mark) {
+      if (entries.length === 0 && mark === state().mark) return 0;
+      try {
+        // Synchronous on purpose: a full disk throws here, while lmdb's queued commits end the process on it.
+        return root.transactionSync(() => {
+          const next = { ...state(), mark };
+          let added = 0;
+          for (const entry of entries) if (put(entry, next)) added += 1;
+          meta.putSync('state', next);
+          return added;
+        });
+      } catch (error) {
+        throw writeError(path, error);
+      }
+    },
+
+    latestPage(after, limit) {
+      const range = after === null ? { limit } : { start: after, exclusiveStart: true, limit };
+      const offsets: number[] = [];
+      const counts = noCounts();
+      let key: Buffer | null = null;
+      let seen = 0;
+      for (const entry of paths.getRange(range)) {
+        seen += 1;
+        key = Buffer.from(entry.key);
+        const bytes = receipts.get(decodePathEntry(entry.value).version);
+        if (bytes === undefined) continue;
+        offsets.push(offsetOf(bytes));
+        counts[statusOf(bytes)] += 1;
+      }
+      return { offsets, counts, next: seen < limit ? null : key };
+    },
+
+    close: () => root.close(),
+  };
+}
+
+function openEnvironment(
+  path: string,
+  options: { readonly readOnly?: boolean; readonly noSync?: boolean },
+): RootDatabase<Buffer, Uint8Array> {
+  return open<Buffer, Uint8Array>({
+    path,
+    ...options,
+    noSubdir: false,
+    maxDbs: 4,
+    mapSize: MAP_BYTES,
+    // Plain LMDB commits: synced in order before they return, so that neither a kill nor a power cut damages the tree.
+    overlappingSync: false,
+  });
+}
+
+function openTables(root: RootDatabase<Buffer, Uint8Array>): Tables {
+  const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
+  return {
+    receipts: root.openDB<Buffer, Uint8Array>({ name: 'receipts', ...binary }),
+    paths: root.openDB<Buffer, Uint8Array>({ name: 'paths', ...binary }),
+    meta: root.openDB<unknown, string>({ name: 'meta', encoding: 'json', keyEncoding: 'ordered-binary' }),
+  };
+}
+
+function noCounts(): Record<ReceiptStatus, number> {
+  return { uploaded: 0, failed: 0, skipped: 0 };
+}
+
+function guarded<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof SlipwayError) throw error;
+    if (hasNoSpace(path)) throw new SlipwayError('disk_full', { path }, { cause: error });
+    throw new SlipwayError('ledger_unreadable', { ledger: path, reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+function writeError(path: string, error: unknown): SlipwayError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new SlipwayError(
+    hasNoSpace(path) ? 'disk_full' : 'ledger_unwritable',
+    { path, ledger: path, reason },
+    { cause: error },
+  );
+}
+
+function hasNoSpace(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize < FULL_BELOW_BYTES;
+  } catch {
+    return false;
+  }
+}

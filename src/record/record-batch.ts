@@ -1,0 +1,113 @@
+import type { Log } from '../domain/log.ts';
+import type { Receipt } from '../domain/receipt.ts';
+import type { Exclusive } from '../platform/mutex.ts';
+import type { FinishedJob, FinishedJobs } from './finished-jobs.ts';
+import type { LinePlace } from './journal-reader.ts';
+import { replayJournal } from './journal-replay.ts';
+import type { Ledger } from './ledger.ts';
+import { type LedgerEntry, ledgerEntryOf } from './ledger-entry.ts';
+import type { ManifestJournal } from './manifest-journal.ts';
+import { encodeReceipt } from './receipt-codec.ts';
+
+/** What has just been done when the fault harness may strike. */
+export type RecordStep = 'taken' | 'journaled' | 'committed' | 'removed' | 'announced';
+
+export interface RecordBatchPorts {
+  readonly ledger: Ledger;
+  readonly journal: ManifestJournal;
+  readonly finished: FinishedJobs;
+  /** The source's mutex: no admission between its ledger check and its add may see a job id being freed. */
+  readonly exclusive: Exclusive;
+  /**
+   * Told after the commit, once the ids are free: the new receipts, and every job that left the queue (also those
+   * whose receipt was known already).
+   */
+  readonly onRecorded: (receipts: readonly Receipt[], jobIds: readonly string[]) => void;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly log: Log;
+  /** The fault harness kills here; does nothing in the product. */
+  readonly failpoint: (step: RecordStep) => void | Promise<void>;
+}
+
+export interface BatchRecorder {
+  /**
+   * Records a batch of finished jobs. After an error or a kill anywhere in it the next call goes on where it ended.
+   * @returns how many were taken
+   */
+  record(): Promise<number>;
+  /** Announces what is recorded although its ids could not be freed yet: the last thing at stop. */
+  announceRest(): void;
+}
+
+/** A batch is one Redis answer, one write, one fsync, one transaction; so many hold up the event loop for some 20 ms. */
+export const MAX_BATCH = 500;
+
+export function createBatchRecorder(ports: RecordBatchPorts): BatchRecorder {
+  const { ledger, journal, finished, exclusive, onRecorded, now, log, failpoint } = ports;
+  /** Durable in the journal, not yet announced. */
+  let unannounced: Receipt[] = [];
+  /** Committed, ids not yet free. */
+  let recordedJobs: string[] = [];
+
+  async function record(): Promise<number> {
+    await replayJournal({ journal, ledger, log });
+    await freeRecorded();
+    const jobs = await finished.take(MAX_BATCH);
+    if (jobs.length === 0) return 0;
+    await failpoint('taken');
+
+    const receipts = newOutcomes(jobs, ledger).map((job) => received(job, now()));
+    const places = await journal.append(receipts.map(encodeReceipt));
+    unannounced.push(...receipts);
+    await failpoint('journaled');
+
+    ledger.commit(entriesOf(receipts, places), journal.size());
+    recordedJobs = jobs.map((job) => job.jobId);
+    await failpoint('committed');
+
+    await freeRecorded();
+    return jobs.length;
+  }
+
+  async function freeRecorded(): Promise<void> {
+    if (recordedJobs.length === 0) return;
+    await exclusive(() => finished.remove(recordedJobs));
+    await failpoint('removed');
+    announceRest();
+    await failpoint('announced');
+  }
+
+  function announceRest(): void {
+    const receipts = unannounced;
+    const jobIds = recordedJobs;
+    unannounced = [];
+    recordedJobs = [];
+    if (receipts.length + jobIds.length > 0) onRecorded(receipts, jobIds);
+  }
+
+  return { record, announceRest };
+}
+
+/** Those without a receipt yet: a kill between commit and removal, or a job listed twice, must not write a second line. */
+function newOutcomes(jobs: readonly FinishedJob[], ledger: Ledger): FinishedJob[] {
+  const seen = new Map<string, number>();
+  return jobs.filter(({ outcome: { id, gen } }) => {
+    const known = seen.get(id) ?? ledger.find(id)?.gen ?? -1;
+    seen.set(id, Math.max(known, gen));
+    return gen > known;
+  });
+}
+
+function received(job: FinishedJob, nowMs: number): Receipt {
+  return { ...job.outcome, recordedAt: new Date(nowMs).toISOString() };
+}
+
+function entriesOf(receipts: readonly Receipt[], places: readonly LinePlace[]): LedgerEntry[] {
+  const entries: LedgerEntry[] = [];
+  for (const [index, place] of places.entries()) {
+    const receipt = receipts[index];
+    if (receipt !== undefined) entries.push(ledgerEntryOf(receipt, place));
+  }
+  return entries;
+}

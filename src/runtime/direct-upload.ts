@@ -1,0 +1,155 @@
+import type { OpenDestination } from '../destinations/open-destination.ts';
+import type { AttemptResult } from '../domain/attempt.ts';
+import { fileVersionId } from '../domain/file-version.ts';
+import type { Log } from '../domain/log.ts';
+import { pathNameOf } from '../domain/path-bytes.ts';
+import type { Receipt } from '../domain/receipt.ts';
+import { newUploadJob, type UploadJob } from '../domain/upload-job.ts';
+import type { ConcurrencyOptions } from '../pacing/options.ts';
+import { sleep } from '../platform/abort.ts';
+import { systemClock } from '../platform/clock.ts';
+import { nextStep } from '../upload/next-step.ts';
+import type { RetryOptions } from '../upload/options.ts';
+import { outcomeOf } from '../upload/outcome.ts';
+import { failedBy, type Settlement } from '../upload/settlement.ts';
+import { createSmallReads } from '../upload/small-reads.ts';
+import { type HttpSend, uploadFile } from '../upload/upload-file.ts';
+import { type DestinationRunner, runDestination } from './destination-runner.ts';
+
+/** The name in the receipts of files that were named on the command line. */
+export const DIRECT_SOURCE = 'upload';
+
+/** A person waits: a token service that refuses connections is not waited for as a daemon would. */
+const TOKEN_SERVICE_TRIES = 3;
+
+/** A file as it lay on disk when it was named. */
+export interface DirectFile {
+  /** Absolute path of its folder, and its name in it. */
+  readonly folder: string;
+  readonly fileName: Buffer;
+  /** As the user wrote it; goes into the receipt. */
+  readonly shown: Buffer;
+  readonly size: number;
+  readonly mtimeNs: string;
+}
+
+/** How one file ended, and whether the destination itself is to blame. */
+export interface DirectResult {
+  readonly receipt: Receipt;
+  /** The destination is stopped (credentials, clock, account): nobody else need try. */
+  readonly stopped: boolean;
+}
+
+/** Uploads files at once, without queue and Redis; retries as the daemon would. */
+export interface DirectUploader {
+  upload(file: DirectFile, signal: AbortSignal): Promise<DirectResult>;
+  close(): Promise<void>;
+}
+
+/** A direct uploader towards one destination. */
+export function directUploader(facts: {
+  readonly destination: OpenDestination;
+  readonly concurrency: ConcurrencyOptions;
+  readonly retry: RetryOptions;
+  readonly send: HttpSend;
+  readonly log: Log;
+}): DirectUploader {
+  const { destination, retry, send, log } = facts;
+  const clock = systemClock;
+  const smallReads = createSmallReads(false, clock.monotonicMs);
+  const runner: DestinationRunner = runDestination({
+    destination,
+    concurrency: facts.concurrency,
+    inHand: () => 0,
+    log,
+    now: clock.nowMs,
+  });
+
+  async function attempt(file: DirectFile, signal: AbortSignal): Promise<AttemptResult> {
+    const release = await runner.permits.acquire(DIRECT_SOURCE, signal);
+    if (release === null) return { kind: 'aborted' };
+    const startedAtMs = clock.monotonicMs();
+    runner.started();
+    try {
+      const task = {
+        root: file.folder,
+        name: pathNameOf(file.fileName),
+        size: file.size,
+        mtimeNs: file.mtimeNs,
+      };
+      const result = await uploadFile(task, destination, send, { clock, signal, log, smallReads });
+      runner.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, bytes: file.size });
+      return result;
+    } finally {
+      release();
+    }
+  }
+
+  async function upload(file: DirectFile, signal: AbortSignal): Promise<DirectResult> {
+    const { size, mtimeNs } = file;
+    const version = {
+      source: DIRECT_SOURCE,
+      destination: destination.name,
+      ...pathNameOf(file.shown),
+      size,
+      mtimeNs,
+    };
+    let job: UploadJob = newUploadJob(version, 0, null);
+    const queuedAtMs = clock.nowMs();
+    const receipt = (settlement: Settlement, attempts: number): Receipt => {
+      const nowMs = clock.nowMs();
+      const outcome = outcomeOf(job, settlement, {
+        destination: destination.name,
+        attempts,
+        queuedAtMs,
+        nowMs,
+      });
+      return { ...outcome, id: fileVersionId(version), recordedAt: new Date(nowMs).toISOString() };
+    };
+    for (;;) {
+      const stopped = runner.health();
+      if (stopped.kind === 'stopped')
+        return { receipt: receipt(failedBy(stopped.failure), 0), stopped: true };
+      const result = await attempt(file, signal);
+      signal.throwIfAborted();
+      const step = nextStep(result, job, {
+        retry,
+        nowMs: clock.nowMs(),
+        random: Math.random,
+        // Nobody is there to wait out an outage: every failure counts.
+        lastSuccessAtMs: clock.nowMs() + 1,
+        queuedAtMs,
+      });
+      switch (step.kind) {
+        case 'settle':
+          return { receipt: receipt(step.settlement, step.attempts), stopped: false };
+        case 'stop-destination':
+          runner.stop(step.failure);
+          return { receipt: receipt(failedBy(step.failure), 1), stopped: true };
+        case 'give-back':
+          // Dismissed while waiting for a permit: the destination has been stopped by another file.
+          continue;
+        case 'retry':
+          job = { ...job, ...step.history };
+          if (result.kind === 'failed' && outOfPatience(job)) {
+            return { receipt: receipt(failedBy(result.failure), 0), stopped: false };
+          }
+          log.warn(
+            { path: version.path, code: step.entry.code, delayMs: step.delayMs },
+            `${version.path}: ${reasonIn(result)}; trying again`,
+          );
+          await sleep(step.delayMs, signal);
+      }
+    }
+  }
+
+  return { upload, close: () => runner.close() };
+}
+
+function outOfPatience({ attemptLog }: UploadJob): boolean {
+  return attemptLog.filter(({ code }) => code === 'token_service_unreachable').length >= TOKEN_SERVICE_TRIES;
+}
+
+function reasonIn(result: AttemptResult): string {
+  return result.kind === 'failed' ? result.failure.message : result.kind;
+}

@@ -1,0 +1,56 @@
+import type { DestinationHealth } from './destination-runner.ts';
+
+/** What `status` and the progress line show of one source; discovered = uploaded + failed + skipped + pending. */
+export interface SourceReport {
+  readonly name: string;
+  readonly path: string;
+  readonly destination: string;
+  readonly manifest: string;
+  readonly discovered: number;
+  readonly uploaded: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Known and not yet recorded: not settled, or in Redis. */
+  readonly pending: number;
+  /** Seen on disk, not yet quiet for `settle`. */
+  readonly unsettled: number;
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+  /** ISO time. */
+  readonly oldestWaiting: string | null;
+  /** What keeps this source from going on, in one line; null when nothing does. */
+  readonly trouble: string | null;
+}
+
+export interface DestinationReport {
+  readonly name: string;
+  readonly origin: string;
+  readonly health: DestinationHealth['kind'];
+  /** Why it is stopped, in one line. */
+  readonly failure: string | null;
+  /** The last temporary failure of the token service or the far side; null after a success. */
+  readonly lastTrouble: string | null;
+  readonly limit: number;
+  readonly inFlight: number;
+}
+
+/** A process's own account of itself, published for `status` in other processes. */
+export interface LiveReport {
+  readonly v: 1;
+  /** ISO time. */
+  readonly at: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly filesPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly etaSeconds: number | null;
+  readonly sources: readonly SourceReport[];
+  readonly destinations: readonly DestinationReport[];
+}
+
+/** Seconds until `pending` files are done at this rate; null while nothing moves. */
+export function etaSeconds(pending: number, filesPerSecond: number): number | null {
+  if (pending === 0) return 0;
+  return filesPerSecond < 0.01 ? null : Math.ceil(pending / filesPerSecond);
+}

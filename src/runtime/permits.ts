@@ -1,0 +1,98 @@
+/**
+ * Who may send now: the permits of one destination in this process. Sources take turns, so that a trickle never
+ * waits behind a million-file ingest (DESIGN §4).
+ */
+export interface Permits {
+  /**
+   * Waits for a permit. Null when the signal fired or the permits were closed meanwhile: give the job back.
+   * @returns the function that releases it; call it once
+   */
+  acquire(source: string, signal: AbortSignal): Promise<(() => void) | null>;
+  /** Looks again whether somebody may go: call it after the limit has grown. */
+  pump(): void;
+  /** Sends away everybody who waits. */
+  dismiss(): void;
+  inFlight(): number;
+  waiting(): number;
+}
+
+interface Waiter {
+  readonly grant: (release: (() => void) | null) => void;
+}
+
+/** @param limit how many may be in flight now; 0 holds everybody */
+export function createPermits(limit: () => number): Permits {
+  // Insertion order is the turn: a source that was served goes to the end.
+  const queues = new Map<string, Set<Waiter>>();
+  let inFlight = 0;
+  let waiting = 0;
+
+  function release(): void {
+    inFlight -= 1;
+    pump();
+  }
+
+  function forget(source: string, waiter: Waiter): void {
+    const queue = queues.get(source);
+    if (queue?.delete(waiter) !== true) return;
+    waiting -= 1;
+    if (queue.size === 0) queues.delete(source);
+  }
+
+  function pump(): void {
+    while (inFlight < limit()) {
+      const [next] = queues;
+      if (next === undefined) return;
+      const [source, queue] = next;
+      const [waiter] = queue;
+      if (waiter === undefined) return;
+      forget(source, waiter);
+      if (queue.size > 0) {
+        queues.delete(source);
+        queues.set(source, queue);
+      }
+      inFlight += 1;
+      let released = false;
+      waiter.grant(() => {
+        if (released) return;
+        released = true;
+        release();
+      });
+    }
+  }
+
+  return {
+    acquire(source, signal) {
+      return new Promise((resolve) => {
+        if (signal.aborted) return resolve(null);
+        const onAbort = (): void => {
+          forget(source, waiter);
+          resolve(null);
+        };
+        const waiter: Waiter = {
+          grant: (granted) => {
+            signal.removeEventListener('abort', onAbort);
+            resolve(granted);
+          },
+        };
+        signal.addEventListener('abort', onAbort, { once: true });
+        const queue = queues.get(source) ?? new Set();
+        queue.add(waiter);
+        queues.set(source, queue);
+        waiting += 1;
+        pump();
+      });
+    },
+    pump,
+    dismiss() {
+      for (const [source, queue] of [...queues]) {
+        for (const waiter of [...queue]) {
+          forget(source, waiter);
+          waiter.grant(null);
+        }
+      }
+    },
+    inFlight: () => inFlight,
+    waiting: () => waiting,
+  };
+}

@@ -1,0 +1,59 @@
+import { reasonOf } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { LiveReport } from './live-report.ts';
+import type { RedisConnection } from './redis-access.ts';
+
+const EVERY_MS = 1_000;
+/** A process that died is gone from `status` after this long. */
+const EXPIRE_MS = 10_000;
+
+/** Publishes this process's report where `status` finds it. */
+export function publishReports(options: {
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  readonly owner: { readonly host: string; readonly pid: number };
+  readonly report: () => Promise<LiveReport>;
+  readonly log: Log;
+}): { close(): Promise<void> } {
+  const { connection, log } = options;
+  const key = `${reportKeys(options.prefix)}${options.owner.host}:${options.owner.pid}`;
+  let busy = false;
+
+  async function publish(): Promise<void> {
+    // During an outage commands wait; one report is enough to wait with.
+    if (busy || connection.status !== 'ready') return;
+    busy = true;
+    try {
+      await connection.set(key, JSON.stringify(await options.report()), 'PX', EXPIRE_MS);
+    } catch (error) {
+      log.debug({ reason: reasonOf(error) }, 'report not published');
+    } finally {
+      busy = false;
+    }
+  }
+
+  const timer = setInterval(publish, EVERY_MS);
+  return {
+    async close() {
+      clearInterval(timer);
+      if (connection.status === 'ready') await connection.del(key).catch(() => undefined);
+    },
+  };
+}
+
+/** The reports of all live processes. */
+export async function readReports(connection: RedisConnection, prefix: string): Promise<LiveReport[]> {
+  const keys: string[] = [];
+  let cursor = '0';
+  do {
+    const [next, found] = await connection.scan(cursor, 'MATCH', `${reportKeys(prefix)}*`, 'COUNT', 1000);
+    cursor = next;
+    keys.push(...found);
+  } while (cursor !== '0');
+  const texts = await Promise.all(keys.map((key) => connection.get(key)));
+  return texts.filter((text) => text !== null).map((text) => JSON.parse(text) as LiveReport);
+}
+
+function reportKeys(prefix: string): string {
+  return `${prefix}:process:`;
+}

@@ -1,0 +1,15 @@
+import type { WatcherOptions } from '../intake/watcher.ts';
+import type { SnapshotMode } from '../record/options.ts';
+
+/** One source, resolved: what to watch, where to send it, where to write it down. */
+export interface SourcePlan
+  extends Pick<WatcherOptions, 'include' | 'ignore' | 'settle' | 'rescan' | 'hidden' | 'polling'> {
+  readonly name: string;
+  /** Absolute path of its folder. */
+  readonly root: string;
+  /** Name of its destination. */
+  readonly destination: string;
+  /** Absolute path of its manifest. */
+  readonly manifest: string;
+  readonly snapshot: SnapshotMode;
+}

@@ -1,0 +1,98 @@
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { LoadedConfig } from '../config/load-config.ts';
+import type { ResolvedConfig } from '../config/resolved-config.ts';
+import type { DestinationDefinition } from '../destinations/definition.ts';
+import { SlipwayError } from '../domain/errors.ts';
+import { intakeOptionsSchema } from '../intake/options.ts';
+import { adHocSourceName } from '../record/ad-hoc-source.ts';
+import { journalPathOf } from '../record/manifest-journal.ts';
+import { recordOptionsSchema } from '../record/options.ts';
+import { chooseDestination } from './destination-choice.ts';
+import type { SourcePlan } from './source-plan.ts';
+
+/** The sources of the config file. */
+export function configuredPlans(config: ResolvedConfig): SourcePlan[] {
+  return Object.values(config.sources).map(({ path, ...source }) => ({ ...source, root: path }));
+}
+
+/**
+ * The sources of the config file, or one per folder named on the command line.
+ * @throws SlipwayError `usage`, `source_missing`, `source_not_folder`, `data_dir…`
+ */
+export async function sourcePlans(
+  paths: readonly string[],
+  to: string | undefined,
+  loaded: LoadedConfig,
+): Promise<{ plans: SourcePlan[]; definitions: DestinationDefinition[] }> {
+  const { config, baseDir } = loaded;
+  const configured = configuredPlans(config);
+  if (paths.length === 0) {
+    if (to !== undefined)
+      throw new SlipwayError('usage', {
+        problem: '--to goes with a PATH; the sources of the config file name their own destination',
+      });
+    if (configured.length === 0)
+      throw new SlipwayError('usage', {
+        problem: 'the config file has no sources: add one, or name a folder to watch',
+      });
+    const used = new Set(configured.map(({ destination }) => destination));
+    return {
+      plans: configured,
+      definitions: Object.values(config.definitions).filter(({ name }) => used.has(name)),
+    };
+  }
+  const plans: SourcePlan[] = [];
+  const definitions = new Map<string, DestinationDefinition>();
+  for (const path of paths) {
+    const root = await folderOf(path);
+    const known = to === undefined ? await planAt(configured, root) : null;
+    const definition =
+      known === null ? chooseDestination(config, to, baseDir) : config.definitions[known.destination];
+    if (definition === undefined) continue;
+    definitions.set(definition.name, definition);
+    plans.push(known ?? (await adHocPlan(root, definition.name, config)));
+  }
+  return { plans, definitions: [...definitions.values()] };
+}
+
+async function folderOf(path: string): Promise<string> {
+  const absolute = resolve(path);
+  const stats = await stat(absolute).catch(() => null);
+  if (stats === null) throw new SlipwayError('source_missing', { source: path, path: absolute });
+  if (!stats.isDirectory()) throw new SlipwayError('source_not_folder', { source: path, path: absolute });
+  return await realpath(absolute);
+}
+
+async function planAt(configured: readonly SourcePlan[], root: string): Promise<SourcePlan | null> {
+  for (const plan of configured) if ((await realpath(plan.root).catch(() => null)) === root) return plan;
+  return null;
+}
+
+async function adHocPlan(root: string, destination: string, config: ResolvedConfig): Promise<SourcePlan> {
+  const name = await adHocSourceName(config.dataDir, root, Object.keys(config.sources));
+  const { path: _path, ...intake } = intakeOptionsSchema.parse({ path: root });
+  const { snapshot } = recordOptionsSchema.parse({});
+  return {
+    ...intake,
+    name,
+    root,
+    destination,
+    snapshot,
+    manifest: join(dirname(root), `${basename(root)}.manifest.json`),
+  };
+}
+
+/** G9: none of Slipway's own files is ever uploaded. */
+export function ownPathsOf({ config, file }: LoadedConfig, plans: readonly SourcePlan[]): string[] {
+  const manifests = [
+    ...plans.map(({ manifest }) => manifest),
+    ...Object.values(config.sources).map(({ manifest }) => manifest),
+  ];
+  const configFiles = file === null ? [] : [file, join(dirname(file), '.env')];
+  return [
+    config.dataDir,
+    ...configFiles,
+    ...manifests.flatMap((manifest) => [manifest, journalPathOf(manifest)]),
+  ];
+}

@@ -1,0 +1,105 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from '../domain/log.ts';
+import { readSourceLedger } from '../record/source-store.ts';
+import type { DestinationReport, LiveReport, SourceReport } from './live-report.ts';
+import { readReports } from './process-reports.ts';
+import { findRedis } from './redis-access.ts';
+import type { SourcePlan } from './source-plan.ts';
+
+/** One source as `status` shows it: from the process that runs it, else from its ledger. */
+export interface SourceStatus
+  extends Pick<SourceReport, 'name' | 'discovered' | 'uploaded' | 'failed' | 'skipped' | 'pending'> {
+  readonly running: boolean;
+  /** What only a running process knows. */
+  readonly live: SourceReport | null;
+  readonly path: string | null;
+  readonly destination: string | null;
+  readonly manifest: string | null;
+}
+
+export interface Status {
+  readonly v: 1;
+  /** Whether any process works on these sources now. */
+  readonly running: boolean;
+  readonly filesPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly etaSeconds: number | null;
+  readonly sources: readonly SourceStatus[];
+  readonly destinations: readonly DestinationReport[];
+}
+
+/** Reads the state without starting or changing anything: no Redis is started for it (DESIGN §7). */
+export async function readStatus(options: {
+  readonly plans: readonly SourcePlan[];
+  readonly dataDir: string;
+  readonly redis: { readonly url: string | null; readonly prefix: string };
+  readonly log: Log;
+}): Promise<Status> {
+  const { plans, dataDir } = options;
+  const reports = await liveReports(options);
+  const live = new Map(
+    reports.flatMap(({ sources }) => sources.map((source) => [source.name, source] as const)),
+  );
+  const names = new Set([
+    ...plans.map(({ name }) => name),
+    ...(await recordedSources(dataDir)),
+    ...live.keys(),
+  ]);
+  const sources: SourceStatus[] = [];
+  for (const name of names) {
+    const plan = plans.find((one) => one.name === name) ?? null;
+    sources.push(await sourceStatus(name, plan, live.get(name) ?? null, dataDir));
+  }
+  const rate = (pick: (report: LiveReport) => number): number =>
+    reports.reduce((sum, report) => sum + pick(report), 0);
+  const etas = reports.map(({ etaSeconds }) => etaSeconds);
+  return {
+    v: 1,
+    running: reports.length > 0,
+    filesPerSecond: rate(({ filesPerSecond }) => filesPerSecond),
+    bytesPerSecond: rate(({ bytesPerSecond }) => bytesPerSecond),
+    etaSeconds: etas.length === 0 || etas.includes(null) ? null : Math.max(...etas.map(Number)),
+    sources,
+    destinations: reports.flatMap(({ destinations }) => destinations),
+  };
+}
+
+async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<LiveReport[]> {
+  const { dataDir, redis, log } = options;
+  const connection = await findRedis({ dataDir, url: redis.url, log });
+  if (connection === null) return [];
+  try {
+    return await readReports(connection, redis.prefix);
+  } finally {
+    connection.disconnect();
+  }
+}
+
+async function sourceStatus(
+  name: string,
+  plan: SourcePlan | null,
+  live: SourceReport | null,
+  dataDir: string,
+): Promise<SourceStatus> {
+  const where = {
+    path: live?.path ?? plan?.root ?? null,
+    destination: live?.destination ?? plan?.destination ?? null,
+    manifest: live?.manifest ?? plan?.manifest ?? null,
+  };
+  if (live !== null) {
+    const { discovered, uploaded, failed, skipped, pending } = live;
+    return { name, discovered, uploaded, failed, skipped, pending, running: true, live, ...where };
+  }
+  const ledger = readSourceLedger(dataDir, name);
+  const { uploaded, failed, skipped } = ledger?.counts().latest ?? { uploaded: 0, failed: 0, skipped: 0 };
+  await ledger?.close();
+  const discovered = uploaded + failed + skipped;
+  return { name, discovered, uploaded, failed, skipped, pending: 0, running: false, live: null, ...where };
+}
+
+/** Sources that have ever been worked on with this data folder, ad-hoc ones included. */
+async function recordedSources(dataDir: string): Promise<string[]> {
+  const names = await readdir(join(dataDir, 'sources')).catch(() => []);
+  return names.filter((name) => !name.startsWith('.'));
+}

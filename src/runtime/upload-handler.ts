@@ -1,0 +1,136 @@
+import type { AttemptResult, UploadFailure } from '../domain/attempt.ts';
+import { errorMessage, SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import { jobIdOfJob, type UploadJob } from '../domain/upload-job.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { QueuedUpload, Step, UploadHandler } from '../queue/upload-worker.ts';
+import { type NextStep, nextStep } from '../upload/next-step.ts';
+import type { RetryOptions } from '../upload/options.ts';
+import { outcomeOf } from '../upload/outcome.ts';
+import { failedBy, type Settlement } from '../upload/settlement.ts';
+import type { SmallReads } from '../upload/small-reads.ts';
+import { type HttpSend, uploadFile } from '../upload/upload-file.ts';
+import type { DestinationRunner } from './destination-runner.ts';
+import { REFUSALS_TO_STOP } from './refusal-hold.ts';
+
+/** A job that took its worker down this often does so itself; ordinary kills hit the same job less often. */
+const MAX_STALLED = 10;
+
+/** When nobody may send, a job comes back after this long instead of spinning. */
+const STOPPED_DELAY_MS = 1000;
+
+export interface UploadHandlerFacts {
+  /** Absolute path of the source's folder as this process sees it. */
+  readonly root: string;
+  readonly runner: DestinationRunner;
+  readonly send: HttpSend;
+  readonly smallReads: SmallReads;
+  readonly retry: RetryOptions;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** What a worker does with one job: wait for a permit, upload, and decide what follows. */
+export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
+  const { root, runner, send, smallReads, retry, clock, random, log } = facts;
+  const destination = runner.destination.name;
+
+  return async (upload, signal) => {
+    const { job } = upload;
+    const hopeless = settledWithoutUpload(upload, destination);
+    if (hopeless !== null) return settle(upload, hopeless, job.attemptLog.length);
+
+    const release = await runner.permits.acquire(job.source, signal);
+    if (release === null) return giveBack();
+    const result = await attempt(job, signal, release);
+
+    const step = nextStep(result, job, {
+      retry,
+      nowMs: clock.nowMs(),
+      random,
+      lastSuccessAtMs: runner.lastSuccessAtMs(),
+      queuedAtMs: upload.queuedAtMs,
+    });
+    return await follow(step, upload, signal);
+  };
+
+  /** The permit is held for the request alone: a file that waits for its next try holds nobody up. */
+  async function attempt(job: UploadJob, signal: AbortSignal, release: () => void): Promise<AttemptResult> {
+    const startedAtMs = clock.monotonicMs();
+    runner.started();
+    try {
+      const task = { root, name: job, size: job.size, mtimeNs: job.mtimeNs };
+      const result = await uploadFile(task, runner.destination, send, { clock, signal, log, smallReads });
+      runner.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, bytes: job.size });
+      return result;
+    } finally {
+      release();
+    }
+  }
+
+  async function follow(step: NextStep, upload: QueuedUpload, signal: AbortSignal): Promise<Step> {
+    switch (step.kind) {
+      case 'settle':
+        return await ruledSettle(step.settlement, step.attempts, upload, signal);
+      case 'retry':
+        log.debug(
+          { path: upload.job.path, ...step.entry, delayMs: step.delayMs },
+          'upload will be tried again',
+        );
+        return { kind: 'retry', delayMs: step.delayMs, job: { ...upload.job, ...step.history } };
+      case 'stop-destination':
+        runner.stop(step.failure);
+        return { kind: 'retry', delayMs: STOPPED_DELAY_MS, job: { ...upload.job, ...step.history } };
+      case 'give-back':
+        return giveBack();
+    }
+  }
+
+  /** G6: while no file has succeeded, a refusal may be the destination's doing and must not be recorded yet. */
+  async function ruledSettle(
+    settlement: Settlement,
+    attempts: number,
+    upload: QueuedUpload,
+    signal: AbortSignal,
+  ): Promise<Step> {
+    if (settlement.status !== 'failed' || settlement.kind !== 'rejected')
+      return settle(upload, settlement, attempts);
+    const ruling = await runner.refusals.rule(`${settlement.code}:${settlement.httpStatus}`, signal);
+    if (ruling === 'stands') return settle(upload, settlement, attempts);
+    if (ruling === 'destination-wrong') runner.stop(wrongDestination(settlement));
+    return { kind: 'give-back', delayMs: ruling === 'give-back' ? 0 : STOPPED_DELAY_MS };
+  }
+
+  function giveBack(): Step {
+    return { kind: 'give-back', delayMs: runner.health().kind === 'stopped' ? STOPPED_DELAY_MS : 0 };
+  }
+
+  function settle({ job, queuedAtMs }: QueuedUpload, settlement: Settlement, attempts: number): Step {
+    const outcome = outcomeOf(job, settlement, { destination, attempts, queuedAtMs, nowMs: clock.nowMs() });
+    return { kind: 'settle', outcome };
+  }
+}
+
+function settledWithoutUpload(upload: QueuedUpload, destination: string): Settlement | null {
+  if (jobIdOfJob(upload.job, destination) !== upload.jobId) {
+    return {
+      status: 'skipped',
+      code: 'changed',
+      message: `its source now goes to ${destination}: queued again as a new version`,
+    };
+  }
+  if (upload.stalledCount < MAX_STALLED) return null;
+  return failedBy(new SlipwayError('crashed_worker', { times: upload.stalledCount }));
+}
+
+function wrongDestination(refusal: Extract<Settlement, { status: 'failed' }>): UploadFailure {
+  const detail = `${REFUSALS_TO_STOP} files in a row were refused in the same way and none was accepted (${refusal.message}): correct the destination`;
+  return {
+    kind: 'misconfigured',
+    code: 'misconfigured',
+    message: errorMessage('misconfigured', { detail }),
+    httpStatus: refusal.httpStatus,
+    retryAfterMs: null,
+  };
+}

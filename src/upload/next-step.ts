@@ -1,0 +1,144 @@
+import type { AttemptResult, UploadFailure } from '../domain/attempt.ts';
+import { errorMessage } from '../domain/errors.ts';
+import type { AttemptEntry } from '../domain/upload-job.ts';
+import { fullJitterMs } from '../pacing/backoff.ts';
+import { formatDuration } from '../platform/units.ts';
+import {
+  type AttemptHistory,
+  countedAttempts,
+  firstFailureAt,
+  pastRequests,
+  withEntry,
+} from './attempt-log.ts';
+import type { RetryOptions } from './options.ts';
+import { failedBy, type Settlement } from './settlement.ts';
+
+/**
+ * What follows an attempt.
+ * - `settle`: the job ends with this receipt; `attempts` is the number of uploads put on the wire for it.
+ * - `retry`: delay the job by `delayMs` and store `history` with it.
+ * - `stop-destination`: nobody sends there until it is mended; the job is kept, with `history`, at no cost.
+ * - `give-back`: the job goes back untouched.
+ */
+export type NextStep =
+  | { readonly kind: 'settle'; readonly settlement: Settlement; readonly attempts: number }
+  | {
+      readonly kind: 'retry';
+      readonly delayMs: number;
+      readonly entry: AttemptEntry;
+      readonly history: AttemptHistory;
+    }
+  | {
+      readonly kind: 'stop-destination';
+      readonly failure: UploadFailure;
+      readonly entry: AttemptEntry;
+      readonly history: AttemptHistory;
+    }
+  | { readonly kind: 'give-back' };
+
+export interface StepContext {
+  readonly retry: RetryOptions;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** When any file was last accepted at this destination; null: never. */
+  readonly lastSuccessAtMs: number | null;
+  readonly queuedAtMs: number;
+}
+
+/** The rules of G6. Pure. */
+export function nextStep(result: AttemptResult, history: AttemptHistory, context: StepContext): NextStep {
+  if (result.kind === 'aborted') return { kind: 'give-back' };
+  const attempts = pastRequests(history) + result.requests;
+  switch (result.kind) {
+    case 'uploaded':
+      return { kind: 'settle', settlement: { status: 'uploaded', result }, attempts };
+    case 'skipped':
+      return {
+        kind: 'settle',
+        settlement: { status: 'skipped', code: result.code, message: result.message },
+        attempts,
+      };
+    case 'unreadable':
+      return {
+        kind: 'settle',
+        settlement: {
+          status: 'failed',
+          code: 'file_unreadable',
+          kind: 'local',
+          message: result.message,
+          httpStatus: null,
+        },
+        attempts,
+      };
+    case 'failed':
+      return afterFailure(result.failure, result.requests, attempts, history, context);
+  }
+}
+
+function afterFailure(
+  failure: UploadFailure,
+  requests: number,
+  attempts: number,
+  history: AttemptHistory,
+  context: StepContext,
+): NextStep {
+  const { retry, nowMs } = context;
+  if (failure.kind === 'rejected') return { kind: 'settle', settlement: failedBy(failure), attempts };
+
+  const counted = uses(failure, history, context);
+  const { code, kind, httpStatus } = failure;
+  const at = new Date(nowMs).toISOString();
+  const entry: AttemptEntry = {
+    at,
+    code,
+    kind,
+    httpStatus,
+    counted,
+    ...(requests === 1 ? {} : { requests }),
+  };
+  const next = withEntry(history, entry);
+  if (kind === 'misconfigured' || kind === 'exhausted') {
+    return { kind: 'stop-destination', failure, entry, history: next };
+  }
+  if (countedAttempts(next) >= retry.attempts)
+    return { kind: 'settle', settlement: failedBy(failure), attempts };
+
+  const delayMs = retryDelayMs(failure, next.attemptLog.length, context);
+  const failingForMs = nowMs - Date.parse(firstFailureAt(next) ?? at);
+  if (failingForMs + delayMs > retry.deadline) {
+    const message = errorMessage('deadline', {
+      deadline: formatDuration(retry.deadline),
+      last: failure.message,
+    });
+    return { kind: 'settle', settlement: failedBy({ ...failure, code: 'deadline', message }), attempts };
+  }
+  return { kind: 'retry', delayMs, entry, history: next };
+}
+
+/** Trouble that is nobody's file: waiting for it costs nothing, however long it takes. */
+const NEVER_COUNTED = new Set(['token_service_unreachable', 'source_root_gone', 'out_of_handles']);
+
+/** May be this very file's doing, so it must end some day even where nothing else succeeds. */
+const ALWAYS_COUNTED = new Set(['bad_answer', 'answer_too_large', 'read_failed', 'internal']);
+
+/**
+ * Does this failure use up one of `retry.attempts`? Never a refused token or a 429. `unavailable` does only when
+ * another file got through since this one's previous attempt (since it was queued, before the first): otherwise the
+ * whole destination is down, and an outage never dead-letters anything.
+ */
+function uses(failure: UploadFailure, history: AttemptHistory, context: StepContext): boolean {
+  if (failure.kind !== 'unavailable' || NEVER_COUNTED.has(failure.code)) return false;
+  if (ALWAYS_COUNTED.has(failure.code)) return true;
+  const previous = history.attemptLog.at(-1);
+  const sinceMs = previous === undefined ? context.queuedAtMs : Date.parse(previous.at);
+  return context.lastSuccessAtMs !== null && context.lastSuccessAtMs > sinceMs;
+}
+
+/** As long as the far side asks for, else our backoff; up to a tenth more, so that not everybody returns at once. */
+function retryDelayMs(failure: UploadFailure, failures: number, { retry, random }: StepContext): number {
+  const ownMs = fullJitterMs(failures, { baseDelayMs: retry.baseDelay, maxDelayMs: retry.maxDelay }, random);
+  const delayMs = Math.max(ownMs, failure.retryAfterMs ?? 0);
+  return Math.ceil(delayMs * (1 + random() / 10));
+}

@@ -1,0 +1,55 @@
+import { fileVersionId, isoOfNs } from '../domain/file-version.ts';
+import { boundedRemote, type Outcome, type ReceiptError } from '../domain/receipt.ts';
+import type { UploadJob } from '../domain/upload-job.ts';
+import type { Settlement } from './settlement.ts';
+
+export interface OutcomeFacts {
+  /** Name of the destination. */
+  readonly destination: string;
+  /** Uploads put on the wire for this job. */
+  readonly attempts: number;
+  readonly queuedAtMs: number;
+  /** When it settled, milliseconds since the epoch. */
+  readonly nowMs: number;
+}
+
+/** The receipt-to-be of a job that has settled. */
+export function outcomeOf(job: UploadJob, settlement: Settlement, facts: OutcomeFacts): Outcome {
+  const { destination, attempts, queuedAtMs, nowMs } = facts;
+  const result = settlement.status === 'uploaded' ? settlement.result : null;
+  const accepted = result?.accepted ?? null;
+  return {
+    v: 1,
+    id: fileVersionId({ ...job, destination }),
+    source: job.source,
+    path: job.path,
+    ...(job.pathBytes === undefined ? {} : { pathBytes: job.pathBytes }),
+    gen: job.gen,
+    status: settlement.status,
+    destination,
+    url: accepted?.url ?? null,
+    fileId: accepted?.fileId ?? null,
+    ref: accepted?.ref ?? null,
+    bytes: result?.bytes ?? job.size,
+    sha256: result?.sha256 ?? null,
+    contentType: result?.contentType ?? null,
+    mtime: isoOfNs(job.mtimeNs),
+    mtimeNs: job.mtimeNs,
+    expiresAt: accepted?.expiresAt ?? null,
+    attempts,
+    queuedAt: new Date(queuedAtMs).toISOString(),
+    uploadedAt: result?.uploadedAt ?? null,
+    durationMs: result?.durationMs ?? null,
+    batch: job.batch,
+    remote: accepted === null ? null : boundedRemote(accepted.remote),
+    error: errorOf(settlement, nowMs),
+  };
+}
+
+function errorOf(settlement: Settlement, nowMs: number): ReceiptError | null {
+  if (settlement.status === 'uploaded') return null;
+  const { code, message } = settlement;
+  const at = new Date(nowMs).toISOString();
+  if (settlement.status === 'skipped') return { code, kind: 'skipped', message, httpStatus: null, at };
+  return { code, kind: settlement.kind, message, httpStatus: settlement.httpStatus, at };
+}

@@ -1,0 +1,131 @@
+import type { Answer, Destination, PreparedRequest } from '../destinations/destination.ts';
+import type { AttemptResult } from '../domain/attempt.ts';
+import { SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import { bytesOf } from '../domain/path-bytes.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { HttpAnswer, HttpRequest } from '../platform/http-message.ts';
+import { resultOfError } from './attempt-failure.ts';
+import { openFileBody } from './body-reader.ts';
+import type { FileToSend } from './file-check.ts';
+import { multipartFrame, newBoundary } from './multipart-body.ts';
+import { partContentType } from './part-content-type.ts';
+import { preflight } from './preflight.ts';
+import type { SmallReads } from './small-reads.ts';
+
+/** One file version and how it is to be presented. */
+export interface UploadTask extends FileToSend {
+  /** Of the file part, instead of the one its extension tells. */
+  readonly contentTypeOverride?: string;
+}
+
+/** Sends one request (platform/http-client.ts). */
+export type HttpSend = (request: HttpRequest) => Promise<HttpAnswer>;
+
+export interface UploadContext {
+  readonly clock: Clock;
+  /** Gives the job back. */
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly smallReads: SmallReads;
+}
+
+/** File objects are a few hundred bytes; the documented API with the longest answer stays below 100 KiB. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+/** Mended credentials or a mended clock cost no attempt; a destination that mends for ever would never end. */
+const MAX_REQUESTS = 5;
+
+/**
+ * One attempt at one file version: is it wanted → may we → read and send → what did they say → does mending the
+ * credentials help → result. Never throws; every outcome is an AttemptResult.
+ */
+export async function uploadFile(
+  task: UploadTask,
+  destination: Destination,
+  send: HttpSend,
+  context: UploadContext,
+): Promise<AttemptResult> {
+  const { clock, signal, log } = context;
+  const startedAtMs = clock.monotonicMs();
+  let requests = 0;
+  try {
+    const refusal = preflight({ path: task.name.path, size: task.size }, destination.limits);
+    if (refusal !== null) return { kind: 'skipped', ...refusal, requests };
+    for (;;) {
+      const request = await destination.authorize(signal);
+      const sent = await sendFile(task, request, context, (message) => {
+        requests += 1;
+        return send(message);
+      });
+      const verdict = destination.judge(sent.answer);
+      if (verdict.kind === 'uploaded') {
+        const { sha256, contentType } = sent;
+        if (sha256 === null)
+          throw new SlipwayError('bad_answer', { detail: 'success before the whole file was sent' });
+        destination.accepted(request);
+        const uploadedAt = new Date(clock.nowMs()).toISOString();
+        const durationMs = Math.round(clock.monotonicMs() - startedAtMs);
+        return {
+          kind: 'uploaded',
+          accepted: verdict.accepted,
+          bytes: task.size,
+          sha256,
+          contentType,
+          uploadedAt,
+          durationMs,
+          requests,
+        };
+      }
+      const ruling = destination.reconsider(verdict.failure, request, sent.answer);
+      if (ruling !== 'again') return { kind: 'failed', failure: ruling, requests };
+      if (requests >= MAX_REQUESTS) return { kind: 'failed', failure: verdict.failure, requests };
+      log.debug(
+        { destination: destination.name, code: verdict.failure.code },
+        'credentials mended, sending again',
+      );
+    }
+  } catch (error) {
+    return signal.aborted ? { kind: 'aborted' } : resultOfError(error, requests);
+  }
+}
+
+interface Sent {
+  readonly answer: Answer;
+  /** Null when the answer came before the last byte of the file was handed over. */
+  readonly sha256: string | null;
+  readonly contentType: string;
+}
+
+async function sendFile(
+  task: UploadTask,
+  request: PreparedRequest,
+  { smallReads, clock, signal }: UploadContext,
+  send: HttpSend,
+): Promise<Sent> {
+  const fileName = baseNameOf(task);
+  const contentType = task.contentTypeOverride ?? partContentType(fileName.toString('utf8'));
+  const frame = multipartFrame({ ...request, fileName, contentType }, newBoundary());
+  const file = await openFileBody(task, frame, smallReads, clock);
+  try {
+    const answer = await send({
+      method: request.method,
+      url: request.url,
+      headers: { ...request.headers, 'content-type': frame.contentType },
+      body: file.body,
+      contentLength: file.contentLength,
+      signal,
+      maxResponseBytes: MAX_ANSWER_BYTES,
+    });
+    return { answer, sha256: file.sha256(), contentType };
+  } finally {
+    // Not awaited: closing waits for a read under way, and a disk that hangs must not hold up an abort.
+    file.close().catch(() => {});
+  }
+}
+
+/** Folders are the user's business; the far side gets the last part of the path. */
+function baseNameOf(task: UploadTask): Buffer {
+  const bytes = bytesOf(task.name);
+  return bytes.subarray(bytes.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { type Log, silentLog } from '../../src/domain/log.ts';
+import { ownIdentity } from '../../src/platform/process-identity.ts';
+import { takeOwnership } from '../../src/queue/owner-lease.ts';
+import { openUploadQueue, type UploadQueue } from '../../src/queue/upload-queue.ts';
+import { openUploadWorker, type UploadHandler, type UploadWorker } from '../../src/queue/upload-worker.ts';
+import { startTestRedis, type TestRedis } from '../support/redis-server.ts';
+import { jobFor, uploadedOutcome } from '../support/upload-job.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+
+let serial = 0;
+/** A queue under a prefix of its own; the worker's handler is the test's. */
+async function withQueue(
+  body: (tools: {
+    queue: UploadQueue;
+    prefix: string;
+    work: (handler: UploadHandler, log?: Log) => UploadWorker;
+  }) => Promise<void>,
+): Promise<void> {
+  serial += 1;
+  const prefix = `t${process.pid}-${serial}`;
+  const connection = redis.connect();
+  const facts = { connection, prefix, source: 'in box:{1}', log: silentLog, now: Date.now };
+  const queue = openUploadQueue({ ...facts, destination: 'dest' });
+  const workers: UploadWorker[] = [];
+  try {
+    await body({
+      queue,
+      prefix,
+      work: (handler, log = silentLog) => {
+        const worker = openUploadWorker({
+          ...facts,
+          log,
+          concurrency: 4,
+          handler,
+          onFinished: () => undefined,
+        });
+        workers.push(worker);
+        return worker;
+      },
+    });
+  } finally {
+    await Promise.all(workers.map((worker) => worker.close(5_000)));
+    await queue.close();
+  }
+}
+
+const settle: UploadHandler = async ({ job }) => ({ kind: 'settle', outcome: uploadedOutcome(job.path) });
+const finishedOf = (queue: UploadQueue, count: number): Promise<void> =>
+  vi.waitFor(async () => expect((await queue.counts()).finished).toBe(count), {
+    timeout: 10_000,
+    interval: 20,
+  });
+
+test('finished jobs stay until they are removed, and leave no key behind', async () => {
+  await withQueue(async ({ queue, prefix, work }) => {
+    const jobs = ['a', 'b', 'c'].map((path) => jobFor(path));
+    await queue.add(jobs);
+    work(settle);
+    await finishedOf(queue, 3);
+    const taken = await queue.takeFinished(10);
+    expect(taken.map(({ outcome }) => outcome.path).sort()).toEqual(['a', 'b', 'c']);
+    expect((await queue.takeFinished(2)).length).toBe(2);
+    await queue.removeFinished(taken.map(({ jobId }) => jobId));
+    expect(await queue.takeFinished(10)).toEqual([]);
+    const keys = await redis.connect().keys(`${prefix}:*`);
+    for (const { jobId } of jobs) expect(keys.filter((key) => key.includes(jobId))).toEqual([]);
+  });
+});
+
+test('adding a taken id again is a no-op while the job waits and while it is finished', async () => {
+  await withQueue(async ({ queue, work }) => {
+    const job = jobFor('once');
+    await queue.add([job, job]);
+    expect(await queue.counts()).toMatchObject({ waiting: 1 });
+    let runs = 0;
+    work(async (upload, signal) => {
+      runs += 1;
+      return settle(upload, signal);
+    });
+    await finishedOf(queue, 1);
+    await queue.add([job]);
+    expect(await queue.counts()).toEqual({ waiting: 0, active: 0, delayed: 0, finished: 1 });
+    expect(runs).toBe(1);
+  });
+});
+
+test('a retry keeps its changed job data and costs no BullMQ attempt', async () => {
+  await withQueue(async ({ queue, work }) => {
+    const entry = {
+      at: '2026-11-22T00:00:00.000Z',
+      code: 'unavailable',
+      kind: 'unavailable',
+      httpStatus: 500,
+      counted: true,
+    } as const;
+    await queue.add([jobFor('again')]);
+    const logs: number[] = [];
+    work(async (upload, signal) => {
+      logs.push(upload.job.attemptLog.length);
+      if (logs.length > 2) return settle(upload, signal);
+      return {
+        kind: 'retry',
+        delayMs: 5,
+        job: { ...upload.job, attemptLog: [...upload.job.attemptLog, entry] },
+      };
+    });
+    await finishedOf(queue, 1);
+    expect(logs).toEqual([0, 1, 2]);
+    const [finished] = await queue.takeFinished(1);
+    expect(finished?.outcome.status).toBe('uploaded');
+  });
+});
+
+test('an abort reaches every job in hand and gives them back to wait', async () => {
+  await withQueue(async ({ queue, work }) => {
+    await queue.add(['x', 'y'].map((path) => jobFor(path)));
+    const worker = work(
+      (_upload, signal) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => resolve({ kind: 'give-back', delayMs: 0 }));
+        }),
+    );
+    await vi.waitFor(() => expect(worker.active()).toBe(2), { timeout: 10_000 });
+    await worker.pause();
+    worker.abort('shutdown');
+    await vi.waitFor(async () =>
+      expect(await queue.counts()).toEqual({ waiting: 2, active: 0, delayed: 0, finished: 0 }),
+    );
+    expect(worker.active()).toBe(0);
+  });
+});
+
+test('a handler that throws ends as a failed outcome that says why, never silently', async () => {
+  await withQueue(async ({ queue, work }) => {
+    const { id } = jobFor('defect');
+    await queue.add([jobFor('defect')]);
+    work(async () => {
+      throw new Error('a defect of ours');
+    });
+    await finishedOf(queue, 1);
+    const [finished] = await queue.takeFinished(1);
+    expect(finished?.outcome).toMatchObject({ id, gen: 0, status: 'failed', error: { code: 'internal' } });
+    expect(finished?.outcome.error?.message).toContain('a defect of ours');
+  });
+});
+
+test('every job id is known whatever its state', async () => {
+  await withQueue(async ({ queue, work }) => {
+    await queue.add([jobFor('late')]);
+    const worker = work(async ({ job }) => ({ kind: 'retry', delayMs: 60_000, job }));
+    await vi.waitFor(async () => expect((await queue.counts()).delayed).toBe(1));
+    await worker.pause();
+    await queue.add([jobFor('waits')]);
+    expect((await queue.jobIds()).sort()).toEqual([jobFor('late').jobId, jobFor('waits').jobId].sort());
+  });
+});
+
+test('a result whose lock was lost is published from its own key instead of being uploaded again', async () => {
+  await withQueue(async ({ queue, prefix, work }) => {
+    await queue.add([jobFor('lost-lock')]);
+    const connection = redis.connect();
+    const { jobId } = jobFor('lost-lock');
+    let uploads = 0;
+    const refused = Promise.withResolvers<void>();
+    const log: Log = {
+      ...silentLog,
+      debug: ({ reason }) => {
+        if (String(reason).startsWith('could not renew lock')) refused.resolve();
+      },
+    };
+    work(async (upload, signal) => {
+      uploads += 1;
+      // The lock goes to nobody, as after a long stop: every renewal from now on fails.
+      const [lock] = await connection.keys(`${prefix}:*${jobId}:lock`);
+      await connection.del(lock ?? '');
+      await refused.promise;
+      return settle(upload, signal);
+    }, log);
+    await vi.waitFor(async () => expect((await queue.counts()).finished).toBe(1), {
+      timeout: 40_000,
+      interval: 100,
+    });
+    expect(uploads).toBe(1);
+  });
+}, 60_000);
+
+test('closing a worker whose Redis is gone ends within its time', async () => {
+  const own = await startTestRedis();
+  const connection = own.connect();
+  const worker = openUploadWorker({
+    connection,
+    prefix: 'gone',
+    source: 's',
+    concurrency: 1,
+    handler: settle,
+    onFinished: () => undefined,
+    log: silentLog,
+    now: Date.now,
+  });
+  await connection.ping();
+  await own.kill();
+  let closed = false;
+  await Promise.race([
+    worker.close(300).then(() => {
+      closed = true;
+    }),
+    new Promise((resolve) => setTimeout(resolve, 10_000)),
+  ]);
+  expect(closed).toBe(true);
+  await own.close();
+});
+
+test('a live owner is refused, a dead one on this host is replaced at once', async () => {
+  const connection = redis.connect();
+  const facts = { connection, prefix: 'lease', source: 's', onLost: () => undefined, log: silentLog };
+  const me = { ...ownIdentity(), host: 'h' };
+  const lease = await takeOwnership({ ...facts, owner: me });
+  await expect(takeOwnership({ ...facts, owner: { ...me, host: 'other' } })).rejects.toMatchObject({
+    code: 'source_owned',
+  });
+  await lease.release();
+  // Pid 2^22 is above every pid_max: nobody has it.
+  await takeOwnership({ ...facts, owner: { host: 'h', pid: 4_194_304, startTime: '1' } });
+  const again = await takeOwnership({ ...facts, owner: me });
+  expect(JSON.parse((await connection.get('lease:{s}:slipway:owner')) ?? '{}')).toMatchObject({
+    pid: process.pid,
+  });
+  await again.release();
+});

@@ -1,0 +1,136 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Log, silentLog } from '../../src/domain/log.ts';
+import type { UploadJob } from '../../src/domain/upload-job.ts';
+import type { Intake, WatcherOptions } from '../../src/intake/intake.ts';
+import type { AdmittedJob, IntakePorts, RecordedVersion } from '../../src/intake/ports.ts';
+import { startIntake } from '../../src/intake/watcher.ts';
+import { createMutex } from '../../src/platform/mutex.ts';
+
+export interface IntakeRig extends AsyncDisposable {
+  /** The watched folder; exists unless asked otherwise. */
+  readonly root: string;
+  /** A folder beside it, for files that are moved in. */
+  readonly beside: string;
+  readonly intake: Intake;
+  /** Every job ever enqueued, in order. */
+  readonly jobs: UploadJob[];
+  /** Paths of those jobs, sorted. */
+  paths(): string[];
+  /** The most jobs that were ever pending at once. */
+  mostPending(): number;
+  /** Records everything pending as the given outcome and frees its room. */
+  record(outcome?: Omit<RecordedVersion, 'gen'>): void;
+  /** Calls of `enqueue`: what would be Redis calls. */
+  enqueueCalls(): number;
+  /** The next calls of `enqueue` throw this; null ends it. */
+  failEnqueue(error: Error | null): void;
+  readonly warnings: string[];
+}
+
+export interface IntakeRigOptions extends Partial<Omit<WatcherOptions, 'root' | 'ownPaths'>> {
+  /** False: the root folder does not exist yet. */
+  readonly createRoot?: boolean;
+  /** Fills the folder before the watcher starts. */
+  readonly prepare?: (root: string) => Promise<void> | void;
+  /** Names in the root that are Slipway's own. */
+  readonly own?: readonly string[];
+  /** Uploads and records by itself whatever is queued. */
+  readonly autoRecord?: boolean;
+}
+
+const DEFAULTS = {
+  source: 'inbox',
+  destination: 'autoglm',
+  include: ['**/*'],
+  ignore: [],
+  settle: 150,
+  rescan: 300_000,
+  hidden: false,
+  polling: false,
+  maxPending: 100_000,
+} as const;
+
+/** A real watcher on a real folder, with a queue and a ledger that live in memory. */
+export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<IntakeRig> {
+  const { createRoot = true, prepare, own = [], autoRecord = false, ...given } = options;
+  const base = await mkdtemp(join(tmpdir(), 'slipway-intake-'));
+  const [root, beside] = [join(base, 'inbox'), join(base, 'beside')];
+  await mkdir(beside);
+  if (createRoot) await mkdir(root);
+  await prepare?.(root);
+
+  const maxPending = given.maxPending ?? DEFAULTS.maxPending;
+  const jobs: UploadJob[] = [];
+  const pending = new Map<string, AdmittedJob>();
+  const recorded = new Map<string, RecordedVersion>();
+  const warnings: string[] = [];
+  let waiting: { count: number; resolve: () => void }[] = [];
+  let mostPending = 0;
+  let enqueueCalls = 0;
+  let failure: Error | null = null;
+
+  function record(outcome: Omit<RecordedVersion, 'gen'> = { status: 'uploaded', code: null }): void {
+    for (const { id, job } of pending.values()) recorded.set(id, { gen: job.gen, ...outcome });
+    pending.clear();
+    const served = waiting;
+    waiting = [];
+    for (const { resolve } of served) resolve();
+  }
+
+  const log: Log = { ...silentLog, warn: (_fields, message) => void warnings.push(message) };
+  const ports: IntakePorts = {
+    log,
+    now: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
+    recorded: (id) => recorded.get(id) ?? null,
+    isPending: (jobId) => pending.has(jobId),
+    exclusive: createMutex(),
+    async enqueue(batch) {
+      enqueueCalls += 1;
+      if (failure !== null) throw failure;
+      for (const item of batch) {
+        if (pending.has(item.jobId)) continue;
+        pending.set(item.jobId, item);
+        jobs.push(item.job);
+      }
+      mostPending = Math.max(mostPending, pending.size);
+      if (autoRecord) setImmediate(record);
+    },
+    async waitForRoom(count, signal) {
+      while (pending.size + count > maxPending) {
+        signal.throwIfAborted();
+        const { promise, resolve, reject } = Promise.withResolvers<void>();
+        const onAbort = (): void => reject(signal.reason);
+        signal.addEventListener('abort', onAbort, { once: true });
+        waiting.push({ count, resolve });
+        await promise.finally(() => signal.removeEventListener('abort', onAbort));
+      }
+    },
+  };
+
+  const stop = new AbortController();
+  const intake = await startIntake(
+    { ...DEFAULTS, ...given, root, ownPaths: own.map((name) => join(root, name)) },
+    ports,
+    stop.signal,
+  );
+  return {
+    root,
+    beside,
+    intake,
+    jobs,
+    paths: () => jobs.map(({ path }) => path).sort(),
+    mostPending: () => mostPending,
+    record,
+    enqueueCalls: () => enqueueCalls,
+    failEnqueue(error) {
+      failure = error;
+    },
+    warnings,
+    async [Symbol.asyncDispose]() {
+      await intake.stop();
+      await rm(base, { recursive: true, force: true });
+    },
+  };
+}

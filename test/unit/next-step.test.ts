@@ -1,0 +1,235 @@
+import { expect, test } from 'vitest';
+import type { AttemptResult, UploadFailure } from '../../src/domain/attempt.ts';
+import type { AttemptEntry } from '../../src/domain/upload-job.ts';
+import type { AttemptHistory } from '../../src/upload/attempt-log.ts';
+import { type NextStep, nextStep, type StepContext } from '../../src/upload/next-step.ts';
+import { retrySchema } from '../../src/upload/options.ts';
+import { failure } from '../support/upload-fixture.ts';
+
+const NOW = Date.parse('2026-11-22T12:00:00.000Z');
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const fresh: AttemptHistory = { attemptLog: [] };
+
+function context(overrides: Partial<StepContext> = {}): StepContext {
+  return {
+    retry: retrySchema.parse(undefined),
+    nowMs: NOW,
+    random: () => 0.5,
+    lastSuccessAtMs: null,
+    queuedAtMs: NOW - MINUTE,
+    ...overrides,
+  };
+}
+
+function failed(facts: Partial<UploadFailure>, requests = 1): AttemptResult {
+  return { kind: 'failed', failure: failure(facts), requests };
+}
+
+function entryAt(atMs: number, counted: boolean): AttemptEntry {
+  return {
+    at: new Date(atMs).toISOString(),
+    code: 'connection',
+    kind: 'unavailable',
+    httpStatus: null,
+    counted,
+  };
+}
+
+function retryOf(step: NextStep): Extract<NextStep, { kind: 'retry' }> {
+  if (step.kind !== 'retry') throw new Error(`expected a retry, got ${JSON.stringify(step)}`);
+  return step;
+}
+
+test('an accepted file settles as uploaded and tells all uploads made for it', () => {
+  const accepted = { url: 'https://x.example/1', fileId: '1', ref: null, expiresAt: null, remote: {} };
+  const facts = { bytes: 1, sha256: 'ab', contentType: 'text/plain', uploadedAt: 'now', durationMs: 3 };
+  const result: AttemptResult = { kind: 'uploaded', accepted, ...facts, requests: 2 };
+  const step = nextStep(result, { attemptLog: [entryAt(NOW - MINUTE, false)] }, context());
+  expect(step).toEqual({ kind: 'settle', settlement: { status: 'uploaded', result }, attempts: 3 });
+});
+
+test('skipped and unreadable files settle at once', () => {
+  const skipped = nextStep({ kind: 'skipped', code: 'empty', message: 'm', requests: 0 }, fresh, context());
+  expect(skipped).toEqual({
+    kind: 'settle',
+    settlement: { status: 'skipped', code: 'empty', message: 'm' },
+    attempts: 0,
+  });
+  const unreadable = nextStep({ kind: 'unreadable', message: 'm', requests: 0 }, fresh, context());
+  expect(unreadable).toMatchObject({
+    kind: 'settle',
+    settlement: { status: 'failed', code: 'file_unreadable' },
+  });
+});
+
+test('an aborted attempt goes back untouched', () => {
+  expect(nextStep({ kind: 'aborted' }, fresh, context())).toEqual({ kind: 'give-back' });
+});
+
+test('a rejected file fails at once with the reason of the far side', () => {
+  const step = nextStep(
+    failed({ code: '400003', message: 'bad argument', httpStatus: 200 }),
+    fresh,
+    context(),
+  );
+  expect(step).toEqual({
+    kind: 'settle',
+    settlement: {
+      status: 'failed',
+      code: '400003',
+      kind: 'rejected',
+      message: 'bad argument',
+      httpStatus: 200,
+    },
+    attempts: 1,
+  });
+});
+
+test.each(['misconfigured', 'exhausted'] as const)(
+  '%s stops the destination and costs the file nothing',
+  (kind) => {
+    const full = { attemptLog: Array.from({ length: 7 }, () => entryAt(NOW - MINUTE, true)) };
+    const step = nextStep(failed({ kind, code: 'c' }), full, context({ lastSuccessAtMs: NOW }));
+    expect(step).toMatchObject({
+      kind: 'stop-destination',
+      failure: { kind, code: 'c' },
+      entry: { counted: false },
+    });
+  },
+);
+
+test.each(['unauthenticated', 'throttled'] as const)('%s never uses up an attempt', (kind) => {
+  let history = fresh;
+  for (let turn = 0; turn < 100; turn += 1) {
+    const step = retryOf(nextStep(failed({ kind }), history, context({ lastSuccessAtMs: NOW + turn })));
+    expect(step.entry.counted).toBe(false);
+    history = step.history;
+  }
+});
+
+test('unavailable counts only when another file got through since the previous attempt', () => {
+  const history = { attemptLog: [entryAt(NOW - 10_000, false)] };
+  const counted = (lastSuccessAtMs: number | null) =>
+    retryOf(nextStep(failed({ kind: 'unavailable', code: 'timeout' }), history, context({ lastSuccessAtMs })))
+      .entry.counted;
+  expect(counted(null)).toBe(false);
+  expect(counted(NOW - 10_001)).toBe(false);
+  expect(counted(NOW - 9_999)).toBe(true);
+});
+
+test('before the first attempt, "since the previous one" is since it was queued', () => {
+  const counted = (lastSuccessAtMs: number) =>
+    retryOf(nextStep(failed({ kind: 'unavailable' }), fresh, context({ lastSuccessAtMs }))).entry.counted;
+  expect(counted(NOW - MINUTE - 1)).toBe(false);
+  expect(counted(NOW - MINUTE + 1)).toBe(true);
+});
+
+test('an outage never dead-letters, however many attempts it swallows', () => {
+  let history = fresh;
+  for (let turn = 0; turn < 500; turn += 1) {
+    const nowMs = NOW + turn * 30_000;
+    const step = nextStep(failed({ kind: 'unavailable', code: 'connection' }), history, context({ nowMs }));
+    history = retryOf(step).history;
+  }
+  expect(history.attemptLog).toHaveLength(16);
+});
+
+test('a file that fails while others get through fails after retry.attempts', () => {
+  let history = fresh;
+  for (let turn = 1; turn <= 7; turn += 1) {
+    const nowMs = NOW + turn * 1000;
+    const facts = { nowMs, lastSuccessAtMs: nowMs - 1 };
+    history = retryOf(nextStep(failed({ kind: 'unavailable' }), history, context(facts))).history;
+  }
+  const last = { kind: 'unavailable', code: 'http_500', message: 'server error', httpStatus: 500 } as const;
+  const step = nextStep(failed(last), history, context({ nowMs: NOW + 8000, lastSuccessAtMs: NOW + 7999 }));
+  expect(step).toEqual({ kind: 'settle', settlement: { status: 'failed', ...last }, attempts: 8 });
+});
+
+test('an answer nobody knows is a counted retry even where nothing else succeeds', () => {
+  const step = retryOf(nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), fresh, context()));
+  expect(step.entry.counted).toBe(true);
+});
+
+test.each(['token_service_unreachable', 'source_root_gone', 'out_of_handles'])('%s costs nothing', (code) => {
+  const facts = { lastSuccessAtMs: NOW - 1 };
+  const step = retryOf(nextStep(failed({ kind: 'unavailable', code }, 0), fresh, context(facts)));
+  expect(step.entry).toMatchObject({ counted: false, requests: 0 });
+});
+
+test('the delay grows with every failure, is capped, and has a tenth of jitter on top', () => {
+  const delays: number[] = [];
+  let history = fresh;
+  for (let turn = 0; turn < 10; turn += 1) {
+    const step = retryOf(nextStep(failed({ kind: 'throttled' }), history, context({ random: () => 1 })));
+    delays.push(step.delayMs);
+    history = step.history;
+  }
+  expect(delays).toEqual([550, 1100, 2200, 4400, 8800, 17600, 33000, 33000, 33000, 33000]);
+});
+
+test('a longer wait that the far side asks for is kept, and never cut short', () => {
+  const wait = (random: number) =>
+    retryOf(
+      nextStep(failed({ kind: 'throttled', retryAfterMs: 60_000 }), fresh, context({ random: () => random })),
+    ).delayMs;
+  expect(wait(0)).toBe(60_000);
+  expect(wait(0.999)).toBeGreaterThan(65_000);
+  expect(wait(0.999)).toBeLessThanOrEqual(66_000);
+});
+
+test('a file that has failed for longer than retry.deadline fails with its last error', () => {
+  const history = { attemptLog: [entryAt(NOW - 24 * HOUR - 1, false)] };
+  const step = nextStep(failed({ kind: 'unavailable', message: 'server is down' }), history, context());
+  expect(step).toMatchObject({
+    kind: 'settle',
+    settlement: { status: 'failed', code: 'deadline', message: expect.stringMatching(/24h.*server is down/) },
+  });
+});
+
+test('time spent waiting in the queue is not held against the deadline', () => {
+  const step = nextStep(failed({ kind: 'throttled' }), fresh, context({ queuedAtMs: NOW - 48 * HOUR }));
+  expect(step.kind).toBe('retry');
+});
+
+test('the log stays bounded while the totals stay right', () => {
+  let history = fresh;
+  for (let turn = 0; turn < 40; turn += 1) {
+    const nowMs = NOW + turn * 1000;
+    const counted = turn % 10 === 0;
+    const facts = context({ nowMs, lastSuccessAtMs: counted ? nowMs - 1 : null });
+    history = retryOf(nextStep(failed({ kind: 'unavailable' }, 2), history, facts)).history;
+  }
+  expect(history.attemptLog).toHaveLength(16);
+  expect(history.attemptLog.filter((entry) => entry.counted)).toHaveLength(4);
+  expect(history.dropped).toEqual({ counted: 0, requests: 48, firstAt: new Date(NOW).toISOString() });
+  const end = nextStep(failed({ kind: 'rejected' }), history, context());
+  expect(end).toMatchObject({ kind: 'settle', attempts: 81 });
+});
+
+test('with more attempts than the log holds, dropped counted ones still count', () => {
+  const retry = retrySchema.parse({ attempts: 20 });
+  let history = fresh;
+  for (let turn = 1; turn < 20; turn += 1) {
+    history = retryOf(
+      nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), history, context({ retry })),
+    ).history;
+  }
+  expect(history.dropped?.counted).toBe(3);
+  const last = nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), history, context({ retry }));
+  expect(last).toMatchObject({ kind: 'settle', settlement: { code: 'bad_answer' }, attempts: 20 });
+});
+
+test('the very first retry log entry holds nothing but what it needs', () => {
+  const step = retryOf(
+    nextStep(failed({ kind: 'unavailable', code: 'timeout', httpStatus: 504 }), fresh, context()),
+  );
+  expect(step.entry).toEqual({
+    at: '2026-11-22T12:00:00.000Z',
+    code: 'timeout',
+    kind: 'unavailable',
+    httpStatus: 504,
+    counted: false,
+  });
+});

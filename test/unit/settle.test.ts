@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest';
+import type { SeenFile } from '../../src/intake/seen-file.ts';
+import { createSettle, type Instant, type Settle } from '../../src/intake/settle.ts';
+
+const WALL = 1_800_000_000_000;
+
+/** `t` ms after the start of the test, on both clocks. */
+function at(t: number): Instant {
+  return { wallMs: WALL + t, monotonicMs: t };
+}
+
+function file(path: string, changedAt: number, more: Partial<SeenFile> = {}): SeenFile {
+  const ms = WALL + changedAt;
+  return { name: { path }, size: 10, mtimeNs: `${ms}000000`, mtimeMs: ms, ctimeMs: ms, ...more };
+}
+
+function settleWith(trustTimes = true, maxTracked = 1_000): Settle {
+  return createSettle({ settleMs: 2_000, trustTimes: () => trustTimes, maxTracked });
+}
+
+const pathsOf = (settle: Settle, t: number): string[] => settle.due(t, 100).map(({ path }) => path);
+
+test('a file whose mtime and ctime are both old enough is settled when first seen', () => {
+  expect(settleWith().see(file('a', -2_000), at(0))).toBe('settled');
+});
+
+test('an old mtime with a fresh ctime waits: the file was just copied or moved here', () => {
+  const settle = settleWith();
+  expect(settle.see(file('a', -90_000, { ctimeMs: WALL - 500 }), at(0))).toBe('waiting');
+  expect(settle.nextDueMs()).toBe(1_500);
+});
+
+test('a fresh file is due exactly settle after its last change, and settled when it looks the same then', () => {
+  const settle = settleWith();
+  settle.see(file('a', -300), at(0));
+  expect(pathsOf(settle, 1_699)).toEqual([]);
+  expect(pathsOf(settle, 1_700)).toEqual(['a']);
+  expect(settle.see(file('a', -300), at(1_700))).toBe('settled');
+  expect(settle.size()).toBe(0);
+});
+
+test('a writer whose pauses are shorter than settle is waited for to the end', () => {
+  const settle = settleWith();
+  for (let t = 0; t <= 20_000; t += 1_900) {
+    expect(settle.see(file('a', t, { size: t }), at(t))).toBe('waiting');
+    expect(pathsOf(settle, t + 1_899)).toEqual([]);
+  }
+  expect(settle.nextDueMs()).not.toBeNull();
+});
+
+test('a change found at the due time starts the wait again', () => {
+  const settle = settleWith();
+  settle.see(file('a', 0), at(0));
+  expect(pathsOf(settle, 2_000)).toEqual(['a']);
+  expect(settle.see(file('a', 1_990, { size: 11 }), at(2_000))).toBe('waiting');
+  expect(pathsOf(settle, 3_989)).toEqual([]);
+  expect(pathsOf(settle, 3_990)).toEqual(['a']);
+});
+
+test('times in the future say nothing: the file settles when it has been seen unchanged for settle', () => {
+  const settle = settleWith();
+  expect(settle.see(file('a', 3_600_000), at(0))).toBe('waiting');
+  expect(pathsOf(settle, 2_000)).toEqual(['a']);
+  expect(settle.see(file('a', 3_600_000), at(2_000))).toBe('settled');
+});
+
+test('on a network file system even the oldest file is seen twice', () => {
+  const settle = settleWith(false);
+  expect(settle.see(file('a', -9e9), at(0))).toBe('waiting');
+  expect(pathsOf(settle, 2_000)).toEqual(['a']);
+  expect(settle.see(file('a', -9e9), at(2_000))).toBe('settled');
+});
+
+test('a look in between changes nothing while the file is the same', () => {
+  const settle = settleWith();
+  settle.see(file('a', 0), at(0));
+  settle.see(file('a', 0), at(1_000));
+  expect(settle.nextDueMs()).toBe(2_000);
+  expect(settle.see(file('a', 0), at(2_000))).toBe('settled');
+  expect(pathsOf(settle, 9_999)).toEqual([]);
+});
+
+test('a file that vanishes and returns many times is tracked once and due once', () => {
+  const settle = settleWith();
+  for (let t = 0; t < 1_000; t += 1) {
+    settle.see(file('a', t), at(t));
+    settle.forget({ path: 'a' });
+  }
+  settle.see(file('a', 1_000), at(1_000));
+  expect(settle.size()).toBe(1);
+  expect(pathsOf(settle, 2_999)).toEqual([]);
+  expect(pathsOf(settle, 3_000)).toEqual(['a']);
+  expect(settle.nextDueMs()).toBeNull();
+});
+
+test('due files come earliest first and no more than asked for', () => {
+  const settle = settleWith();
+  const order = [500, 100, 900, 300, 700];
+  for (const t of order) settle.see(file(`f${t}`, t), at(t));
+  expect(settle.due(9_999, 2).map(({ path }) => path)).toEqual(['f100', 'f300']);
+  expect(pathsOf(settle, 9_999)).toEqual(['f500', 'f700', 'f900']);
+});
+
+test('the sequence tells what was first seen before a moment, however often it changes', () => {
+  const settle = settleWith();
+  settle.see(file('old', 0), at(0));
+  const mark = settle.nextSeq();
+  settle.see(file('new', 10), at(10));
+  settle.see(file('old', 20, { size: 99 }), at(20));
+  expect(settle.oldestSeq()).toBeLessThan(mark);
+  settle.forget({ path: 'old' });
+  expect(settle.oldestSeq()).toBeGreaterThanOrEqual(mark);
+});
+
+test('two names that look alike as text are two files', () => {
+  const settle = settleWith();
+  settle.see(file('x', 0, { name: { path: 'a\uFFFD', pathBytes: 'Yf8=' } }), at(0));
+  settle.see(file('x', 0, { name: { path: 'a\uFFFD', pathBytes: 'Yf4=' } }), at(0));
+  expect(settle.size()).toBe(2);
+});
+
+test('there is no room past the most files tracked', () => {
+  const settle = settleWith(true, 2);
+  settle.see(file('a', 0), at(0));
+  expect(settle.hasRoom()).toBe(true);
+  settle.see(file('b', 0), at(0));
+  expect(settle.hasRoom()).toBe(false);
+});

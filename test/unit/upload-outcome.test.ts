@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest';
+import { SlipwayError } from '../../src/domain/errors.ts';
+import { fileVersionId } from '../../src/domain/file-version.ts';
+import { newUploadJob } from '../../src/domain/upload-job.ts';
+import { outcomeOf } from '../../src/upload/outcome.ts';
+import { failedBy } from '../../src/upload/settlement.ts';
+
+const version = {
+  source: 'inbox',
+  destination: 'd',
+  path: 'a/b.pdf',
+  size: 10,
+  mtimeNs: '1795309323004000001',
+};
+const job = newUploadJob(version, 2, 'batch-1');
+const facts = {
+  destination: 'd',
+  attempts: 3,
+  queuedAtMs: Date.UTC(2026, 10, 22),
+  nowMs: Date.UTC(2026, 10, 23),
+};
+
+test('an uploaded job becomes an outcome with everything the API said', () => {
+  const accepted = {
+    url: 'https://files.example/1',
+    fileId: '1',
+    ref: 'fileid://1',
+    expiresAt: '2027-01-01T00:00:00.000Z',
+    remote: { id: '1' },
+  };
+  const result = {
+    kind: 'uploaded' as const,
+    accepted,
+    bytes: 11,
+    sha256: 'ab',
+    contentType: 'application/pdf',
+    uploadedAt: '2026-11-22T23:59:59.000Z',
+    durationMs: 12,
+    requests: 1,
+  };
+  expect(outcomeOf(job, { status: 'uploaded', result }, facts)).toEqual({
+    v: 1,
+    id: fileVersionId(version),
+    source: 'inbox',
+    path: 'a/b.pdf',
+    gen: 2,
+    status: 'uploaded',
+    destination: 'd',
+    ...accepted,
+    bytes: 11,
+    sha256: 'ab',
+    contentType: 'application/pdf',
+    mtime: '2026-11-22T01:02:03.004Z',
+    mtimeNs: '1795309323004000001',
+    attempts: 3,
+    queuedAt: '2026-11-22T00:00:00.000Z',
+    uploadedAt: '2026-11-22T23:59:59.000Z',
+    durationMs: 12,
+    batch: 'batch-1',
+    error: null,
+  });
+});
+
+test('an answer of more than 8 KiB is not kept', () => {
+  const accepted = { url: null, fileId: '1', ref: null, expiresAt: null, remote: 'x'.repeat(9000) };
+  const facts2 = { bytes: 1, sha256: 'ab', contentType: 't', uploadedAt: 'u', durationMs: 1, requests: 1 };
+  const result = { kind: 'uploaded' as const, accepted, ...facts2 };
+  expect(outcomeOf(job, { status: 'uploaded', result }, facts).remote).toEqual({ truncated: true });
+});
+
+test('a failed job carries its reason and the size on disk, and nothing that was not received', () => {
+  const settlement = failedBy(new SlipwayError('crashed_worker', { times: 3 }));
+  expect(outcomeOf(job, settlement, facts)).toMatchObject({
+    status: 'failed',
+    url: null,
+    sha256: null,
+    bytes: 10,
+    uploadedAt: null,
+    remote: null,
+    error: {
+      code: 'crashed_worker',
+      kind: 'local',
+      message: 'the process that uploaded this file died 3 times while doing so',
+      httpStatus: null,
+      at: '2026-11-23T00:00:00.000Z',
+    },
+  });
+});
+
+test('a skipped job says why, and a name that is not UTF-8 keeps its bytes', () => {
+  const odd = newUploadJob({ ...version, path: '\ufffd', pathBytes: '/w==' }, 0, null);
+  const outcome = outcomeOf(odd, { status: 'skipped', code: 'changed', message: 'it grew' }, facts);
+  expect(outcome).toMatchObject({ status: 'skipped', path: '\ufffd', pathBytes: '/w==' });
+  expect(outcome.error).toMatchObject({ code: 'changed', kind: 'skipped', message: 'it grew' });
+});

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { createSmallReads } from '../../src/upload/small-reads.ts';
+
+test('small files of a local disk are read on the event loop, larger ones are not', () => {
+  const reads = createSmallReads(true, () => 0);
+  expect(reads.onLoop(0)).toBe(true);
+  expect(reads.onLoop(64 * 1024)).toBe(true);
+  expect(reads.onLoop(64 * 1024 + 1)).toBe(false);
+});
+
+test('nothing of a network file system is read on the event loop', () => {
+  expect(createSmallReads(false, () => 0).onLoop(1)).toBe(false);
+});
+
+test('one slow read sends the next two seconds through the thread pool', () => {
+  let nowMs = 100;
+  const reads = createSmallReads(true, () => nowMs);
+  reads.took(4.9);
+  expect(reads.onLoop(1)).toBe(true);
+  reads.took(5.1);
+  expect(reads.onLoop(1)).toBe(false);
+  nowMs += 1_999;
+  expect(reads.onLoop(1)).toBe(false);
+  nowMs += 1;
+  expect(reads.onLoop(1)).toBe(true);
+});

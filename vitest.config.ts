@@ -1,0 +1,32 @@
+import { defineConfig } from 'vitest/config';
+
+const SECOND = 1_000;
+
+/**
+ * Tiers by what they need. They run one after the other, so that a fault test's kills and an end-to-end run's timing
+ * never meet the load of another tier; within the last two the files too run one at a time.
+ */
+const TIERS = [
+  { name: 'unit', timeoutMs: 10 * SECOND, workers: 2 },
+  { name: 'contract', timeoutMs: 20 * SECOND, workers: 2 },
+  { name: 'integration', timeoutMs: 30 * SECOND, workers: 2 },
+  { name: 'faults', timeoutMs: 90 * SECOND, workers: 1 },
+  { name: 'e2e', timeoutMs: 180 * SECOND, workers: 1 },
+];
+
+export default defineConfig({
+  test: {
+    projects: TIERS.map(({ name, timeoutMs, workers }, order) => ({
+      test: {
+        name,
+        include: [`test/${name}/**/*.test.ts`],
+        environment: 'node',
+        pool: 'forks',
+        maxWorkers: workers,
+        testTimeout: timeoutMs,
+        hookTimeout: timeoutMs,
+        sequence: { groupOrder: order },
+      },
+    })),
+  },
+});
