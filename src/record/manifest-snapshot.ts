@@ -28,6 +28,8 @@ export interface SnapshotOptions {
   readonly journal: ManifestJournal;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  /** Milliseconds that no clock change touches. */
+  readonly monotonicMs?: () => number;
   readonly log: Log;
 }
 
@@ -43,7 +45,7 @@ interface Content {
 }
 
 export function createSnapshot(options: SnapshotOptions): ManifestSnapshot {
-  const { path, mode, ledger, journal, log } = options;
+  const { path, mode, ledger, journal, log, monotonicMs = () => performance.now() } = options;
   let last: LastRefresh | null = null;
   let writtenMark = -1;
   let running: Promise<RefreshResult> | null = null;
@@ -59,7 +61,7 @@ export function createSnapshot(options: SnapshotOptions): ManifestSnapshot {
 
   async function writeNow(): Promise<RefreshResult> {
     const mark = ledger.mark();
-    const beganMs = performance.now();
+    const beganMs = monotonicMs();
     try {
       await writeAtomic(path, await snapshotChunks(options), { mode: 0o600 });
       writtenMark = mark;
@@ -69,7 +71,7 @@ export function createSnapshot(options: SnapshotOptions): ManifestSnapshot {
       log.warn({ manifest: path, reason: reasonOf(error) }, 'manifest not refreshed');
       return 'failed';
     } finally {
-      const endedAtMs = performance.now();
+      const endedAtMs = monotonicMs();
       last = { endedAtMs, durationMs: endedAtMs - beganMs };
     }
   }
@@ -87,7 +89,7 @@ export function createSnapshot(options: SnapshotOptions): ManifestSnapshot {
       if (mode === 'never') return 'off';
       await running;
       if (finished || writtenMark === ledger.mark()) return 'unchanged';
-      const waitMs = nextRefreshAtMs(last) - performance.now();
+      const waitMs = nextRefreshAtMs(last) - monotonicMs();
       if (waitMs <= 0) return write();
       laterBy(waitMs);
       return 'deferred';

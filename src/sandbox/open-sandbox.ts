@@ -105,7 +105,7 @@ export async function openSandbox({ now = Date.now, ...written }: SandboxOptions
     clearFaults: () => faults.clear(),
     faults: () => faults.report(),
     revokeTokens: () => issuer.revokeAll(),
-    describe: () => description(urls),
+    describe: () => description(urls, apiKey === null ? 'any bearer key' : 'the key it was opened with'),
     close() {
       closing ??= close();
       return closing;
@@ -124,20 +124,14 @@ function urlsAt(tokenOrigin: string, origin: string): SandboxUrls {
   };
 }
 
-function description({
-  tokenUrl,
-  autoglmUrl,
-  vectorxUrl,
-  dashscopeBase,
-  openaiBase,
-  origin,
-}: SandboxUrls): string {
+function description(urls: SandboxUrls, key: string): string {
+  const { tokenUrl, autoglmUrl, vectorxUrl, dashscopeBase, openaiBase, origin } = urls;
   return [
     `token service  GET   ${tokenUrl}`,
     `AutoGLM        POST  ${autoglmUrl}`,
     `VectorX        POST  ${vectorxUrl}`,
-    `DashScope      base  ${dashscopeBase}  (any bearer key)`,
-    `OpenAI         base  ${openaiBase}  (any bearer key)`,
+    `DashScope      base  ${dashscopeBase}  (${key})`,
+    `OpenAI         base  ${openaiBase}  (${key})`,
     `what arrived   GET   ${origin}/_received  (?since=, ?summary=1; DELETE forgets)`,
     `faults         POST  ${origin}/_faults  (GET lists, DELETE clears; DELETE /_tokens revokes)`,
   ].join('\n');

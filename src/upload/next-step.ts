@@ -118,7 +118,12 @@ function afterFailure(
 }
 
 /** Trouble that is nobody's file: waiting for it costs nothing, however long it takes. */
-const NEVER_COUNTED = new Set(['token_service_unreachable', 'source_root_gone', 'out_of_handles']);
+const NEVER_COUNTED = new Set([
+  'token_service_unreachable',
+  'token_command_failed',
+  'source_root_gone',
+  'out_of_handles',
+]);
 
 /** May be this very file's doing, so it must end some day even where nothing else succeeds. */
 const ALWAYS_COUNTED = new Set(['bad_answer', 'answer_too_large', 'read_failed', 'internal']);

@@ -2,7 +2,6 @@ import type { Answer, Destination, PreparedRequest } from '../destinations/desti
 import type { AttemptResult } from '../domain/attempt.ts';
 import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import { bytesOf } from '../domain/path-bytes.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { HttpAnswer, HttpRequest } from '../platform/http-message.ts';
 import { resultOfError } from './attempt-failure.ts';
@@ -53,12 +52,12 @@ export async function uploadFile(
     const refusal = preflight({ path: task.name.path, size: task.size }, destination.limits);
     if (refusal !== null) return { kind: 'skipped', ...refusal, requests };
     for (;;) {
-      const request = await destination.authorize(signal);
+      const request = await destination.authorize(signal, { name: baseNameOf(task) });
       const sent = await sendFile(task, request, context, (message) => {
         requests += 1;
         return send(message);
       });
-      const verdict = destination.judge(sent.answer);
+      const verdict = destination.judge(sent.answer, request);
       if (verdict.kind === 'uploaded') {
         const { sha256, contentType } = sent;
         if (sha256 === null)
@@ -103,8 +102,9 @@ async function sendFile(
   { smallReads, clock, signal }: UploadContext,
   send: HttpSend,
 ): Promise<Sent> {
-  const fileName = baseNameOf(task);
-  const contentType = task.contentTypeOverride ?? partContentType(fileName.toString('utf8'));
+  const name = baseNameOf(task);
+  const fileName = Buffer.from(name);
+  const contentType = task.contentTypeOverride ?? partContentType(name);
   const frame = multipartFrame({ ...request, fileName, contentType }, newBoundary());
   const file = await openFileBody(task, frame, smallReads, clock);
   try {
@@ -124,8 +124,11 @@ async function sendFile(
   }
 }
 
-/** Folders are the user's business; the far side gets the last part of the path. */
-function baseNameOf(task: UploadTask): Buffer {
-  const bytes = bytesOf(task.name);
-  return bytes.subarray(bytes.lastIndexOf('/') + 1);
+/**
+ * Folders are the user's business; the far side gets the last part of the path, always as valid UTF-8: a name that is
+ * not goes with U+FFFD in the place of what cannot be read, as strict servers refuse anything else.
+ */
+function baseNameOf(task: UploadTask): string {
+  const { path } = task.name;
+  return path.slice(path.lastIndexOf('/') + 1);
 }
