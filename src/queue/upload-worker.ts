@@ -4,6 +4,7 @@ import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Outcome } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
+import { within } from '../platform/within.ts';
 import { decodeJob, decodeOutcome } from './codec.ts';
 import { lockWatch } from './lock-watch.ts';
 import { queueName, sourceKey } from './queue-key.ts';
@@ -153,10 +154,7 @@ export function openUploadWorker(options: {
     },
     abort: (reason) => worker.cancelAllJobs(reason),
     async close(timeoutMs) {
-      const deadline = Promise.withResolvers<void>();
-      const timer = setTimeout(deadline.resolve, timeoutMs);
-      await Promise.race([worker.close().catch(() => undefined), deadline.promise]);
-      clearTimeout(timer);
+      await within(worker.close(), timeoutMs);
     },
   };
 }

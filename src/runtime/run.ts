@@ -9,6 +9,7 @@ import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { HttpClient } from '../platform/http-client.ts';
 import { ownIdentity } from '../platform/process-identity.ts';
+import { within } from '../platform/within.ts';
 import { openDataDir } from '../record/data-dir.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import { createSmallReads } from '../upload/small-reads.ts';
@@ -208,7 +209,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       for (const line of lines) line.abort();
       await untilIdle(active, closingMs / 2, never);
     }
-    await Promise.race([quiesced, untilIdle(() => 1, closingMs / 2, never)]);
+    await within(quiesced, closingMs / 2);
     const leftMs = Math.max(0, deadlineMs - performance.now());
     await Promise.all(
       lines.map((line) => line.close(leftMs * 0.8).catch(logged('a source did not close in order'))),

@@ -4,6 +4,7 @@ import type { Receipt } from '../domain/receipt.ts';
 import { startIntake } from '../intake/watcher.ts';
 import { createMutex } from '../platform/mutex.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
+import { within } from '../platform/within.ts';
 import { takeOwnership } from '../queue/owner-lease.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { openUploadWorker, type UploadHandler } from '../queue/upload-worker.ts';
@@ -229,12 +230,4 @@ export async function startSourceLine(facts: SourceLineFacts): Promise<SourceLin
       await store.close();
     },
   };
-}
-
-/** Waits no longer than the budget: what is not done is done at the next start. */
-async function within(work: Promise<unknown>, budgetMs: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, Math.max(0, budgetMs));
-  await Promise.race([work.catch(() => undefined), promise]);
-  clearTimeout(timer);
 }

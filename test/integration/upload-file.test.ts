@@ -89,16 +89,19 @@ test.each<[string, string | Buffer, string]>([
 });
 
 // APFS takes UTF-8 names only.
-test.skipIf(process.platform === 'darwin')('a name that is not UTF-8 arrives as valid UTF-8, as strict servers demand', async () => {
-  const { received, url } = await receiver();
-  const name = Buffer.from([0x63, 0x61, 0x66, 0xe9, 0xff, 0x2e, 0x70, 0x64, 0x66]);
-  const task = fileTask(uploadFolder(), name, 'x');
-  expect(bytesOf(task.name).equals(name)).toBe(true);
-  const result = await attempt(task, plainDestination(url), testClient().send);
-  expect(result).toMatchObject({ kind: 'uploaded', contentType: 'application/pdf' });
-  const head = Buffer.from(received[0]?.parts[0]?.head ?? '', 'latin1').toString();
-  expect(head).toContain('filename="caf\uFFFD\uFFFD.pdf"\r\n');
-});
+test.skipIf(process.platform === 'darwin')(
+  'a name that is not UTF-8 arrives as valid UTF-8, as strict servers demand',
+  async () => {
+    const { received, url } = await receiver();
+    const name = Buffer.from([0x63, 0x61, 0x66, 0xe9, 0xff, 0x2e, 0x70, 0x64, 0x66]);
+    const task = fileTask(uploadFolder(), name, 'x');
+    expect(bytesOf(task.name).equals(name)).toBe(true);
+    const result = await attempt(task, plainDestination(url), testClient().send);
+    expect(result).toMatchObject({ kind: 'uploaded', contentType: 'application/pdf' });
+    const head = Buffer.from(received[0]?.parts[0]?.head ?? '', 'latin1').toString();
+    expect(head).toContain('filename="caf\uFFFD\uFFFD.pdf"\r\n');
+  },
+);
 
 test('only the last part of the path is sent, after the text fields, with the content type asked for', async () => {
   const { received, url } = await receiver();
