@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 const SECOND = 1_000;
+/** These tiers run the CLI as it is installed. */
+const BUILT = ['test/support/built-cli.ts'];
 
 /**
  * Tiers by what they need. They run one after the other, so that a fault test's kills and an end-to-end run's timing
@@ -10,17 +12,18 @@ const TIERS = [
   { name: 'unit', timeoutMs: 10 * SECOND, workers: 2 },
   { name: 'contract', timeoutMs: 20 * SECOND, workers: 2 },
   { name: 'integration', timeoutMs: 30 * SECOND, workers: 2 },
-  { name: 'faults', timeoutMs: 90 * SECOND, workers: 1 },
-  { name: 'e2e', timeoutMs: 180 * SECOND, workers: 1 },
+  { name: 'faults', timeoutMs: 90 * SECOND, workers: 1, globalSetup: BUILT },
+  { name: 'e2e', timeoutMs: 180 * SECOND, workers: 1, globalSetup: BUILT },
 ];
 
 export default defineConfig({
   test: {
-    projects: TIERS.map(({ name, timeoutMs, workers }, order) => ({
+    projects: TIERS.map(({ name, timeoutMs, workers, globalSetup = [] }, order) => ({
       test: {
         name,
         include: [`test/${name}/**/*.test.ts`],
         environment: 'node',
+        globalSetup,
         pool: 'forks',
         maxWorkers: workers,
         testTimeout: timeoutMs,

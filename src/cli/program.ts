@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { addConfigCommand } from './commands/config.ts';
 import { addDestinationsCommand } from './commands/destinations.ts';
-import { addRunCommand } from './commands/run.ts';
+import { addRunCommands } from './commands/run.ts';
 import { addSandboxCommand } from './commands/sandbox.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addUploadCommand } from './commands/upload.ts';
@@ -21,7 +21,7 @@ export class UsageProblem extends Error {
 export type AddCommand = (program: Command, done: (code: ExitCode) => void) => void;
 
 const COMMANDS: readonly AddCommand[] = [
-  addRunCommand,
+  addRunCommands,
   addUploadCommand,
   addStatusCommand,
   addDestinationsCommand,

@@ -14,7 +14,7 @@ export function progressLine(report: LiveReport, columns: number): string {
   if (skipped > 0) parts.push(`${skipped} skipped`);
   parts.push(pending === 0 ? 'waiting for files' : `${pending} to go`);
   if (inFlight > 0) parts.push(`${inFlight} in flight`);
-  if (report.filesPerSecond >= 0.1) {
+  if (pending > 0 && report.filesPerSecond >= 0.1) {
     parts.push(
       `${report.filesPerSecond.toFixed(1)} files/s`,
       `${formatBytes(Math.round(report.bytesPerSecond))}/s`,

@@ -6,6 +6,7 @@ import type {
   AnswerPointers,
   DestinationDefinition,
   ErrorRule,
+  PartsPlan,
   ReadinessPlan,
   Signer,
 } from './definition.ts';
@@ -19,6 +20,7 @@ export interface DecidedParts {
   readonly url: string;
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly readiness: ReadinessPlan | null;
+  readonly parts: PartsPlan | null;
   /** What a relative `token.file` is relative to. */
   readonly baseDir: string;
 }
@@ -49,8 +51,9 @@ export function compileDefinition(
     },
     answer: answerPointers(whole.answer),
     errors: whole.errors.map(errorRule),
-    limits: limitsFor(whole, config),
+    limits: limitsFor(whole, config, decided.parts),
     readiness: decided.readiness,
+    parts: decided.parts,
     ref: whole.ref,
     visibility: whole.visibility,
     acknowledgePublic: config.acknowledgePublic === true,
@@ -58,10 +61,16 @@ export function compileDefinition(
   });
 }
 
-function limitsFor(whole: WholeDefinition, config: DestinationConfig): DestinationLimits {
+/** What the user wrote beats what depends on a field, that beats the size that parts allow, that the plain limit. */
+function limitsFor(
+  whole: WholeDefinition,
+  config: DestinationConfig,
+  parts: PartsPlan | null,
+): DestinationLimits {
   const by = whole.limitsBy;
   const chosen = by === null ? undefined : by.values[String(whole.fields[by.field])];
-  const limits = { ...whole.limits, ...chosen, ...config.limits };
+  const inParts = parts === null ? {} : { maxBytes: parts.maxBytes };
+  const limits = { ...whole.limits, ...inParts, ...chosen, ...config.limits };
   return {
     maxBytes: limits.maxBytes ?? null,
     minBytes: limits.minBytes ?? null,
@@ -119,7 +128,7 @@ export function compilePointers(pointers: string | readonly string[]): readonly 
 }
 
 /** The schema has already refused what is not a pointer. */
-function compilePointer(text: string): JsonPointer {
+export function compilePointer(text: string): JsonPointer {
   const pointer = parsePointer(text);
   if (pointer === null) throw new SlipwayError('internal', { reason: `unchecked JSON Pointer ${text}` });
   return pointer;

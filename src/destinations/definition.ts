@@ -63,6 +63,40 @@ export interface ReadinessPlan {
   readonly perSecond: number;
 }
 
+/** How a file too large for one request is sent (OpenAI Uploads): announced, in parts, put together. */
+export interface PartsPlan {
+  /** A larger file goes in parts. */
+  readonly aboveBytes: number;
+  readonly maxBytes: number;
+  readonly partBytes: number;
+  /** Parts of one file under way at once. */
+  readonly atOnce: number;
+  /** From the announcement on; null: no end. */
+  readonly lifetimeMs: number | null;
+  readonly create: {
+    readonly url: string;
+    /** Names of JSON members. */
+    readonly bytes: string;
+    readonly filename: string;
+    readonly contentType: string;
+    /** Text fields that are numbers in JSON. */
+    readonly numbers: readonly string[];
+    readonly id: readonly JsonPointer[];
+  };
+  /** Its URL, and those below, hold `{upload}`. */
+  readonly part: { readonly url: string; readonly field: string; readonly id: readonly JsonPointer[] };
+  readonly complete: {
+    readonly url: string;
+    /** Names of JSON members. */
+    readonly partIds: string;
+    readonly md5: string | null;
+    /** Where the answer holds what a plain upload answers. */
+    readonly file: JsonPointer;
+  };
+  /** null: an upload that is given up cannot be taken back. */
+  readonly cancel: { readonly url: string } | null;
+}
+
 /** A destination with nothing left to decide: preset, region, params and overrides put together, frozen. */
 export interface DestinationDefinition {
   readonly name: string;
@@ -81,6 +115,8 @@ export interface DestinationDefinition {
   readonly limits: DestinationLimits;
   /** null unless `waitUntilReady` was asked for. */
   readonly readiness: ReadinessPlan | null;
+  /** null: every file goes in one request. */
+  readonly parts: PartsPlan | null;
   readonly ref: string | null;
   readonly visibility: 'public' | 'private' | 'unknown';
   readonly acknowledgePublic: boolean;

@@ -4,8 +4,9 @@ import type { Log } from '../domain/log.ts';
 import { isLoopbackHost } from '../platform/http-proxy.ts';
 import { createCachedToken } from './cached-token.ts';
 import type { DestinationDefinition } from './definition.ts';
-import type { Answer, Destination, PreparedRequest } from './destination.ts';
+import type { Answer, AuthorizedRequest, Destination, Verdict } from './destination.ts';
 import { fieldsFor } from './field-templates.ts';
+import { openParts, type RequestCredentials } from './open-parts.ts';
 import { openReadiness, type ReadinessPort } from './readiness-port.ts';
 import { orderedSecrets } from './redact-secrets.ts';
 import { createRefusalCount } from './refusal-count.ts';
@@ -68,7 +69,7 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
     };
   }
 
-  function afterRefusedToken(failure: UploadFailure, request: PreparedRequest): 'again' | UploadFailure {
+  function afterRefusedToken(failure: UploadFailure, request: AuthorizedRequest): 'again' | UploadFailure {
     if (token === null) {
       return failureOf('token_missing', { where: `destinations.${name}.token` }, failure);
     }
@@ -79,7 +80,7 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
 
   function afterRefusedSignature(
     failure: UploadFailure,
-    request: PreparedRequest,
+    request: AuthorizedRequest,
     answer: Answer,
   ): 'again' | UploadFailure {
     const before = clock.generation();
@@ -95,6 +96,32 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
     return 'again';
   }
 
+  /** Token and signature of one request, made now. */
+  async function credentials(signal: AbortSignal): Promise<RequestCredentials> {
+    const { headers, generation } = await authorized(signal);
+    // Before anything else is awaited: two requests must not both be the first.
+    const tokenFirstUse = generation > lastGeneration;
+    lastGeneration = Math.max(lastGeneration, generation);
+    return {
+      headers: checkedHeaders({
+        ...definition.headers,
+        ...headers,
+        ...signatureHeaders(signer, clock.nowMs()),
+      }),
+      tokenGeneration: generation,
+      tokenFirstUse,
+      clockGeneration: clock.generation(),
+    };
+  }
+
+  function judgeAs(as: DestinationDefinition, answer: Answer, request?: AuthorizedRequest): Verdict {
+    const sent = request === undefined ? [] : sentSecrets(request);
+    const tokens = token?.recent() ?? [];
+    const bare = tokens.map((value) => withoutScheme(value, auth.scheme));
+    const secrets = orderedSecrets([...ownSecrets, ...tokens, ...bare, ...sent]);
+    return judgeAnswer(as, answer, { nowMs: now(), secrets });
+  }
+
   return {
     definition,
     name,
@@ -102,6 +129,7 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
     origin: url.origin,
     loopback: isLoopbackHost(url.hostname),
     limits: definition.limits,
+    parts: openParts(definition, { credentials, judgeAs }),
     readiness: openReadiness(definition.readiness, {
       async headers(signal) {
         const { headers, generation } = await authorized(signal);
@@ -112,33 +140,16 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
     tokenProblem: () => token?.problem() ?? null,
 
     async authorize(signal, file) {
-      const { headers, generation } = await authorized(signal);
-      // Before anything else is awaited: two requests must not both be the first.
-      const tokenFirstUse = generation > lastGeneration;
-      lastGeneration = Math.max(lastGeneration, generation);
       return {
         method: definition.method,
         url: definition.url,
-        headers: checkedHeaders({
-          ...definition.headers,
-          ...headers,
-          ...signatureHeaders(signer, clock.nowMs()),
-        }),
+        ...(await credentials(signal)),
         fields: fieldsFor(definition.fields, file?.name ?? ''),
         fileField: definition.fileField,
-        tokenGeneration: generation,
-        tokenFirstUse,
-        clockGeneration: clock.generation(),
       };
     },
 
-    judge(answer, request) {
-      const sent = request === undefined ? [] : sentSecrets(request);
-      const tokens = token?.recent() ?? [];
-      const bare = tokens.map((value) => withoutScheme(value, auth.scheme));
-      const secrets = orderedSecrets([...ownSecrets, ...tokens, ...bare, ...sent]);
-      return judgeAnswer(definition, answer, { nowMs: now(), secrets });
-    },
+    judge: (answer, request) => judgeAs(definition, answer, request),
 
     accepted(request) {
       refusals.accepted();
@@ -157,7 +168,7 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
     },
   };
 
-  function sentSecrets(request: PreparedRequest): readonly string[] {
+  function sentSecrets(request: AuthorizedRequest): readonly string[] {
     const carried = request.headers[auth.header];
     const bare = carried === undefined ? [] : [carried, withoutScheme(carried, auth.scheme)];
     return [...bare, ...secretsIn(request.headers)];

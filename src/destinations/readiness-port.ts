@@ -14,6 +14,8 @@ export interface ReadinessPort {
   poll(fileId: string, send: SendGet, signal: AbortSignal): Promise<Readiness>;
   /** When to look next, in milliseconds since the epoch; a `poll` takes its place in the quota of looks. */
   next(acceptedAtMs: number, nowMs: number): NextPoll;
+  /** The next free place in the quota from `wantedMs` on, taken; milliseconds since the epoch. */
+  turn(wantedMs: number): number;
 }
 
 /** The credentials of the destination. */
@@ -42,5 +44,6 @@ export function openReadiness(
       const next = nextPoll(plan, acceptedAtMs, nowMs);
       return next.kind === 'poll' ? { kind: 'poll', atMs: takeSlot(next.atMs) } : next;
     },
+    turn: takeSlot,
   };
 }

@@ -2,6 +2,7 @@ import { SlipwayError } from '../domain/errors.ts';
 import { compileDefinition, compilePointers } from './compile-definition.ts';
 import type { DestinationDefinition, ReadinessPlan } from './definition.ts';
 import { mergeDefinition } from './merge-definition.ts';
+import { partsPlan } from './parts-plan.ts';
 import { loadPreset, presetNames } from './presets.ts';
 import { type DestinationConfig, type WholeDefinition, wholeDefinitionSchema } from './schema.ts';
 import { expandTemplate } from './url-template.ts';
@@ -73,10 +74,11 @@ function buildDestination(name: string, config: DestinationConfig, baseDir: stri
   const url = uploadUrl(whole, params, wrong);
   const fields = textFields(whole, wrong);
   const readiness = readinessPlan(whole, config, params, url, wrong);
+  const parts = partsPlan(whole, config, { params, url }, wrong);
   checkAnswer(whole, wrong);
   if (problems.length > 0 || url === null) return { definition: null, problems };
 
-  const decided = { name, url: url.href, fields, readiness, baseDir };
+  const decided = { name, url: url.href, fields, readiness, parts, baseDir };
   return { definition: compileDefinition(whole, config, decided), problems };
 }
 

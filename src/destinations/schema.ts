@@ -1,8 +1,9 @@
 // Over 150 lines: the whole vocabulary of a destination stands in one place, each key with its one sentence.
 import { z } from 'zod';
 import { concurrencySchema } from '../pacing/options.ts';
-import { parsePointer } from '../platform/json-pointer.ts';
 import { byteSize, duration } from '../platform/option-types.ts';
+import { partsSchema } from './parts-schema.ts';
+import { pointer, pointers } from './pointer-types.ts';
 import { tokenSourceSchema } from './token-options.ts';
 
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -11,11 +12,6 @@ export const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
 /** Written by the multipart engine; a second opinion from the config would break the framing. */
 const OWN_HEADERS = /^(content-length|content-type|transfer-encoding|connection|expect|host)$/i;
 
-const pointer = z
-  .string()
-  .refine((text) => parsePointer(text) !== null, 'must be a JSON Pointer such as /data/id')
-  .describe('JSON Pointer (RFC 6901).');
-const pointers = z.union([pointer, z.array(pointer).min(1)]);
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const httpStatus = z.int().min(100).max(599);
 const pattern = z.string().refine(isPattern, 'must be a regular expression');
@@ -194,6 +190,9 @@ const shape = {
   readiness: readiness.describe(
     'How to see whether an uploaded file can be used yet; asked when waitUntilReady is set.',
   ),
+  parts: partsSchema
+    .nullable()
+    .describe('How a file too large for one request is sent; null: never in parts.'),
   ref: z
     .string()
     .refine((text) => /\{(url|id)\}/.test(text), 'must hold {url} or {id}')
@@ -203,7 +202,7 @@ const shape = {
     .describe('public: anyone who has the URL can read the file, which must be acknowledged once.'),
 };
 
-const parts = z.strictObject(shape).partial();
+const overridable = z.strictObject(shape).partial();
 
 const rate = z.union([
   z.strictObject({ perSecond: z.number().positive() }),
@@ -211,7 +210,7 @@ const rate = z.union([
 ]);
 
 /** A preset: a destination definition that ships as data, with what is known about the service. */
-export const presetSchema = parts.extend({
+export const presetSchema = overridable.extend({
   title: z.string().min(1),
   checked: z.string().regex(/^\d{4}-\d{2}$/),
   source: z.array(z.string().min(1)).min(1),
@@ -225,7 +224,7 @@ export const presetSchema = parts.extend({
 });
 
 /** What a user writes under `destinations.<name>`: a preset with overrides, or a definition of their own. */
-export const destinationConfigSchema = parts.extend({
+export const destinationConfigSchema = overridable.extend({
   preset: z.string().describe('Preset to start from; `slipway destinations list` names them.').optional(),
   acknowledgePublic: z
     .boolean()
@@ -283,6 +282,7 @@ export const wholeDefinitionSchema = z.strictObject({
   limits: limits.default({}),
   limitsBy: shape.limitsBy.nullable().default(null),
   readiness: readiness.nullable().default(null),
+  parts: shape.parts.default(null),
   ref: shape.ref.nullable().default(null),
   visibility: shape.visibility.default('unknown'),
 });

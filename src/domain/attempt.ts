@@ -46,3 +46,18 @@ export type AttemptResult =
   | { readonly kind: 'unreadable'; readonly message: string; readonly requests: number }
   | { readonly kind: 'failed'; readonly failure: UploadFailure; readonly requests: number }
   | { readonly kind: 'aborted' };
+
+/** An attempt that was accepted. */
+export type UploadedResult = Extract<AttemptResult, { kind: 'uploaded' }>;
+
+/**
+ * Whether it counts as an attempt: one HTTP upload, however often it was sent to mend credentials or the clock. A 429
+ * and a refused token are none (G6), nor is what never reached the wire.
+ */
+export function isAttempt(result: AttemptResult): boolean {
+  if (result.kind === 'aborted' || result.requests === 0) return false;
+  if (result.kind !== 'failed') return true;
+  const { kind, code } = result.failure;
+  // `token_…`: the token service failed, or the credentials did; the file was not looked at.
+  return kind !== 'throttled' && kind !== 'unauthenticated' && !code.startsWith('token_');
+}

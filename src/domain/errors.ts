@@ -236,6 +236,18 @@ export const ERRORS = {
     retryable: false,
     message: 'not uploaded within retry.deadline ({deadline}); last error: {last}',
   },
+  processing_failed: {
+    kind: 'rejected',
+    retryable: false,
+    message:
+      'the destination took the file ({id}) but could not process it: check that it opens, and that its format is what its name says',
+  },
+  not_ready: {
+    kind: 'unavailable',
+    retryable: false,
+    message:
+      'the destination took the file ({id}) but it could not be used within {waited}; last look: {last}. It may become usable yet: ask there before you send it again',
+  },
   port_unavailable: {
     kind: 'local',
     retryable: false,

@@ -34,7 +34,7 @@ export interface Outcome extends PathName {
   readonly mtime: string;
   readonly mtimeNs: string;
   readonly expiresAt: string | null;
-  /** HTTP uploads made for this (id, gen), the last one included. */
+  /** HTTP uploads made for this (id, gen), the last one included; refused tokens and 429s are none (G6). */
   readonly attempts: number;
   readonly queuedAt: string;
   readonly uploadedAt: string | null;

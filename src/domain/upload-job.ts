@@ -1,9 +1,10 @@
+import type { UploadedResult } from './attempt.ts';
 import type { UploadErrorKind } from './errors.ts';
 import type { FileVersion } from './file-version.ts';
 import { fileVersionId } from './file-version.ts';
 import type { PathName } from './path-bytes.ts';
 
-/** One failed attempt, kept with the job so that any worker knows the history. Nothing secret. */
+/** One failed try, kept with the job so that any worker knows the history. Nothing secret. */
 export interface AttemptEntry {
   /** ISO time the attempt ended. */
   readonly at: string;
@@ -12,16 +13,16 @@ export interface AttemptEntry {
   readonly httpStatus: number | null;
   /** Whether it used up one of `retry.attempts` (G6). */
   readonly counted: boolean;
-  /** Uploads it put on the wire; absent: one. */
-  readonly requests?: number;
+  /** False for a 429, a refused token and what ended before anything was sent: no HTTP upload. Absent: it was one. */
+  readonly attempted?: false;
 }
 
 /** What is left of attempt entries that no longer fit in the log. */
 export interface DroppedAttempts {
   /** Of them, how many used up one of `retry.attempts`. */
   readonly counted: number;
-  /** Uploads they put on the wire. */
-  readonly requests: number;
+  /** Of them, how many were HTTP uploads. */
+  readonly attempted: number;
   /** ISO time of the first failure of this job. */
   readonly firstAt: string;
 }
@@ -40,7 +41,16 @@ export interface UploadJob extends PathName {
   readonly batch: string | null;
   readonly attemptLog: readonly AttemptEntry[];
   readonly dropped?: DroppedAttempts;
+  /** Id at the destination of a file that has been accepted: from here on it is never sent again. */
   readonly remoteId?: string;
+  /** What its receipt will say, kept until the destination has processed it; its `remote` is bounded. */
+  readonly uploaded?: UploadedResult;
+}
+
+/** HTTP uploads among the failed tries of a job (G6): what its receipt counts, but for the last one. */
+export function failedAttempts({ attemptLog, dropped }: Pick<UploadJob, 'attemptLog' | 'dropped'>): number {
+  const kept = attemptLog.filter(({ attempted }) => attempted !== false).length;
+  return kept + (dropped?.attempted ?? 0);
 }
 
 /** A new job for a settled file version. */

@@ -1,7 +1,7 @@
 import { SlipwayError } from '../domain/errors.ts';
 import { fileVersionId, isoOfNs } from '../domain/file-version.ts';
 import type { Outcome } from '../domain/receipt.ts';
-import type { UploadJob } from '../domain/upload-job.ts';
+import { failedAttempts, type UploadJob } from '../domain/upload-job.ts';
 
 /** A job as BullMQ keeps it. Throws SlipwayError `internal` on a layout this version does not know. */
 export function decodeJob(data: unknown): UploadJob {
@@ -63,7 +63,7 @@ export function outcomeOfFailedJob(
     mtime: isoOfNs(mtimeNs),
     mtimeNs,
     expiresAt: null,
-    attempts: job.attemptLog.length,
+    attempts: failedAttempts(job),
     queuedAt: new Date(facts.queuedAtMs).toISOString(),
     uploadedAt: null,
     durationMs: null,

@@ -73,18 +73,26 @@ export function openUploadQueue(options: {
   const jobKeyPrefix = queue.toKey('');
   const finishedKeys = [queue.toKey('completed'), queue.toKey('failed')] as const;
 
+  /** Null when nothing is left of the job. One job that cannot be read must not hold up all others (G7). */
   function outcomeOf([jobId, state, returned, reason, data, timestamp]: FinishedRow): FinishedJob | null {
     if (data === null) return null;
-    if (state === 'completed' && returned !== null) return { jobId, outcome: decodeOutcome(returned) };
-    const job = decodeJob(JSON.parse(data));
-    const facts = {
-      destination,
-      reason: reason ?? 'no reason given',
-      queuedAtMs: Number(timestamp),
-      nowMs: now(),
-    };
-    log.error({ source, path: job.path, reason: facts.reason }, 'a job failed unexpectedly');
-    return { jobId, outcome: outcomeOfFailedJob(job, facts) };
+    let why = reason ?? 'no reason given';
+    if (state === 'completed' && returned !== null) {
+      try {
+        return { jobId, outcome: decodeOutcome(returned) };
+      } catch (error) {
+        why = reasonOf(error);
+      }
+    }
+    try {
+      const job = decodeJob(JSON.parse(data));
+      log.error({ source, path: job.path, reason: why }, 'a job failed unexpectedly');
+      const facts = { destination, reason: why, queuedAtMs: Number(timestamp), nowMs: now() };
+      return { jobId, outcome: outcomeOfFailedJob(job, facts) };
+    } catch (error) {
+      log.error({ source, jobId, reason: reasonOf(error) }, 'a job cannot be read; its file is queued again');
+      return null;
+    }
   }
 
   const self: UploadQueue = {
@@ -117,7 +125,7 @@ export function openUploadQueue(options: {
         if (job === null) orphans.push(row[0]);
         else finished.push(job);
       }
-      // An id without its hash says nothing: disk and ledger decide, and reconcile queues the file again.
+      // What says nothing is dropped: disk and ledger decide, and reconcile queues the file again.
       if (orphans.length > 0) await self.removeFinished(orphans);
       return finished;
     },

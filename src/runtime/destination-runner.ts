@@ -1,8 +1,9 @@
-import type { Destination } from '../destinations/destination.ts';
+import type { OpenDestination } from '../destinations/open-destination.ts';
 import type { AttemptResult, UploadFailure } from '../domain/attempt.ts';
 import type { Log } from '../domain/log.ts';
 import { type AdaptiveLimit, createAdaptiveLimit } from '../pacing/adaptive-limit.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
+import { capacitySignal } from './capacity-signal.ts';
 import { createPermits, type Permits } from './permits.ts';
 import { createRefusalHold, type RefusalHold } from './refusal-hold.ts';
 
@@ -23,24 +24,37 @@ export type DestinationHealth =
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
+
+/** How long a stopped destination is left alone before one upload tries it again; doubles with every failed try. */
+export interface ProbeTiming {
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
 /** A person who has just logged in again does not want to wait; one who is asleep does not want it hammered. */
-const FIRST_PROBE_MS = 15 * SECOND;
-const LAST_PROBE_MS = 5 * MINUTE;
+export const PROBE_TIMING: ProbeTiming = { firstMs: 15 * SECOND, lastMs: 5 * MINUTE };
+
+/** What the runtime needs of a destination. */
+export type RunnableDestination = Omit<OpenDestination, 'definition' | 'tokenProblem'>;
 
 /** Everything this process knows about one destination while it runs. */
 export interface DestinationRunner {
-  readonly destination: Destination;
+  readonly destination: RunnableDestination;
   readonly permits: Permits;
   readonly refusals: RefusalHold;
   health(): DestinationHealth;
   /** Milliseconds since the epoch of the last accepted file in this process; null before the first. */
   lastSuccessAtMs(): number | null;
+  /** The same, looks at accepted files that got through included. */
+  lastProgressAtMs(): number | null;
   limit(): number;
   /** Why files are failing for now, in one line; null since the last success. */
   trouble(): string | null;
   /** Told when an attempt begins and how it ended; the limit learns from it. */
   started(): void;
   finished(result: AttemptResult, facts: { readonly rttMs: number; readonly bytes: number }): void;
+  /** Told of every look at an accepted file: why it told nothing, null when it did. Says nothing about capacity. */
+  looked(failure: UploadFailure | null): void;
   stop(failure: UploadFailure): void;
   /** Called whenever the health changes. */
   onHealth(listener: (health: DestinationHealth) => void): void;
@@ -49,20 +63,23 @@ export interface DestinationRunner {
 
 /** Starts looking after one destination. */
 export function runDestination(options: {
-  readonly destination: Destination;
+  readonly destination: RunnableDestination;
   readonly concurrency: ConcurrencyOptions;
   /** Jobs of this destination in this process, whatever they wait for. */
   readonly inHand: () => number;
   readonly log: Log;
   readonly now: () => number;
+  readonly probe?: ProbeTiming;
 }): DestinationRunner {
-  const { destination, log, now } = options;
+  const { destination, log, now, probe = PROBE_TIMING } = options;
   const adaptive: AdaptiveLimit = createAdaptiveLimit(options.concurrency);
   const listeners = new Set<(health: DestinationHealth) => void>();
   let health: DestinationHealth = { kind: 'running' };
   let lastSuccessAtMs: number | null = null;
-  let trouble: string | null = null;
-  let probeDelayMs = FIRST_PROBE_MS;
+  let lastLookAtMs: number | null = null;
+  let uploadTrouble: string | null = null;
+  let lookTrouble: string | null = null;
+  let probeDelayMs = probe.firstMs;
   let probeTimer: NodeJS.Timeout | null = null;
 
   const permits = createPermits(limit);
@@ -88,16 +105,16 @@ export function runDestination(options: {
     );
     probeTimer = setTimeout(() => become({ kind: 'probing', failure, sinceMs }), probeDelayMs);
     become({ kind: 'stopped', failure, sinceMs, probeAtMs: now() + probeDelayMs });
-    probeDelayMs = Math.min(probeDelayMs * 2, LAST_PROBE_MS);
+    probeDelayMs = Math.min(probeDelayMs * 2, probe.lastMs);
     permits.dismiss();
   }
 
   function succeeded(): void {
     lastSuccessAtMs = now();
-    trouble = null;
+    uploadTrouble = null;
     refusals.succeeded();
     if (health.kind !== 'probing') return;
-    probeDelayMs = FIRST_PROBE_MS;
+    probeDelayMs = probe.firstMs;
     log.info({ destination: destination.name }, `destination ${destination.name} accepts files again`);
     become({ kind: 'running' });
   }
@@ -108,15 +125,23 @@ export function runDestination(options: {
     refusals,
     health: () => health,
     lastSuccessAtMs: () => lastSuccessAtMs,
+    lastProgressAtMs: () =>
+      lastSuccessAtMs === null || lastLookAtMs === null
+        ? (lastSuccessAtMs ?? lastLookAtMs)
+        : Math.max(lastSuccessAtMs, lastLookAtMs),
     limit,
-    trouble: () => trouble,
+    trouble: () => uploadTrouble ?? lookTrouble,
     started: () => adaptive.started(now(), permits.inFlight()),
     finished(result, { rttMs, bytes }) {
-      adaptive.finished({ nowMs: now(), rttMs, bytes, outcome: signalOf(result) });
+      adaptive.finished({ nowMs: now(), rttMs, bytes, outcome: capacitySignal(result) });
       if (result.kind === 'uploaded') succeeded();
-      else if (signalOf(result) === 'backpressure' && result.kind === 'failed')
-        trouble = result.failure.message;
+      else if (result.kind === 'failed' && isTemporary(result.failure))
+        uploadTrouble = result.failure.message;
       permits.pump();
+    },
+    looked(failure) {
+      lookTrouble = failure?.message ?? null;
+      if (failure === null) lastLookAtMs = now();
     },
     stop,
     onHealth: (listener) => void listeners.add(listener),
@@ -129,11 +154,6 @@ export function runDestination(options: {
   };
 }
 
-/** What an attempt says about the far side's capacity. */
-function signalOf(result: AttemptResult): 'ok' | 'backpressure' | 'neutral' {
-  if (result.kind === 'uploaded') return 'ok';
-  if (result.kind !== 'failed') return 'neutral';
-  return result.failure.kind === 'throttled' || result.failure.kind === 'unavailable'
-    ? 'backpressure'
-    : 'neutral';
+function isTemporary({ kind }: UploadFailure): boolean {
+  return kind === 'throttled' || kind === 'unavailable';
 }

@@ -4,10 +4,11 @@ import { fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
 import { pathNameOf } from '../domain/path-bytes.ts';
 import type { Receipt } from '../domain/receipt.ts';
-import { newUploadJob, type UploadJob } from '../domain/upload-job.ts';
+import { failedAttempts, newUploadJob, type UploadJob } from '../domain/upload-job.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { sleep } from '../platform/abort.ts';
 import { systemClock } from '../platform/clock.ts';
+import { createAwaitReady } from '../upload/await-ready.ts';
 import { nextStep } from '../upload/next-step.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import { outcomeOf } from '../upload/outcome.ts';
@@ -57,6 +58,10 @@ export function directUploader(facts: {
   const { destination, retry, send, log } = facts;
   const clock = systemClock;
   const smallReads = createSmallReads(false, clock.monotonicMs);
+  const { readiness } = destination;
+  // Nobody is there to wait out an outage: the destination's own deadline ends the looks.
+  const awaitReady =
+    readiness === null ? null : createAwaitReady({ readiness, send, clock, outageMs: 0, outagePauseMs: 0 });
   const runner: DestinationRunner = runDestination({
     destination,
     concurrency: facts.concurrency,
@@ -85,6 +90,23 @@ export function directUploader(facts: {
     }
   }
 
+  /** Until the accepted file can be used; holds no permit. */
+  async function whenReady(id: string, accepted: Settlement, signal: AbortSignal): Promise<Settlement> {
+    // Without an id there is nothing to ask for.
+    if (awaitReady === null || accepted.status !== 'uploaded' || accepted.result.accepted.fileId === null)
+      return accepted;
+    const { result } = accepted;
+    let atMs = awaitReady.firstLook(id, result);
+    for (;;) {
+      await sleep(Math.max(0, atMs - clock.nowMs()), signal);
+      const step = await awaitReady.look(id, result, signal);
+      signal.throwIfAborted();
+      if (step.kind === 'settle') return step.settlement;
+      if (step.kind === 'stop-destination') return failedBy(step.failure);
+      if (step.kind === 'look-again') atMs = step.atMs;
+    }
+  }
+
   async function upload(file: DirectFile, signal: AbortSignal): Promise<DirectResult> {
     const { size, mtimeNs } = file;
     const version = {
@@ -109,7 +131,7 @@ export function directUploader(facts: {
     for (;;) {
       const stopped = runner.health();
       if (stopped.kind === 'stopped')
-        return { receipt: receipt(failedBy(stopped.failure), 0), stopped: true };
+        return { receipt: receipt(failedBy(stopped.failure), failedAttempts(job)), stopped: true };
       const result = await attempt(file, signal);
       signal.throwIfAborted();
       const step = nextStep(result, job, {
@@ -121,18 +143,20 @@ export function directUploader(facts: {
         queuedAtMs,
       });
       switch (step.kind) {
-        case 'settle':
-          return { receipt: receipt(step.settlement, step.attempts), stopped: false };
+        case 'settle': {
+          const settlement = await whenReady(fileVersionId(version), step.settlement, signal);
+          return { receipt: receipt(settlement, step.attempts), stopped: false };
+        }
         case 'stop-destination':
           runner.stop(step.failure);
-          return { receipt: receipt(failedBy(step.failure), 1), stopped: true };
+          return { receipt: receipt(failedBy(step.failure), failedAttempts(step.history)), stopped: true };
         case 'give-back':
           // Dismissed while waiting for a permit: the destination has been stopped by another file.
           continue;
         case 'retry':
           job = { ...job, ...step.history };
           if (result.kind === 'failed' && outOfPatience(job)) {
-            return { receipt: receipt(failedBy(result.failure), 0), stopped: false };
+            return { receipt: receipt(failedBy(result.failure), failedAttempts(job)), stopped: false };
           }
           log.warn(
             { path: version.path, code: step.entry.code, delayMs: step.delayMs },

@@ -35,6 +35,9 @@ export interface DestinationReport {
   readonly inFlight: number;
 }
 
+/** The two halves of the work; `run` does both. */
+export type Role = 'intake' | 'worker';
+
 /** A process's own account of itself, published for `status` in other processes. */
 export interface LiveReport {
   readonly v: 1;
@@ -42,10 +45,15 @@ export interface LiveReport {
   readonly at: string;
   readonly host: string;
   readonly pid: number;
+  readonly roles: readonly Role[];
+  /** Names of the sources it works on, in whatever role. */
+  readonly serves: readonly string[];
   readonly filesPerSecond: number;
   readonly bytesPerSecond: number;
   readonly etaSeconds: number | null;
+  /** Of the sources it owns. */
   readonly sources: readonly SourceReport[];
+  /** Of the destinations it uploads to. */
   readonly destinations: readonly DestinationReport[];
 }
 

@@ -19,6 +19,8 @@ export interface RedisAccess {
   close(): Promise<void>;
 }
 
+const MANY_LISTENERS = 10_000;
+
 interface RedisFacts {
   readonly dataDir: string;
   /** Null: the private Redis of the data folder. */
@@ -67,8 +69,8 @@ async function openPrivateRedis({ dataDir, env, log }: RedisFacts): Promise<Redi
 
 function access(target: RedisTarget, log: Log, release: () => Promise<void>): RedisAccess {
   const connection = openRedis(target, 'producer', log);
-  // Every queue, worker and blocking read adds listeners of its own to this one connection.
-  connection.setMaxListeners(0);
+  // Every queue and worker adds listeners of its own to this one connection. Not 0 (no limit): BullMQ adds to the number.
+  connection.setMaxListeners(MANY_LISTENERS);
   const listeners = new Set<() => void>();
   let lost = false;
   connection.on('close', () => {

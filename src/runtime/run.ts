@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import type { Destination } from '../destinations/destination.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
@@ -13,15 +12,19 @@ import { within } from '../platform/within.ts';
 import { openDataDir } from '../record/data-dir.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import { createSmallReads } from '../upload/small-reads.ts';
-import { type DestinationRunner, runDestination } from './destination-runner.ts';
-import { type DestinationReport, etaSeconds, type LiveReport } from './live-report.ts';
+import { watchForCounterpart } from './counterpart.ts';
+import { destinationReport } from './destination-report.ts';
+import { type DestinationRunner, type RunnableDestination, runDestination } from './destination-runner.ts';
+import { etaSeconds, type LiveReport, type Role } from './live-report.ts';
+import { type OnceEnd, onceEnd } from './once-end.ts';
+import { type OwnerLine, startOwnerLine } from './owner-line.ts';
 import { publishReports } from './process-reports.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { openRedisAccess } from './redis-access.ts';
-import { type SourceLine, startSourceLine } from './source-line.ts';
 import type { SourcePlan } from './source-plan.ts';
 import { untilIdle } from './until-idle.ts';
 import { uploadHandler } from './upload-handler.ts';
+import { startWorkerLine, type WorkerLine } from './worker-line.ts';
 
 /** Left of the shutdown budget for recording and leaving once uploads have been cut short. */
 const CLOSING_SHARE = 0.25;
@@ -29,10 +32,12 @@ const MAX_CLOSING_MS = 5_000;
 const never = new AbortController().signal;
 
 export interface RunFacts {
+  /** Both: everything in one process. */
+  readonly roles: readonly Role[];
   readonly plans: readonly SourcePlan[];
-  /** Every destination a plan names. */
+  /** Every destination a plan names; needed by workers only. */
   readonly destinations: readonly {
-    readonly destination: Destination;
+    readonly destination: RunnableDestination;
     readonly concurrency: ConcurrencyOptions;
   }[];
   readonly http: HttpClient;
@@ -47,10 +52,7 @@ export interface RunFacts {
   readonly log: Log;
 }
 
-/** How one source ended under `--once`. */
-export type OnceEnd = 'drained' | 'gave-up' | 'stopped';
-
-/** Everything in one process: intake, workers, record. */
+/** The sources of one process at work. */
 export interface Run {
   report(): Promise<LiveReport>;
   /** Receipts recorded since the start. */
@@ -74,23 +76,26 @@ export interface Run {
  * @throws SlipwayError `source_missing`, `source_not_folder`, `data_dir…`, `redis_…`, `source_owned`
  */
 export async function startRun(facts: RunFacts): Promise<Run> {
-  const { plans, http, log, env, dataDir } = facts;
+  const { roles, http, log, env, dataDir } = facts;
+  const { prefix } = facts.redis;
   const now = (): number => systemClock.nowMs();
-  await Promise.all(plans.map(assertFolder));
+  const plans = await visiblePlans(facts);
   await openDataDir(dataDir);
   const redis = await openRedisAccess({ dataDir, url: facts.redis.url, env, log });
+  const { connection } = redis;
 
-  const lines: SourceLine[] = [];
+  const owners: OwnerLine[] = [];
+  const workers: WorkerLine[] = [];
   const recorded: Record<ReceiptStatus, number> = { uploaded: 0, failed: 0, skipped: 0 };
   const meter = createRateMeter(now);
   const cut = new AbortController();
   const owner = { ...ownIdentity(), host: hostname() };
 
   const runners = new Map<string, { runner: DestinationRunner; max: number }>();
-  for (const { destination, concurrency } of facts.destinations) {
+  for (const { destination, concurrency } of roles.includes('worker') ? facts.destinations : []) {
     const { name } = destination;
     const inHand = (): number =>
-      lines.filter(({ plan }) => plan.destination === name).reduce((sum, line) => sum + line.active(), 0);
+      workers.filter(({ plan }) => plan.destination === name).reduce((sum, line) => sum + line.active(), 0);
     const runner = runDestination({ destination, concurrency, inHand, log, now });
     runners.set(name, { runner, max: concurrency.max });
   }
@@ -110,7 +115,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     return found;
   }
 
-  async function startLine(plan: SourcePlan): Promise<SourceLine> {
+  async function startWorker(plan: SourcePlan): Promise<void> {
     const { runner, max } = runnerOf(plan);
     const localDisk = (await networkFileSystemOf(plan.root)) === null;
     const handler = uploadHandler({
@@ -123,81 +128,79 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       random: Math.random,
       log,
     });
+    const owner = owners.find((line) => line.plan === plan);
+    const onFinished = owner?.wake ?? (() => undefined);
+    const shared = { plan, runner, handler, redis, prefix, onFinished, log, now };
+    workers.push(startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: owner === undefined }));
+  }
+
+  async function startOwner(plan: SourcePlan): Promise<void> {
     const { maxPending, ownPaths } = facts;
-    const { prefix } = facts.redis;
-    const shared = { redis, prefix, dataDir, maxPending, ownPaths, owner, onRecorded, log, now };
-    return await startSourceLine({ ...shared, plan, runner, handler, maxConcurrency: max });
+    const ofPlan = (): WorkerLine[] => workers.filter((line) => line.plan === plan);
+    const line = await startOwnerLine({
+      ...{ plan, redis, prefix, dataDir, maxPending, ownPaths, owner, onRecorded, log, now },
+      onRecording(recording) {
+        for (const { gate } of ofPlan()) gate.set('recording', recording);
+      },
+      onLost() {
+        for (const worker of ofPlan()) {
+          worker.gate.set('owner', false);
+          worker.abort();
+        }
+      },
+    });
+    owners.push(line);
   }
 
   async function leave(): Promise<void> {
+    counterpart.close();
     await reports.close();
     await Promise.all([...runners.values()].map(({ runner }) => runner.close()));
     await redis.close();
     await http.close();
   }
 
-  const reports = publishReports({
-    connection: redis.connection,
-    prefix: facts.redis.prefix,
-    owner,
-    report,
-    log,
-  });
+  const sources = plans.map(({ name }) => name);
+  const reports = publishReports({ connection, prefix, owner, report, log });
+  const counterpart = watchForCounterpart({ connection, prefix, roles, sources, log });
   try {
-    for (const plan of plans) lines.push(await startLine(plan));
+    for (const plan of plans) {
+      if (roles.includes('intake')) await startOwner(plan);
+      if (roles.includes('worker')) await startWorker(plan);
+    }
   } catch (error) {
-    await Promise.all(lines.map((line) => line.quiesce().then(() => line.close(MAX_CLOSING_MS))));
-    await leave();
+    await stop(MAX_CLOSING_MS);
     throw error;
   }
 
   async function report(): Promise<LiveReport> {
-    const sources = await Promise.all(lines.map((line) => line.report()));
+    const sourceReports = await Promise.all(owners.map((line) => line.report()));
     const rate = meter.read();
-    const pending = sources.reduce((sum, source) => sum + source.pending, 0);
+    const pending = sourceReports.reduce((sum, source) => sum + source.pending, 0);
     return {
       v: 1,
       at: new Date(now()).toISOString(),
       host: owner.host,
       pid: owner.pid,
+      roles,
+      serves: sources,
       ...rate,
       etaSeconds: etaSeconds(pending, rate.filesPerSecond),
-      sources,
+      sources: sourceReports,
       destinations: [...runners.values()].map(({ runner }) => destinationReport(runner)),
     };
   }
 
-  async function lineOnce(line: SourceLine, giveUpMs: number, signal: AbortSignal): Promise<OnceEnd> {
-    const { runner } = runnerOf(line.plan);
-    const ended = new AbortController();
-    const both = AbortSignal.any([signal, ended.signal]);
-    const halted = new Promise<OnceEnd>((resolve) => {
-      const look = (): void => {
-        if (runner.health().kind === 'stopped') resolve('stopped');
-        else if (runner.trouble() !== null && now() - (runner.lastSuccessAtMs() ?? startedAtMs) > giveUpMs) {
-          resolve('gave-up');
-        }
-      };
-      const startedAtMs = now();
-      const timer = setInterval(look, Math.min(200, giveUpMs));
-      runner.onHealth(look);
-      both.addEventListener('abort', () => clearInterval(timer), { once: true });
-      look();
-    });
-    const drained = line.drained(both).then((): OnceEnd => 'drained');
-    try {
-      return await Promise.race([halted, drained]);
-    } finally {
-      ended.abort();
-      drained.catch(() => undefined);
-    }
+  function logged(message: string): (error: unknown) => void {
+    return (error) => log.error({ reason: reasonOf(error) }, message);
   }
 
   async function stop(budgetMs: number): Promise<boolean> {
     const deadlineMs = performance.now() + budgetMs;
     const closingMs = Math.min(MAX_CLOSING_MS, budgetMs * CLOSING_SHARE);
-    const active = (): number => lines.reduce((sum, line) => sum + line.active(), 0);
-    const quiesced = Promise.all(lines.map((line) => line.quiesce()));
+    const active = (): number => workers.reduce((sum, line) => sum + line.active(), 0);
+    for (const { gate } of workers) gate.set('running', false);
+    const quiesced = Promise.all(owners.map((line) => line.quiesce()));
     for (const { runner } of runners.values()) {
       // Only what is being sent is finished; whoever waits for a permit, or for a ruling, goes back at once.
       runner.permits.dismiss();
@@ -206,28 +209,26 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const complete = await untilIdle(active, budgetMs - closingMs, cut.signal);
     if (!complete) {
       log.warn({ uploads: active() }, 'uploads cut short; their jobs go back');
-      for (const line of lines) line.abort();
+      for (const line of workers) line.abort();
       await untilIdle(active, closingMs / 2, never);
     }
     await within(quiesced, closingMs / 2);
     const leftMs = Math.max(0, deadlineMs - performance.now());
+    await Promise.all(workers.map((line) => line.close(leftMs * 0.4)));
+    // First the workers: what they have finished is still to be recorded.
     await Promise.all(
-      lines.map((line) => line.close(leftMs * 0.8).catch(logged('a source did not close in order'))),
+      owners.map((line) => line.close(leftMs * 0.4).catch(logged('a source did not close in order'))),
     );
     await leave().catch(logged('not everything was left in order'));
     return complete;
   }
 
-  const logged =
-    (message: string) =>
-    (error: unknown): void =>
-      log.error({ reason: reasonOf(error) }, message);
-
   let stopped: Promise<boolean> | null = null;
   return {
     report,
     recorded: () => recorded,
-    once: (giveUpMs, signal) => Promise.all(lines.map((line) => lineOnce(line, giveUpMs, signal))),
+    once: (giveUpMs, signal) =>
+      Promise.all(owners.map((line) => onceEnd(line, runnerOf(line.plan).runner, giveUpMs, signal))),
     stop(budgetMs) {
       stopped ??= stop(budgetMs);
       return stopped;
@@ -236,21 +237,33 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   };
 }
 
+/**
+ * The sources whose folders this process can see. An owner needs all of its own; a worker serves what it sees and says
+ * what it does not.
+ */
+async function visiblePlans({ plans, roles, log }: RunFacts): Promise<readonly SourcePlan[]> {
+  if (roles.includes('intake')) {
+    await Promise.all(plans.map(assertFolder));
+    return plans;
+  }
+  const visible: SourcePlan[] = [];
+  for (const plan of plans) {
+    const seen = await assertFolder(plan).then(
+      () => true,
+      (error: unknown) => {
+        log.warn({ source: plan.name }, `this worker does not serve source ${plan.name}: ${reasonOf(error)}`);
+        return false;
+      },
+    );
+    if (seen) visible.push(plan);
+  }
+  const [first] = plans;
+  if (visible.length === 0 && first !== undefined) await assertFolder(first);
+  return visible;
+}
+
 async function assertFolder({ name, root }: SourcePlan): Promise<void> {
   const stats = await stat(root).catch(() => null);
   if (stats === null) throw new SlipwayError('source_missing', { source: name, path: root });
   if (!stats.isDirectory()) throw new SlipwayError('source_not_folder', { source: name, path: root });
-}
-
-function destinationReport(runner: DestinationRunner): DestinationReport {
-  const health = runner.health();
-  return {
-    name: runner.destination.name,
-    origin: runner.destination.origin,
-    health: health.kind,
-    failure: health.kind === 'running' ? null : health.failure.message,
-    lastTrouble: runner.trouble(),
-    limit: runner.limit(),
-    inFlight: runner.permits.inFlight(),
-  };
 }

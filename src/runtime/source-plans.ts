@@ -83,16 +83,22 @@ async function adHocPlan(root: string, destination: string, config: ResolvedConf
   };
 }
 
-/** G9: none of Slipway's own files is ever uploaded. */
+/** G9: none of Slipway's own files is ever uploaded, nor what the config names besides: tokens and certificates. */
 export function ownPathsOf({ config, file }: LoadedConfig, plans: readonly SourcePlan[]): string[] {
   const manifests = [
     ...plans.map(({ manifest }) => manifest),
     ...Object.values(config.sources).map(({ manifest }) => manifest),
   ];
   const configFiles = file === null ? [] : [file, join(dirname(file), '.env')];
+  const tokenFiles = Object.values(config.definitions).flatMap(({ token }) =>
+    token !== null && 'file' in token ? [token.file] : [],
+  );
+  const { caFile } = config.network;
   return [
     config.dataDir,
     ...configFiles,
+    ...tokenFiles,
+    ...(caFile === null ? [] : [caFile]),
     ...manifests.flatMap((manifest) => [manifest, journalPathOf(manifest)]),
   ];
 }

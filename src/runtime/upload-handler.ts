@@ -1,9 +1,11 @@
-import type { AttemptResult, UploadFailure } from '../domain/attempt.ts';
+import type { AttemptResult, UploadedResult, UploadFailure } from '../domain/attempt.ts';
 import { errorMessage, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import { jobIdOfJob, type UploadJob } from '../domain/upload-job.ts';
+import { boundedRemote } from '../domain/receipt.ts';
+import { failedAttempts, jobIdOfJob, type UploadJob } from '../domain/upload-job.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { QueuedUpload, Step, UploadHandler } from '../queue/upload-worker.ts';
+import { createAwaitReady } from '../upload/await-ready.ts';
 import { type NextStep, nextStep } from '../upload/next-step.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import { outcomeOf } from '../upload/outcome.ts';
@@ -31,15 +33,22 @@ export interface UploadHandlerFacts {
   readonly log: Log;
 }
 
-/** What a worker does with one job: wait for a permit, upload, and decide what follows. */
+/**
+ * What a worker does with one job: wait for a permit, upload, and decide what follows. Where the destination has to
+ * process the file first, the job comes back for looks until it has; it is never sent again.
+ */
 export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
   const { root, runner, send, smallReads, retry, clock, random, log } = facts;
   const destination = runner.destination.name;
+  const { readiness } = runner.destination;
+  const outage = { outageMs: retry.deadline, outagePauseMs: retry.maxDelay };
+  const awaitReady = readiness === null ? null : createAwaitReady({ readiness, send, clock, ...outage });
 
   return async (upload, signal) => {
     const { job } = upload;
     const hopeless = settledWithoutUpload(upload, destination);
-    if (hopeless !== null) return settle(upload, hopeless, job.attemptLog.length);
+    if (hopeless !== null) return settle(upload, hopeless, failedAttempts(job));
+    if (job.uploaded !== undefined) return await lookAgain(upload, job.uploaded, signal);
 
     const release = await runner.permits.acquire(job.source, signal);
     if (release === null) return giveBack();
@@ -72,6 +81,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
   async function follow(step: NextStep, upload: QueuedUpload, signal: AbortSignal): Promise<Step> {
     switch (step.kind) {
       case 'settle':
+        if (step.settlement.status === 'uploaded') return accepted(upload, step.settlement, step.attempts);
         return await ruledSettle(step.settlement, step.attempts, upload, signal);
       case 'retry':
         log.debug(
@@ -85,6 +95,56 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
       case 'give-back':
         return giveBack();
     }
+  }
+
+  /** Settled, unless its use has to be waited for: then the job carries what was accepted, and waits on its own. */
+  function accepted(
+    upload: QueuedUpload,
+    settlement: Extract<Settlement, { status: 'uploaded' }>,
+    attempts: number,
+  ): Step {
+    const { result } = settlement;
+    const { fileId, remote } = result.accepted;
+    // Without an id there is nothing to ask for.
+    if (awaitReady === null || fileId === null) return settle(upload, settlement, attempts);
+    const uploaded = { ...result, accepted: { ...result.accepted, remote: boundedRemote(remote) } };
+    return {
+      kind: 'retry',
+      delayMs: delayUntil(awaitReady.firstLook(upload.jobId, uploaded)),
+      job: { ...upload.job, remoteId: fileId, uploaded },
+    };
+  }
+
+  /** No permit: looks have a quota of their own. */
+  async function lookAgain(
+    upload: QueuedUpload,
+    uploaded: UploadedResult,
+    signal: AbortSignal,
+  ): Promise<Step> {
+    const attempts = failedAttempts(upload.job) + 1;
+    // The wait was switched off in the config since.
+    if (awaitReady === null) return settle(upload, { status: 'uploaded', result: uploaded }, attempts);
+    const step = await awaitReady.look(upload.jobId, uploaded, signal);
+    switch (step.kind) {
+      case 'settle':
+        runner.looked(null);
+        return settle(upload, step.settlement, attempts);
+      case 'look-again':
+        runner.looked(step.failure);
+        if (step.failure !== null)
+          log.debug({ path: upload.job.path, code: step.failure.code }, 'readiness could not be asked for');
+        return { kind: 'give-back', delayMs: delayUntil(step.atMs) };
+      case 'stop-destination':
+        runner.stop(step.failure);
+        return { kind: 'give-back', delayMs: STOPPED_DELAY_MS };
+      case 'give-back':
+        return giveBack();
+    }
+  }
+
+  /** At least a moment: without a delay the job would come straight back. */
+  function delayUntil(atMs: number): number {
+    return Math.max(1, Math.ceil(atMs - clock.nowMs()));
   }
 
   /** G6: while no file has succeeded, a refusal may be the destination's doing and must not be recorded yet. */
@@ -120,7 +180,8 @@ function settledWithoutUpload(upload: QueuedUpload, destination: string): Settle
       message: `its source now goes to ${destination}: queued again as a new version`,
     };
   }
-  if (upload.stalledCount < MAX_STALLED) return null;
+  // An accepted file is not given up for what happened to the processes that asked about it.
+  if (upload.stalledCount < MAX_STALLED || upload.job.uploaded !== undefined) return null;
   return failedBy(new SlipwayError('crashed_worker', { times: upload.stalledCount }));
 }
 

@@ -4,11 +4,15 @@ import type { UploadWorker } from '../queue/upload-worker.ts';
 /** What has to hold for a worker to take jobs. */
 export type WorkCondition = 'running' | 'recording' | 'destination' | 'owner';
 
+export interface WorkGate {
+  set(condition: WorkCondition, holds: boolean): void;
+}
+
 /** Lets a worker take jobs only while every condition holds. */
 export function workGate(
   worker: Pick<UploadWorker, 'pause' | 'resume'>,
   onTrouble: (reason: string) => void,
-): { set(condition: WorkCondition, holds: boolean): void } {
+): WorkGate {
   const broken = new Set<WorkCondition>();
   let paused = false;
   return {

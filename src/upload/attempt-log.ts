@@ -1,6 +1,11 @@
-import { type AttemptEntry, MAX_ATTEMPT_ENTRIES, type UploadJob } from '../domain/upload-job.ts';
+import {
+  type AttemptEntry,
+  failedAttempts,
+  MAX_ATTEMPT_ENTRIES,
+  type UploadJob,
+} from '../domain/upload-job.ts';
 
-/** What a job carries about its failed attempts. */
+/** What a job carries about its failed tries. */
 export type AttemptHistory = Pick<UploadJob, 'attemptLog' | 'dropped'>;
 
 /**
@@ -13,10 +18,11 @@ export function withEntry(history: AttemptHistory, entry: AttemptEntry): Attempt
   const firstAt = firstFailureAt(history) ?? entry.at;
   const uncounted = attemptLog.findIndex((past) => !past.counted);
   const [gone] = attemptLog.splice(uncounted >= 0 && uncounted < MAX_ATTEMPT_ENTRIES ? uncounted : 0, 1);
-  const { counted, requests } = history.dropped ?? { counted: 0, requests: 0 };
+  if (gone === undefined) return { ...history, attemptLog };
+  const { counted, attempted } = history.dropped ?? { counted: 0, attempted: 0 };
   const dropped = {
-    counted: counted + (gone?.counted === true ? 1 : 0),
-    requests: requests + requestsOf(gone),
+    counted: counted + (gone.counted ? 1 : 0),
+    attempted: attempted + failedAttempts({ attemptLog: [gone] }),
     firstAt,
   };
   return { attemptLog, dropped };
@@ -28,18 +34,7 @@ export function countedAttempts(history: AttemptHistory): number {
   return kept + (history.dropped?.counted ?? 0);
 }
 
-/** Uploads put on the wire by all past attempts. */
-export function pastRequests(history: AttemptHistory): number {
-  const kept = history.attemptLog.reduce((sum, entry) => sum + requestsOf(entry), 0);
-  return kept + (history.dropped?.requests ?? 0);
-}
-
 /** ISO time of the first failure; null before it. */
 export function firstFailureAt(history: AttemptHistory): string | null {
   return history.dropped?.firstAt ?? history.attemptLog[0]?.at ?? null;
-}
-
-/** An entry without the number stands for one. */
-function requestsOf(entry: AttemptEntry | undefined): number {
-  return entry === undefined ? 0 : (entry.requests ?? 1);
 }

@@ -1,17 +1,8 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type FileHandle, lstat, open } from 'node:fs/promises';
-import {
-  assertSameVersion,
-  diskPathOf,
-  type FileToSend,
-  fileFailure,
-  OPEN_FLAGS,
-  truncated,
-} from './file-check.ts';
+import { assertSameVersion, diskPathOf, type FileToSend, fileFailure, OPEN_FLAGS } from './file-check.ts';
+import { fileChunks } from './file-chunks.ts';
 import type { MultipartFrame } from './multipart-body.ts';
-
-/** The fastest of 64 KiB to 1 MiB in our measurements; two of them are all the memory a file of any size takes. */
-const READ_BYTES = 512 * 1024;
 
 /** A file that streams: its chunks, and its digest once they have all been handed over. */
 export interface StreamedBody {
@@ -53,53 +44,11 @@ async function* chunksOf(
   yield frame.head;
   const digest = createHash('sha256');
   try {
-    yield* contentOf(handle, file.size, digest);
+    yield* fileChunks(handle, { start: 0, size: file.size }, (chunk) => digest.update(chunk));
     assertSameVersion(await lstat(diskPathOf(file), { bigint: true }), file, ino);
   } catch (error) {
     throw await fileFailure(error, file.root);
   }
   finished(digest.digest('hex'));
   yield frame.tail;
-}
-
-/**
- * The file's bytes, one read ahead. Two buffers take turns, so a chunk is valid until the next one is asked for.
- * Never reads past `size`: what a growing file has more is found by the check afterwards.
- */
-async function* contentOf(
-  handle: FileHandle,
-  size: number,
-  digest: Hash,
-): AsyncGenerator<Buffer, void, void> {
-  const bytes = Math.min(READ_BYTES, size);
-  let current = Buffer.allocUnsafeSlow(bytes);
-  let ahead = Buffer.allocUnsafeSlow(bytes);
-  let reading = readAt(handle, current, 0, size, digest);
-  for (let position = 0; position < size; ) {
-    const bytesRead = await reading;
-    if (bytesRead === 0) throw truncated();
-    position += bytesRead;
-    if (position < size) reading = readAt(handle, ahead, position, size, digest);
-    yield current.subarray(0, bytesRead);
-    [current, ahead] = [ahead, current];
-  }
-}
-
-/** Reads and hashes: the digest of the next chunk is made while the socket still takes this one. */
-function readAt(
-  handle: FileHandle,
-  buffer: Buffer,
-  position: number,
-  size: number,
-  digest: Hash,
-): Promise<number> {
-  const reading = handle
-    .read(buffer, 0, Math.min(buffer.length, size - position), position)
-    .then(({ bytesRead }) => {
-      digest.update(buffer.subarray(0, bytesRead));
-      return bytesRead;
-    });
-  // Nobody may be left to await a read ahead when the upload ends early.
-  reading.catch(() => {});
-  return reading;
 }

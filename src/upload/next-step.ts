@@ -1,21 +1,15 @@
-import type { AttemptResult, UploadFailure } from '../domain/attempt.ts';
+import { type AttemptResult, isAttempt, type UploadFailure } from '../domain/attempt.ts';
 import { errorMessage } from '../domain/errors.ts';
-import type { AttemptEntry } from '../domain/upload-job.ts';
+import { type AttemptEntry, failedAttempts } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
 import { formatDuration } from '../platform/units.ts';
-import {
-  type AttemptHistory,
-  countedAttempts,
-  firstFailureAt,
-  pastRequests,
-  withEntry,
-} from './attempt-log.ts';
+import { type AttemptHistory, countedAttempts, firstFailureAt, withEntry } from './attempt-log.ts';
 import type { RetryOptions } from './options.ts';
 import { failedBy, type Settlement } from './settlement.ts';
 
 /**
  * What follows an attempt.
- * - `settle`: the job ends with this receipt; `attempts` is the number of uploads put on the wire for it.
+ * - `settle`: the job ends with this receipt; `attempts` counts the HTTP uploads made for it, this one included.
  * - `retry`: delay the job by `delayMs` and store `history` with it.
  * - `stop-destination`: nobody sends there until it is mended; the job is kept, with `history`, at no cost.
  * - `give-back`: the job goes back untouched.
@@ -50,7 +44,8 @@ export interface StepContext {
 /** The rules of G6. Pure. */
 export function nextStep(result: AttemptResult, history: AttemptHistory, context: StepContext): NextStep {
   if (result.kind === 'aborted') return { kind: 'give-back' };
-  const attempts = pastRequests(history) + result.requests;
+  const attempted = isAttempt(result);
+  const attempts = failedAttempts(history) + (attempted ? 1 : 0);
   switch (result.kind) {
     case 'uploaded':
       return { kind: 'settle', settlement: { status: 'uploaded', result }, attempts };
@@ -73,14 +68,13 @@ export function nextStep(result: AttemptResult, history: AttemptHistory, context
         attempts,
       };
     case 'failed':
-      return afterFailure(result.failure, result.requests, attempts, history, context);
+      return afterFailure(result.failure, { attempted, attempts }, history, context);
   }
 }
 
 function afterFailure(
   failure: UploadFailure,
-  requests: number,
-  attempts: number,
+  { attempted, attempts }: { readonly attempted: boolean; readonly attempts: number },
   history: AttemptHistory,
   context: StepContext,
 ): NextStep {
@@ -96,7 +90,7 @@ function afterFailure(
     kind,
     httpStatus,
     counted,
-    ...(requests === 1 ? {} : { requests }),
+    ...(attempted ? {} : { attempted }),
   };
   const next = withEntry(history, entry);
   if (kind === 'misconfigured' || kind === 'exhausted') {

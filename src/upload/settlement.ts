@@ -1,10 +1,10 @@
-import type { AttemptResult, UploadFailure } from '../domain/attempt.ts';
+import type { UploadedResult, UploadFailure } from '../domain/attempt.ts';
 import type { ErrorKind, SlipwayError } from '../domain/errors.ts';
 import type { SkipCode } from '../domain/receipt.ts';
 
 /** How a job ends, before it becomes an Outcome. */
 export type Settlement =
-  | { readonly status: 'uploaded'; readonly result: Extract<AttemptResult, { kind: 'uploaded' }> }
+  | { readonly status: 'uploaded'; readonly result: UploadedResult }
   | { readonly status: 'skipped'; readonly code: SkipCode; readonly message: string }
   | {
       readonly status: 'failed';

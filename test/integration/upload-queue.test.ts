@@ -150,6 +150,26 @@ test('a handler that throws ends as a failed outcome that says why, never silent
   });
 });
 
+test('a finished job that cannot be read holds up no other, and is recorded as failed where its data says what it was', async () => {
+  await withQueue(async ({ queue, prefix, work }) => {
+    await queue.add(['fine', 'bad-result', 'bad-data'].map((path) => jobFor(path)));
+    work(settle);
+    await finishedOf(queue, 3);
+    const connection = redis.connect();
+    const keyOf = async (path: string): Promise<string> =>
+      (await connection.keys(`${prefix}:*:${jobFor(path).jobId}`))[0] ?? '';
+    await connection.hset(await keyOf('bad-result'), 'returnvalue', '{"v":9}');
+    await connection.hset(await keyOf('bad-data'), 'returnvalue', 'null', 'data', 'null');
+    const taken = await queue.takeFinished(10);
+    const statuses = taken.map(({ outcome }) => [outcome.path, outcome.status]).sort();
+    expect(statuses).toEqual([
+      ['bad-result', 'failed'],
+      ['fine', 'uploaded'],
+    ]);
+    expect((await queue.counts()).finished).toBe(2);
+  });
+});
+
 test('every job id is known whatever its state', async () => {
   await withQueue(async ({ queue, work }) => {
     await queue.add([jobFor('late')]);

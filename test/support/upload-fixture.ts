@@ -55,6 +55,7 @@ export function plainDestination(url: string, overrides: Partial<Destination> = 
     origin: new URL(url).origin,
     loopback: true,
     limits: { maxBytes: null, minBytes: null, extensions: null },
+    parts: null,
     authorize: async (): Promise<PreparedRequest> => ({
       method: 'POST',
       url,

@@ -41,12 +41,12 @@ function retryOf(step: NextStep): Extract<NextStep, { kind: 'retry' }> {
   return step;
 }
 
-test('an accepted file settles as uploaded and tells all uploads made for it', () => {
+test('an accepted file settles as uploaded, and what was sent twice to mend credentials is one attempt', () => {
   const accepted = { url: 'https://x.example/1', fileId: '1', ref: null, expiresAt: null, remote: {} };
   const facts = { bytes: 1, sha256: 'ab', contentType: 'text/plain', uploadedAt: 'now', durationMs: 3 };
   const result: AttemptResult = { kind: 'uploaded', accepted, ...facts, requests: 2 };
   const step = nextStep(result, { attemptLog: [entryAt(NOW - MINUTE, false)] }, context());
-  expect(step).toEqual({ kind: 'settle', settlement: { status: 'uploaded', result }, attempts: 3 });
+  expect(step).toEqual({ kind: 'settle', settlement: { status: 'uploaded', result }, attempts: 2 });
 });
 
 test('skipped and unreadable files settle at once', () => {
@@ -155,7 +155,7 @@ test('an answer nobody knows is a counted retry even where nothing else succeeds
 test.each(['token_service_unreachable', 'source_root_gone', 'out_of_handles'])('%s costs nothing', (code) => {
   const facts = { lastSuccessAtMs: NOW - 1 };
   const step = retryOf(nextStep(failed({ kind: 'unavailable', code }, 0), fresh, context(facts)));
-  expect(step.entry).toMatchObject({ counted: false, requests: 0 });
+  expect(step.entry).toMatchObject({ counted: false, attempted: false });
 });
 
 test('the delay grows with every failure, is capped, and has a tenth of jitter on top', () => {
@@ -203,9 +203,9 @@ test('the log stays bounded while the totals stay right', () => {
   }
   expect(history.attemptLog).toHaveLength(16);
   expect(history.attemptLog.filter((entry) => entry.counted)).toHaveLength(4);
-  expect(history.dropped).toEqual({ counted: 0, requests: 48, firstAt: new Date(NOW).toISOString() });
+  expect(history.dropped).toEqual({ counted: 0, attempted: 24, firstAt: new Date(NOW).toISOString() });
   const end = nextStep(failed({ kind: 'rejected' }), history, context());
-  expect(end).toMatchObject({ kind: 'settle', attempts: 81 });
+  expect(end).toMatchObject({ kind: 'settle', attempts: 41 });
 });
 
 test('with more attempts than the log holds, dropped counted ones still count', () => {
@@ -232,4 +232,38 @@ test('the very first retry log entry holds nothing but what it needs', () => {
     httpStatus: 504,
     counted: false,
   });
+});
+
+test.each([
+  ['a 429', failed({ kind: 'throttled' })],
+  ['a token that was refused five times', failed({ kind: 'unauthenticated' }, 5)],
+  [
+    'a token service that went away after a refused token',
+    failed({ kind: 'unavailable', code: 'token_service_unreachable' }, 1),
+  ],
+  ['what ended before anything was sent', failed({ kind: 'unavailable', code: 'read_failed' }, 0)],
+  ['credentials that stay wrong', failed({ kind: 'misconfigured', code: 'token_refused' }, 3)],
+])('%s is no attempt', (_what, result) => {
+  const step = nextStep(result, fresh, context());
+  if (step.kind !== 'retry' && step.kind !== 'stop-destination') throw new Error(`unexpected ${step.kind}`);
+  expect(step.entry.attempted).toBe(false);
+  const end = nextStep(failed({ kind: 'rejected' }), step.history, context());
+  expect(end).toMatchObject({ kind: 'settle', attempts: 1 });
+});
+
+test.each([
+  ['a 503', failed({ kind: 'unavailable', httpStatus: 503 })],
+  ['a reset connection', failed({ kind: 'unavailable', code: 'connection' })],
+  ['an account that is full', failed({ kind: 'exhausted' })],
+])('%s is an attempt', (_what, result) => {
+  const step = nextStep(result, fresh, context());
+  if (step.kind !== 'retry' && step.kind !== 'stop-destination') throw new Error(`unexpected ${step.kind}`);
+  const end = nextStep(failed({ kind: 'rejected' }, 2), step.history, context());
+  expect(end).toMatchObject({ kind: 'settle', attempts: 2 });
+});
+
+test('a file that is skipped or unreadable after it went on the wire has cost one attempt, before that none', () => {
+  const skipped = (requests: number) =>
+    nextStep({ kind: 'skipped', code: 'changed', message: 'm', requests }, fresh, context());
+  expect([skipped(0), skipped(2)]).toMatchObject([{ attempts: 0 }, { attempts: 1 }]);
 });

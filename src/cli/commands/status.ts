@@ -57,7 +57,10 @@ async function read(session: Session): Promise<Status> {
 export function statusText(status: Status, paint: Paint): string {
   const lines = [status.running ? paint.good('running') : 'not running'];
   if (status.filesPerSecond >= 0.1) {
-    const eta = status.etaSeconds === null ? '' : `, ETA ${formatDuration(status.etaSeconds * 1000)}`;
+    const eta =
+      status.etaSeconds === null || status.etaSeconds === 0
+        ? ''
+        : `, ETA ${formatDuration(status.etaSeconds * 1000)}`;
     lines.push(
       `${status.filesPerSecond.toFixed(1)} files/s, ${formatBytes(Math.round(status.bytesPerSecond))}/s${eta}`,
     );

@@ -1,0 +1,134 @@
+import type { DestinationDefinition } from '../destinations/definition.ts';
+import type { ConcurrencyOptions } from '../pacing/options.ts';
+import { acknowledgePublic } from '../runtime/acknowledgements.ts';
+import { openChosen } from '../runtime/destination-choice.ts';
+import type { Role } from '../runtime/live-report.ts';
+import { type Run, startRun } from '../runtime/run.ts';
+import type { SourcePlan } from '../runtime/source-plan.ts';
+import { ownPathsOf, sourcePlans } from '../runtime/source-plans.ts';
+import { confirmPublic } from './confirm-public.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { onceExit, onceTrouble } from './once-outcome.ts';
+import { logScreen, type RunScreen, terminalScreen } from './run-screen.ts';
+import { openSession, type SharedFlags, sessionHttp } from './session.ts';
+import { signalLadder } from './signal-ladder.ts';
+
+export interface RunFlags extends SharedFlags {
+  readonly to?: string;
+  readonly once?: boolean;
+  /** Milliseconds. */
+  readonly giveUp?: number;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+  /** `worker --concurrency`. */
+  readonly concurrency?: number;
+}
+
+const MINUTE = 60_000;
+const GIVE_UP_MS = MINUTE;
+
+/**
+ * Runs sources in the given roles until a signal, or with `--once` until what is there is recorded.
+ * @returns the exit code of DESIGN §7
+ */
+export async function runSources(
+  paths: readonly string[],
+  flags: RunFlags,
+  roles: readonly Role[],
+): Promise<ExitCode> {
+  const session = await openSession(flags, paths.length === 0);
+  const screen =
+    process.stderr.isTTY && flags.json !== true
+      ? terminalScreen(process.stderr, process.env)
+      : logScreen(session.log);
+  const { plans, definitions } = await sourcePlans(paths, flags.to, session);
+  const concurrencyOf = ({ concurrency }: DestinationDefinition): ConcurrencyOptions =>
+    limitedTo(flags.concurrency, concurrency ?? session.config.worker.concurrency);
+  const most = definitions.map((definition) => concurrencyOf(definition).max);
+  const http = sessionHttp(session, Math.max(...most));
+  const opened = definitions.map((definition) => ({
+    destination: openChosen(definition, { http, env: session.env, log: screen.log }),
+    concurrency: concurrencyOf(definition),
+  }));
+  try {
+    const { config } = session;
+    const ownPaths = ownPathsOf(session, plans);
+    await acknowledgePublic(
+      opened.map(({ destination }) => destination),
+      {
+        plans,
+        ownPaths,
+        dataDir: config.dataDir,
+        confirm: (question) => confirmPublic(question, flags.yes === true),
+      },
+    );
+    const running = await startRun({
+      roles,
+      plans,
+      destinations: opened,
+      http,
+      dataDir: config.dataDir,
+      redis: config.redis,
+      maxPending: config.queue.maxPending,
+      retry: config.retry,
+      ownPaths,
+      env: process.env,
+      onReceipts(receipts) {
+        screen.receipts(receipts);
+        if (flags.json === true)
+          process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
+      },
+      log: screen.log,
+    });
+    return await follow(running, screen, plans, flags, roles, config.shutdown.drain);
+  } catch (error) {
+    await http.close();
+    throw error;
+  } finally {
+    screen.end();
+  }
+}
+
+async function follow(
+  running: Run,
+  screen: RunScreen,
+  plans: readonly SourcePlan[],
+  flags: RunFlags,
+  roles: readonly Role[],
+  drainMs: number,
+): Promise<ExitCode> {
+  const ladder = signalLadder(
+    { drain: () => running.stop(drainMs), cutShort: running.cutShort, say: screen.say },
+    drainMs,
+  );
+  for (const { name, root, destination, manifest } of plans) {
+    screen.say(
+      roles.includes('intake')
+        ? `watching ${root} (source ${name}) → ${destination}; manifest ${manifest}`
+        : `uploading from ${root} (source ${name}) → ${destination}`,
+    );
+  }
+  screen.follow(running.report);
+  const over = new AbortController();
+  try {
+    if (flags.once !== true) return await ladder.ended;
+    const once = running.once(flags.giveUp ?? GIVE_UP_MS, over.signal);
+    const ended = await Promise.race([ladder.ended, once]);
+    if (typeof ended === 'number') return ended;
+    const code = onceExit(ended, running);
+    if (code !== EXIT.ok) screen.say(onceTrouble(await running.report()));
+    await running.stop(drainMs);
+    return code;
+  } catch (error) {
+    await running.stop(drainMs);
+    throw error;
+  } finally {
+    over.abort();
+    ladder.release();
+  }
+}
+
+/** `--concurrency N`: at most N uploads at once, however the destination is configured. */
+function limitedTo(max: number | undefined, options: ConcurrencyOptions): ConcurrencyOptions {
+  return max === undefined ? options : { ...options, max, initial: Math.min(options.initial, max) };
+}

@@ -1,0 +1,40 @@
+import type { DestinationRunner } from './destination-runner.ts';
+import type { OwnerLine } from './owner-line.ts';
+
+/** How one source ended under `--once`. */
+export type OnceEnd = 'drained' | 'gave-up' | 'stopped';
+
+const LOOK_EVERY_MS = 200;
+
+/**
+ * Waits until everything that lies in a source's folder is recorded, or its destination is stopped, or nothing has
+ * succeeded there for `giveUpMs` while files were failing. A large file under way is no failure.
+ */
+export async function onceEnd(
+  line: OwnerLine,
+  runner: DestinationRunner,
+  giveUpMs: number,
+  signal: AbortSignal,
+): Promise<OnceEnd> {
+  const ended = new AbortController();
+  const both = AbortSignal.any([signal, ended.signal]);
+  const startedAtMs = Date.now();
+  const halted = new Promise<OnceEnd>((resolve) => {
+    const look = (): void => {
+      const quietMs = Date.now() - Math.max(startedAtMs, runner.lastSuccessAtMs() ?? 0);
+      if (runner.health().kind === 'stopped') resolve('stopped');
+      else if (runner.trouble() !== null && quietMs > giveUpMs) resolve('gave-up');
+    };
+    const timer = setInterval(look, Math.min(LOOK_EVERY_MS, giveUpMs));
+    both.addEventListener('abort', () => clearInterval(timer), { once: true });
+    runner.onHealth(look);
+    look();
+  });
+  const drained = line.drained(both).then((): OnceEnd => 'drained');
+  try {
+    return await Promise.race([halted, drained]);
+  } finally {
+    ended.abort();
+    drained.catch(() => undefined);
+  }
+}
