@@ -37,13 +37,21 @@ export function buildProgram(): { run(argv: readonly string[]): Promise<ExitCode
     .version(packageVersion())
     .showHelpAfterError('(add --help for what it takes, with an example)')
     .showSuggestionAfterError()
+    .addHelpText(
+      'after',
+      '\nExamples:\n  slipway run ./inbox --to dashscope      watch a folder; the results are in inbox.manifest.json\n  slipway upload report.pdf --to openai   one file, now\n',
+    )
     .exitOverride();
   for (const add of COMMANDS) {
     add(program, (code) => {
       exitCode = code;
     });
   }
-  for (const command of everyCommand(program)) withSharedOptions(command);
+  for (const command of everyCommand(program)) {
+    command.exitOverride();
+    // A group would take the flag away from the command below it.
+    if (command.commands.length === 0) withSharedOptions(command);
+  }
   return {
     async run(argv) {
       try {
@@ -60,7 +68,6 @@ export function buildProgram(): { run(argv: readonly string[]): Promise<ExitCode
 /** Flags carry no defaults of their own: flag > environment > file > default is decided in one place. */
 function withSharedOptions(command: Command): void {
   command
-    .exitOverride()
     .addOption(new Option('-c, --config <file>', 'config file (else $SLIPWAY_CONFIG, else ./slipway.yaml)'))
     .addOption(
       new Option('--log-level <level>', 'what is logged').choices([

@@ -55,6 +55,8 @@ export function warningsOf(tree: unknown, placed: (path: string) => string): rea
 }
 
 function destinationMistakes(name: string, value: unknown): Mistake[] {
+  const unknown = unknownPreset(name, value);
+  if (unknown !== null) return [unknown];
   const parsed = destinationConfigSchema.safeParse(value);
   if (!parsed.success) return [];
   if (parsed.data.preset === undefined && parsed.data.url === undefined && presetNames().includes(name)) {
@@ -69,6 +71,18 @@ function destinationMistakes(name: string, value: unknown): Mistake[] {
     path: ['destinations', name, ...path],
     message,
   }));
+}
+
+/** Said although other keys of the destination are wrong: all mistakes are told at once. */
+function unknownPreset(name: string, value: unknown): Mistake | null {
+  const preset = textAt(value, 'preset');
+  if (preset === null || presetNames().includes(preset)) return null;
+  const meant = nearest(preset, presetNames());
+  const fix = meant === null ? `use one of ${presetNames().join(', ')}` : `did you mean \`${meant}\`?`;
+  return {
+    path: ['destinations', name, 'preset'],
+    message: `there is no preset ${JSON.stringify(preset)}: ${fix}`,
+  };
 }
 
 /** The destination a source without one means: the only one there is; null when there is none or a choice. */

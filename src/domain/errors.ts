@@ -231,6 +231,12 @@ export const ERRORS = {
   },
   connection: { kind: 'unavailable', retryable: true, message: 'the connection failed ({reason})' },
   timeout: { kind: 'unavailable', retryable: true, message: 'no answer within {timeout} ({phase})' },
+  parts_expired: {
+    kind: 'unavailable',
+    retryable: true,
+    message:
+      'not sent whole within the {lifetime} that this API gives a file in parts: it needs a faster link, or fewer uploads at once (concurrency.max)',
+  },
   deadline: {
     kind: 'unavailable',
     retryable: false,

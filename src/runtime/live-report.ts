@@ -14,6 +14,8 @@ export interface SourceReport {
   readonly pending: number;
   /** Seen on disk, not yet quiet for `settle`. */
   readonly unsettled: number;
+  /** Files and folders that could not be looked at in the last comparison of the whole folder. */
+  readonly unreadable: number;
   readonly waiting: number;
   readonly active: number;
   readonly delayed: number;

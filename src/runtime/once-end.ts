@@ -1,8 +1,8 @@
 import type { DestinationRunner } from './destination-runner.ts';
 import type { OwnerLine } from './owner-line.ts';
 
-/** How one source ended under `--once`. */
-export type OnceEnd = 'drained' | 'gave-up' | 'stopped';
+/** How one source ended under `--once`. `incomplete`: all is recorded but what could not be read. */
+export type OnceEnd = 'drained' | 'incomplete' | 'gave-up' | 'stopped';
 
 const LOOK_EVERY_MS = 200;
 
@@ -21,7 +21,7 @@ export async function onceEnd(
   const startedAtMs = Date.now();
   const halted = new Promise<OnceEnd>((resolve) => {
     const look = (): void => {
-      const quietMs = Date.now() - Math.max(startedAtMs, runner.lastSuccessAtMs() ?? 0);
+      const quietMs = Date.now() - Math.max(startedAtMs, runner.lastProgressAtMs() ?? 0);
       if (runner.health().kind === 'stopped') resolve('stopped');
       else if (runner.trouble() !== null && quietMs > giveUpMs) resolve('gave-up');
     };
@@ -30,7 +30,7 @@ export async function onceEnd(
     runner.onHealth(look);
     look();
   });
-  const drained = line.drained(both).then((): OnceEnd => 'drained');
+  const drained = line.drained(both).then((): OnceEnd => (line.unreadable() > 0 ? 'incomplete' : 'drained'));
   try {
     return await Promise.race([halted, drained]);
   } finally {

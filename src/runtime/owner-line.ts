@@ -41,6 +41,8 @@ export interface OwnerLineFacts {
 /** What the owner of one source does: intake and record. */
 export interface OwnerLine {
   readonly plan: SourcePlan;
+  /** Files and folders that the last comparison of the whole folder could not look at. */
+  unreadable(): number;
   /** Jobs have finished in this process. */
   wake(): void;
   report(): Promise<SourceReport>;
@@ -160,11 +162,20 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     function trouble(): string | null {
       const state = recorder.state();
       if (state.kind === 'paused' || state.kind === 'halted') return state.error.message;
-      return intake.counts().root === 'missing' ? `the folder ${plan.root} is not there` : null;
+      if (intake.counts().root === 'missing') return `the folder ${plan.root} is not there`;
+      const count = unreadable();
+      return count === 0
+        ? null
+        : `${count} of the files and folders in ${plan.root} cannot be read: give the user that runs Slipway permission to read them`;
+    }
+
+    function unreadable(): number {
+      return intake.counts().scan.unobservable;
     }
 
     return {
       plan,
+      unreadable,
       wake: recorder.wake,
 
       async report() {
@@ -183,6 +194,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
           skipped,
           pending: open,
           unsettled,
+          unreadable: unreadable(),
           waiting,
           active,
           delayed,

@@ -14,7 +14,13 @@ import type { RetryOptions } from '../upload/options.ts';
 import { createSmallReads } from '../upload/small-reads.ts';
 import { watchForCounterpart } from './counterpart.ts';
 import { destinationReport } from './destination-report.ts';
-import { type DestinationRunner, type RunnableDestination, runDestination } from './destination-runner.ts';
+import {
+  type DestinationRunner,
+  PROBE_TIMING,
+  type ProbeTiming,
+  type RunnableDestination,
+  runDestination,
+} from './destination-runner.ts';
 import { etaSeconds, type LiveReport, type Role } from './live-report.ts';
 import { type OnceEnd, onceEnd } from './once-end.ts';
 import { type OwnerLine, startOwnerLine } from './owner-line.ts';
@@ -50,6 +56,8 @@ export interface RunFacts {
   readonly env: NodeJS.ProcessEnv;
   readonly onReceipts: (receipts: readonly Receipt[]) => void;
   readonly log: Log;
+  /** When a stopped destination is tried again. */
+  readonly probe?: ProbeTiming;
 }
 
 /** The sources of one process at work. */
@@ -76,7 +84,7 @@ export interface Run {
  * @throws SlipwayError `source_missing`, `source_not_folder`, `data_dir…`, `redis_…`, `source_owned`
  */
 export async function startRun(facts: RunFacts): Promise<Run> {
-  const { roles, http, log, env, dataDir } = facts;
+  const { roles, http, log, env, dataDir, probe = PROBE_TIMING } = facts;
   const { prefix } = facts.redis;
   const now = (): number => systemClock.nowMs();
   const plans = await visiblePlans(facts);
@@ -96,7 +104,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const { name } = destination;
     const inHand = (): number =>
       workers.filter(({ plan }) => plan.destination === name).reduce((sum, line) => sum + line.active(), 0);
-    const runner = runDestination({ destination, concurrency, inHand, log, now });
+    const runner = runDestination({ destination, concurrency, inHand, log, now, probe });
     runners.set(name, { runner, max: concurrency.max });
   }
 

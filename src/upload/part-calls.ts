@@ -11,16 +11,17 @@ import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { abortErrorOf, sleep } from '../platform/abort.ts';
 import type { HttpRequest } from '../platform/http-message.ts';
-import type { HttpSend } from './upload-file.ts';
+import type { PartBody } from './part-source.ts';
+import type { HttpSend } from './upload-task.ts';
 
-/** Sends one call; its body may be asked for several times. */
+/** The body of a call that carries bytes; opened anew for every try. */
 export interface CallBody {
   readonly contentType: string;
+  /** Bytes, exact. */
   readonly contentLength: number;
-  readonly open: () => Buffer | AsyncIterable<Buffer>;
+  readonly open: () => PartBody;
 }
 
-/** `uncertain`: the far side may have done it all the same, as the answer to an earlier try was lost. */
 export type CallResult =
   | { readonly kind: 'done'; readonly accepted: AcceptedFile }
   | { readonly kind: 'failed'; readonly failure: UploadFailure };
@@ -34,6 +35,8 @@ export interface CallMeans {
 
 /** File objects and Uploads are a few hundred bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
+/** Of a call whose failure would throw away what has been sent. */
+export const TRIES = 5;
 /** Mended credentials cost nothing; a destination that mends for ever would never end. */
 const MAX_MENDS = 5;
 /** Waits between tries of one call, in milliseconds: a part that fails once must not cost gigabytes. */
@@ -91,8 +94,12 @@ export async function callParts(
   async function exchange(): Promise<Exchanged | { readonly error: unknown }> {
     try {
       const request = await parts.authorize(call, signal);
-      const answer = await send(messageOf(request, body, signal));
-      return { request, answer, verdict: parts.judge(call, answer, request) };
+      const opened = body === null ? null : { ...body, ...body.open() };
+      const answer = await send(messageOf(request, opened, signal));
+      const verdict = parts.judge(call, answer, request);
+      if (verdict.kind === 'uploaded' && opened?.wasSent() === false)
+        throw new SlipwayError('bad_answer', { detail: 'success before the whole part was sent' });
+      return { request, answer, verdict };
     } catch (error) {
       return { error };
     }
@@ -107,17 +114,22 @@ interface Exchanged {
 
 type Trouble = { readonly failure: UploadFailure } | { readonly error: unknown };
 
-function messageOf(request: PreparedCall, body: CallBody | null, signal: AbortSignal): HttpRequest {
-  const json = request.json === null ? null : Buffer.from(request.json);
-  const contentType = body?.contentType ?? 'application/json';
+function messageOf(
+  { method, url, headers, json }: PreparedCall,
+  bytes: (CallBody & PartBody) | null,
+  signal: AbortSignal,
+): HttpRequest {
+  const common = { method, url, signal, maxResponseBytes: MAX_ANSWER_BYTES };
+  if (bytes !== null) {
+    const { contentType, contentLength, chunks } = bytes;
+    return { ...common, headers: { ...headers, 'content-type': contentType }, contentLength, body: chunks };
+  }
+  const body = Buffer.from(json ?? '');
   return {
-    method: request.method,
-    url: request.url,
-    headers: { ...request.headers, 'content-type': contentType },
-    body: body?.open() ?? json,
-    contentLength: body?.contentLength ?? json?.length ?? 0,
-    signal,
-    maxResponseBytes: MAX_ANSWER_BYTES,
+    ...common,
+    headers: { ...headers, 'content-type': 'application/json' },
+    contentLength: body.length,
+    body,
   };
 }
 

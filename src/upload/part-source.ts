@@ -15,6 +15,13 @@ export interface FilePart extends FileRange {
   readonly crc32: number;
 }
 
+/** The body of one try to send a part. */
+export interface PartBody {
+  readonly chunks: AsyncIterable<Buffer>;
+  /** Whether every byte has been handed over. */
+  wasSent(): boolean;
+}
+
 /** A file that is sent in parts, several at once. */
 export interface PartSource {
   readonly partCount: number;
@@ -24,10 +31,10 @@ export interface PartSource {
    */
   next(signal: AbortSignal): Promise<FilePart | null>;
   /**
-   * The framed bytes of a part, read anew each time it is called. Its end is sent only when the file is still the same
-   * and these bytes are the ones that were hashed: a body that never ends is never stored (G2).
+   * The framed bytes of a part, read anew for every try. Its end is sent only when the file is still the same and these
+   * bytes are the ones that were hashed: a body that never ends is never stored (G2).
    */
-  bodyOf(part: FilePart, frame: MultipartFrame): AsyncIterable<Buffer>;
+  bodyOf(part: FilePart, frame: MultipartFrame): PartBody;
   /** Digests of the whole file, hex, once every part was taken and the file is still the same (G2). */
   finish(): Promise<{ readonly sha256: string; readonly md5: string }>;
   /** Gives the file back. Safe at any moment, also while a read is under way. */
@@ -70,7 +77,11 @@ export async function openPartSource(file: FileToSend, partBytes: number): Promi
     return { index, start, size, crc32: checksum.value };
   }
 
-  async function* framed(part: FilePart, frame: MultipartFrame): AsyncGenerator<Buffer, void, void> {
+  async function* framed(
+    part: FilePart,
+    frame: MultipartFrame,
+    sent: () => void,
+  ): AsyncGenerator<Buffer, void, void> {
     yield frame.head;
     const checksum = new Checksum();
     try {
@@ -80,6 +91,7 @@ export async function openPartSource(file: FileToSend, partBytes: number): Promi
     } catch (error) {
       throw await fileFailure(error, file.root);
     }
+    sent();
     yield frame.tail;
   }
 
@@ -90,7 +102,13 @@ export async function openPartSource(file: FileToSend, partBytes: number): Promi
       turn = part.catch(() => {});
       return unlessAborted(inOurWords(part), signal);
     },
-    bodyOf: framed,
+    bodyOf(part, frame) {
+      let whole = false;
+      const sent = (): void => {
+        whole = true;
+      };
+      return { chunks: framed(part, frame, sent), wasSent: () => whole };
+    },
     async finish() {
       await inOurWords(assertUnchanged());
       return { sha256: sha256.digest('hex'), md5: md5.digest('hex') };

@@ -1,33 +1,20 @@
 import type { Answer, Destination, PreparedRequest } from '../destinations/destination.ts';
 import type { AttemptResult } from '../domain/attempt.ts';
 import { SlipwayError } from '../domain/errors.ts';
-import type { Log } from '../domain/log.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { HttpAnswer, HttpRequest } from '../platform/http-message.ts';
 import { resultOfError } from './attempt-failure.ts';
 import { openFileBody } from './body-reader.ts';
-import type { FileToSend } from './file-check.ts';
 import { multipartFrame, newBoundary } from './multipart-body.ts';
-import { partContentType } from './part-content-type.ts';
 import { preflight } from './preflight.ts';
-import type { SmallReads } from './small-reads.ts';
+import { uploadInParts } from './upload-in-parts.ts';
+import {
+  baseNameOf,
+  contentTypeOf,
+  type HttpSend,
+  type UploadContext,
+  type UploadTask,
+} from './upload-task.ts';
 
-/** One file version and how it is to be presented. */
-export interface UploadTask extends FileToSend {
-  /** Of the file part, instead of the one its extension tells. */
-  readonly contentTypeOverride?: string;
-}
-
-/** Sends one request (platform/http-client.ts). */
-export type HttpSend = (request: HttpRequest) => Promise<HttpAnswer>;
-
-export interface UploadContext {
-  readonly clock: Clock;
-  /** Gives the job back. */
-  readonly signal: AbortSignal;
-  readonly log: Log;
-  readonly smallReads: SmallReads;
-}
+export type { HttpSend, UploadContext, UploadTask } from './upload-task.ts';
 
 /** File objects are a few hundred bytes; the documented API with the longest answer stays below 100 KiB. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
@@ -51,6 +38,10 @@ export async function uploadFile(
   try {
     const refusal = preflight({ path: task.name.path, size: task.size }, destination.limits);
     if (refusal !== null) return { kind: 'skipped', ...refusal, requests };
+    const { parts } = destination;
+    if (parts !== null && task.size > parts.aboveBytes) {
+      return await uploadInParts(task, { destination, parts, send, log }, context);
+    }
     for (;;) {
       const request = await destination.authorize(signal, { name: baseNameOf(task) });
       const sent = await sendFile(task, request, context, (message) => {
@@ -104,7 +95,7 @@ async function sendFile(
 ): Promise<Sent> {
   const name = baseNameOf(task);
   const fileName = Buffer.from(name);
-  const contentType = task.contentTypeOverride ?? partContentType(name);
+  const contentType = contentTypeOf(task);
   const frame = multipartFrame({ ...request, fileName, contentType }, newBoundary());
   const file = await openFileBody(task, frame, smallReads, clock);
   try {
@@ -122,13 +113,4 @@ async function sendFile(
     // Not awaited: closing waits for a read under way, and a disk that hangs must not hold up an abort.
     file.close().catch(() => {});
   }
-}
-
-/**
- * Folders are the user's business; the far side gets the last part of the path, always as valid UTF-8: a name that is
- * not goes with U+FFFD in the place of what cannot be read, as strict servers refuse anything else.
- */
-function baseNameOf(task: UploadTask): string {
-  const { path } = task.name;
-  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -125,7 +125,13 @@ test('one refused file among good ones fails alone, with 6', async () => {
   expect(receipts).toHaveLength(30);
   const failed = receipts.filter(({ status }) => status !== 'uploaded');
   expect(failed).toMatchObject([
-    { path: '7.txt', status: 'failed', url: null, sha256: null, error: { kind: 'rejected', httpStatus: 200 } },
+    {
+      path: '7.txt',
+      status: 'failed',
+      url: null,
+      sha256: null,
+      error: { kind: 'rejected', httpStatus: 200 },
+    },
   ]);
   // A failed version stays failed: only an edit, or somebody's word, sends it again.
   expect((await place.run(IMPATIENT)).code).toBe(0);
@@ -145,5 +151,9 @@ test('resets, 503 and 429 in the middle are got over without anybody noticing', 
   await place.config(inboxConfig(sandboxDestination(sandbox), { retry }));
   expect((await place.run(['run', '--once'])).code).toBe(0);
   expect((await place.receipts()).filter(({ status }) => status === 'uploaded')).toHaveLength(60);
-  expect(sandbox.summary()).toMatchObject({ count: 60, repeated: 0 });
+  expect(sandbox.summary()).toMatchObject({
+    count: 60,
+    repeated: 0,
+    faults: { 'reset-before-body': 4, '503': 4, '429': 4 },
+  });
 });

@@ -70,7 +70,9 @@ function summaryOf(receipts: readonly Receipt[]): string[] {
 }
 
 function expectedReceipts(files: readonly MixedFile[]): string[] {
-  return files.map(({ pathHex, bytes, sha256 }) => [pathHex, 'uploaded', 0, bytes, sha256, 1].join(' ')).sort();
+  return files
+    .map(({ pathHex, bytes, sha256 }) => [pathHex, 'uploaded', 0, bytes, sha256, 1].join(' '))
+    .sort();
 }
 
 function receivedBy(sandbox: Sandbox): string[] {

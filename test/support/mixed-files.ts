@@ -98,7 +98,16 @@ export async function makeNonFiles(root: string, outside: string): Promise<void>
   await symlink('nowhere', `${root}/broken link`);
   await symlink('.', `${root}/sub/loop`);
   execFileSync('mkfifo', [`${root}/pipe`]);
-  const left = ['.hidden', '.git/config', '.DS_Store', 'sub/Thumbs.db', '@eaDir/a.jpg', 'half.part', 'x.tmp', '.a.swp'];
+  const left = [
+    '.hidden',
+    '.git/config',
+    '.DS_Store',
+    'sub/Thumbs.db',
+    '@eaDir/a.jpg',
+    'half.part',
+    'x.tmp',
+    '.a.swp',
+  ];
   for (const name of left) {
     await mkdir(dirname(`${root}/${name}`), { recursive: true });
     await writeFile(`${root}/${name}`, `left alone: ${name}`);

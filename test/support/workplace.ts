@@ -46,7 +46,8 @@ export async function newWorkplace(): Promise<Workplace> {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     if (task.result?.state === 'fail') return;
     if (running.length > 0) throw new Error(`${running.length} processes were left running`);
-    if (servers.length > 0) throw new Error(`a private redis-server was left running (${servers.join(', ')})`);
+    if (servers.length > 0)
+      throw new Error(`a private redis-server was left running (${servers.join(', ')})`);
   });
 
   const path = (...names: string[]): string => join(folder, ...names);
@@ -91,7 +92,10 @@ export function sandboxDestination({ autoglmUrl, tokenUrl }: Sandbox, more: obje
 }
 
 /** A config with the inbox as its one source. */
-export function inboxConfig(destination: object, more: { source?: object; [key: string]: unknown } = {}): object {
+export function inboxConfig(
+  destination: object,
+  more: { source?: object; [key: string]: unknown } = {},
+): object {
   const { source, ...rest } = more;
   return {
     dataDir: './data',

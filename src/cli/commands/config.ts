@@ -9,7 +9,10 @@ import type { SharedFlags } from '../session.ts';
 
 /** `slipway config show|check|schema`. */
 export function addConfigCommand(program: Command, done: (code: ExitCode) => void): void {
-  const config = program.command('config').description('show, check or describe the configuration');
+  const config = program
+    .command('config')
+    .description('show, check or describe the configuration')
+    .addHelpText('after', '\nExample:\n  slipway config check\n');
   config
     .command('show')
     .description('the resolved configuration, every default filled in, secrets hidden')

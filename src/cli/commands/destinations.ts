@@ -10,7 +10,10 @@ interface ListFlags {
 
 /** `slipway destinations list|show`. */
 export function addDestinationsCommand(program: Command, done: (code: ExitCode) => void): void {
-  const destinations = program.command('destinations').description('the file APIs that Slipway knows');
+  const destinations = program
+    .command('destinations')
+    .description('the file APIs that Slipway knows')
+    .addHelpText('after', '\nExample:\n  slipway destinations list\n');
   destinations
     .command('list')
     .description('the presets: what can be named with --to or preset:')

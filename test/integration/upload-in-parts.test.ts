@@ -1,0 +1,14 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, openSync, unlinkSync, utimesSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { type OpenDestination, openDestination } from '../../src/destinations/open-destination.ts';
+import { silentLog } from '../../src/domain/log.ts';
+import type { HttpRequest } from '../../src/platform/http-message.ts';
+import type { FaultRuleInput } from '../../src/sandbox/fault-rule.ts';
+import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
+import type { SandboxOptions } from '../../src/sandbox/options.ts';
+import type { HttpSend, UploadTask } from '../../src/upload/upload-file.ts';
+import { definitionOf } from '../support/destination-definitions.ts';
+import { sandboxForTest } from '../support/sandbox.ts';
+import { attempt, fileTask, taskOf, testClient, uploadFolder } from '../support/upload-fixture.ts';
