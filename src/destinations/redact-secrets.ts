@@ -18,20 +18,29 @@ export function orderedSecrets(secrets: Iterable<string>): Secrets {
 
 /** Takes our own credentials out of a text that the far side may have echoed (G5). */
 export function redactText(text: string, secrets: Secrets): string {
-  return secrets.reduce((clean, secret) => clean.replaceAll(secret, REPLACEMENT), text);
+  let clean = text;
+  for (const secret of secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, REPLACEMENT);
+  return clean;
 }
 
-/** The same for plain data, keys included. What is nested deeper than 32 levels is left out. */
+/**
+ * The same for plain data, keys included. What is nested deeper than 32 levels is left out. Every answer passes here
+ * and hardly one holds a secret: what needs no change comes back as it is, uncopied.
+ */
 export function redactData(value: unknown, secrets: Secrets, depth = 0): unknown {
   if (typeof value === 'string') return redactText(value, secrets);
   if (typeof value !== 'object' || value === null) return value;
   if (depth >= MAX_DEPTH) return '[too deep]';
-  if (Array.isArray(value)) return value.map((item) => redactData(item, secrets, depth + 1));
+  if (Array.isArray(value)) {
+    const items = value.map((item) => redactData(item, secrets, depth + 1));
+    return items.every((item, index) => item === value[index]) ? value : items;
+  }
+  let changed = false;
+  const entries = Object.entries(value).map(([key, item]): [string, unknown] => {
+    const clean: [string, unknown] = [redactText(key, secrets), redactData(item, secrets, depth + 1)];
+    changed ||= clean[0] !== key || clean[1] !== item;
+    return clean;
+  });
   // fromEntries defines own members: a key `__proto__` stays a key.
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [
-      redactText(key, secrets),
-      redactData(item, secrets, depth + 1),
-    ]),
-  );
+  return changed ? Object.fromEntries(entries) : value;
 }

@@ -81,7 +81,7 @@ function acceptedFile(
     fileId,
     ref: refOf(definition.ref, { url, id: fileId }),
     expiresAt: isoTime(pointers.expiresAt.map((pointer) => atPointer(body, pointer)).find(isTime)),
-    remote: tooLarge ? { truncated: true } : boundedRemote(redactData(body, secrets)),
+    remote: tooLarge ? { truncated: true } : boundedRemote(redactData(body, secrets), answer.body.length),
   };
 }
 

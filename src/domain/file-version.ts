@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { bytesOf, type PathName } from './path-bytes.ts';
 
 /** One path in one source at one (size, mtimeNs) for one destination (DESIGN §2). */
@@ -11,15 +11,19 @@ export interface FileVersion extends PathName {
   readonly mtimeNs: string;
 }
 
-const NUL = Buffer.from([0]);
-
 /** `f` + first 32 hex of sha256(source, destination, path bytes, size, mtimeNs; NUL between). */
 export function fileVersionId(version: FileVersion): string {
-  const hash = createHash('sha256');
-  hash.update(version.source).update(NUL).update(version.destination).update(NUL);
-  hash.update(version.pathBytes === undefined ? version.path : bytesOf(version)).update(NUL);
-  hash.update(String(version.size)).update(NUL).update(version.mtimeNs);
-  return `f${hash.digest('hex').slice(0, 32)}`;
+  const { source, destination, path, pathBytes, size, mtimeNs } = version;
+  // Asked several times for every file: in one piece it costs a fifth.
+  const digest =
+    pathBytes === undefined
+      ? hash('sha256', `${source}\0${destination}\0${path}\0${size}\0${mtimeNs}`, 'hex')
+      : createHash('sha256')
+          .update(`${source}\0${destination}\0`)
+          .update(bytesOf(version))
+          .update(`\0${size}\0${mtimeNs}`)
+          .digest('hex');
+  return `f${digest.slice(0, 32)}`;
 }
 
 /** ISO time with milliseconds of a nanosecond stamp. */

@@ -54,8 +54,15 @@ export interface Receipt extends Outcome {
 /** Above this many bytes of JSON the API's answer is replaced by `{"truncated":true}` (DESIGN §2). */
 export const MAX_REMOTE_BYTES = 8 * 1024;
 
-/** Bounds `remote`. */
-export function boundedRemote(remote: unknown): unknown {
+/** JSON that was read from so many characters never writes longer than so many bytes each (`4E20`, control characters). */
+const MOST_GROWTH = 7;
+
+/**
+ * Bounds `remote`.
+ * @param readFromChars length of the JSON text it was read from, where it is known: a short one needs no measuring
+ */
+export function boundedRemote(remote: unknown, readFromChars = Number.POSITIVE_INFINITY): unknown {
   if (remote === undefined) return null;
+  if (readFromChars * MOST_GROWTH <= MAX_REMOTE_BYTES) return remote;
   return Buffer.byteLength(JSON.stringify(remote)) <= MAX_REMOTE_BYTES ? remote : { truncated: true };
 }

@@ -1,0 +1,162 @@
+/** The whole runtime in this process: real folders, a real Redis of its own, a real server to upload to. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { DestinationDefinition } from '../../src/destinations/definition.ts';
+import { openDestination } from '../../src/destinations/open-destination.ts';
+import type { Receipt } from '../../src/domain/receipt.ts';
+import { intakeOptionsSchema } from '../../src/intake/options.ts';
+import { concurrencySchema } from '../../src/pacing/options.ts';
+import { type HttpClient, openHttpClient } from '../../src/platform/http-client.ts';
+import { journalPathOf } from '../../src/record/manifest-journal.ts';
+import { recordOptionsSchema } from '../../src/record/options.ts';
+import { type Run, type RunFacts, startRun } from '../../src/runtime/run.ts';
+import type { SourcePlan } from '../../src/runtime/source-plan.ts';
+import { type RetryOptions, retrySchema } from '../../src/upload/options.ts';
+import { rememberingLog } from './record-rig.ts';
+import { startTestRedis, type TestRedis } from './redis-server.ts';
+
+export interface RunRigOptions {
+  readonly definition: DestinationDefinition;
+  /** Names of the sources, each a folder; one `inbox` unless said otherwise. */
+  readonly sources?: readonly string[];
+  /** Uploads at once: always so many. */
+  readonly atOnce?: number;
+  readonly retry?: Partial<RetryOptions>;
+  /** Where the manifests are; beside the folders unless said otherwise. */
+  readonly manifestFolder?: string;
+  /** Pause before a stopped destination is tried again, milliseconds. */
+  readonly probeMs?: number;
+  /** Stands before every reading of a token. */
+  readonly aroundToken?: (read: HttpClient['fetchText']) => HttpClient['fetchText'];
+}
+
+export interface RunRig {
+  readonly redis: TestRedis;
+  readonly log: ReturnType<typeof rememberingLog>;
+  /** Absolute path of a source's folder. */
+  root(source?: string): string;
+  /** Puts a file into a source's folder. */
+  file(name: string, content?: string, source?: string): void;
+  /** So many small files, `0.txt` and on, each with a content of its own. */
+  files(count: number, source?: string): void;
+  /** The plan of a source, as the run gets it. */
+  plan(source?: string): SourcePlan;
+  /** Starts the run; one at a time. */
+  start(): Promise<Run>;
+  /** Every whole line of a source's journal. */
+  receipts(source?: string): Receipt[];
+}
+
+const ENV = { DASHSCOPE_API_KEY: 'sk-dashscope', OPENAI_API_KEY: 'sk-openai' };
+
+/** Everything is gone when the test ends; a run that is still there is stopped first. */
+export async function runRig(options: RunRigOptions): Promise<RunRig> {
+  const base = mkdtempSync(join(tmpdir(), 'sw-run-'));
+  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
+  const redis = await startTestRedis();
+  onTestFinished(() => redis.close());
+  const log = rememberingLog();
+  const { sources = ['inbox'], atOnce = 8, manifestFolder = base } = options;
+  const plans = sources.map((name) => planOf(name, base, manifestFolder, options.definition.name));
+  for (const { root } of plans) mkdirSync(root);
+
+  function plan(source = 'inbox'): SourcePlan {
+    const found = plans.find(({ name }) => name === source);
+    if (found === undefined) throw new Error(`no source ${source}`);
+    return found;
+  }
+
+  function file(name: string, content = `content of ${name}`, source = 'inbox'): void {
+    const path = join(plan(source).root, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, content);
+  }
+
+  async function start(): Promise<Run> {
+    const http = openHttpClient({
+      connectTimeoutMs: 5_000,
+      responseTimeoutMs: 10_000,
+      idleTimeoutMs: 10_000,
+      connectionsPerOrigin: atOnce + 4,
+      caFile: null,
+      proxies: { http: null, https: null, no: null },
+    });
+    const { aroundToken = (read) => read } = options;
+    const destination = openDestination(options.definition, {
+      fetchText: aroundToken(http.fetchText),
+      log,
+      now: Date.now,
+      random: Math.random,
+      env: ENV,
+    });
+    const facts: RunFacts = {
+      roles: ['intake', 'worker'],
+      plans,
+      destinations: [
+        {
+          destination,
+          concurrency: concurrencySchema.parse({ initial: atOnce, max: atOnce, adaptive: false }),
+        },
+      ],
+      http,
+      dataDir: join(base, 'data'),
+      redis: { url: redis.socketPath, prefix: 'slipway' },
+      maxPending: 10_000,
+      retry: { ...retrySchema.parse(undefined), ...options.retry },
+      ownPaths: [],
+      env: process.env,
+      onReceipts() {},
+      log,
+      ...(options.probeMs === undefined
+        ? {}
+        : { probe: { firstMs: options.probeMs, lastMs: options.probeMs } }),
+    };
+    const run = await startRun(facts);
+    onTestFinished(async () => void (await run.stop(2_000)));
+    return run;
+  }
+
+  return {
+    redis,
+    log,
+    root: (source) => plan(source).root,
+    file,
+    files(count, source) {
+      for (let index = 0; index < count; index += 1)
+        file(`${index}.txt`, `content ${index} of ${source ?? 'inbox'}`, source);
+    },
+    plan,
+    start,
+    receipts: (source) => wholeLines(journalPathOf(plan(source).manifest)),
+  };
+}
+
+function planOf(name: string, base: string, manifestFolder: string, destination: string): SourcePlan {
+  const root = join(base, name);
+  const { path: _path, ...intake } = intakeOptionsSchema.parse({ path: root, settle: '50ms' });
+  const record = recordOptionsSchema.parse({});
+  return {
+    ...intake,
+    ...record,
+    name,
+    root,
+    destination,
+    manifest: join(manifestFolder, `${name}.manifest.json`),
+  };
+}
+
+/** The last line may be half-written while a test reads. */
+function wholeLines(path: string): Receipt[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return [];
+  }
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Receipt);
+}
