@@ -1,6 +1,7 @@
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { buildProgram, UsageProblem } from './program.ts';
+import { printable } from './terminal.ts';
 
 /** Runs one command line and ends the process with its exit code. */
 async function main(): Promise<void> {
@@ -10,7 +11,8 @@ async function main(): Promise<void> {
     if (error instanceof UsageProblem) {
       process.exitCode = error.exitCode;
     } else if (error instanceof SlipwayError) {
-      process.stderr.write(`slipway: ${error.message}\n`);
+      // Its newlines are ours; a file name's other control characters are not for the terminal.
+      process.stderr.write(`slipway: ${error.message.split('\n').map(printable).join('\n')}\n`);
       process.exitCode = exitCodeOf(error);
     } else {
       // A defect of ours. The stack goes to the log of whoever asks for it, never to a user who did nothing wrong.

@@ -17,6 +17,13 @@ export function onceExit(ends: readonly OnceEnd[], running: Run): ExitCode {
   return worstExit(codes);
 }
 
+/** What `--once` has done, when all went well. */
+export function onceSummary(recorded: ReturnType<Run['recorded']>): string {
+  const { uploaded, skipped } = recorded;
+  if (uploaded + skipped === 0) return 'nothing new: all that is there was recorded before';
+  return skipped === 0 ? `${uploaded} uploaded` : `${uploaded} uploaded, ${skipped} skipped`;
+}
+
 /** What kept `--once` from ending well, in one line. */
 export function onceTrouble(report: Awaited<ReturnType<Run['report']>>): string {
   const failed = report.sources.reduce((sum, { failed: count }) => sum + count, 0);

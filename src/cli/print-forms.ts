@@ -48,11 +48,10 @@ function messageFile(receipt: Receipt): Record<string, unknown> {
   };
 }
 
-/** The file object stands at the top of an answer (OpenAI) or under `data` (VectorX). */
+/** The file object stands at the top of an answer (OpenAI), under `data` (VectorX) or under `file` (sent in parts). */
 function fileObject(remote: unknown): Record<string, unknown> {
   const top = asRecord(remote);
-  const data = asRecord(top.data);
-  return 'id' in data ? data : top;
+  return [asRecord(top.data), asRecord(top.file)].find((inner) => 'id' in inner) ?? top;
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

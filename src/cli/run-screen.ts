@@ -47,12 +47,12 @@ export function terminalScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEn
         printed += 1;
       }
     },
-    say: (line) => terminal.say(line),
+    say: (line) => terminal.say(printable(line)),
     follow(report) {
       timer = setInterval(() => {
         nextPeriod();
         report()
-          .then((live) => terminal.progress(paint.faint(progressLine(live, terminal.columns))))
+          .then((live) => terminal.progress(paint.faint(printable(progressLine(live, terminal.columns)))))
           .catch(() => undefined);
       }, REDRAW_MS);
     },
@@ -83,7 +83,7 @@ export function logScreen(log: Log): RunScreen {
 function receiptLine(receipt: Receipt, paint: Paint): string {
   const name = printable(receipt.path);
   if (receipt.error === null)
-    return `${paint.good('✓')} ${name} → ${receipt.ref ?? receipt.url ?? receipt.fileId}`;
+    return `${paint.good('✓')} ${name} → ${printable(receipt.ref ?? receipt.url ?? receipt.fileId ?? '')}`;
   const mark = receipt.status === 'failed' ? paint.bad('✗') : paint.faint('–');
   return `${mark} ${name} ${receipt.status}: ${printable(receipt.error.message)}`;
 }

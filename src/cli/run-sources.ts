@@ -6,12 +6,14 @@ import type { Role } from '../runtime/live-report.ts';
 import { type Run, startRun } from '../runtime/run.ts';
 import type { SourcePlan } from '../runtime/source-plan.ts';
 import { ownPathsOf, sourcePlans } from '../runtime/source-plans.ts';
+import { startWorkerPool } from '../runtime/worker-pool.ts';
+import type { WorkerSeed } from '../runtime/worker-seed.ts';
 import { confirmPublic } from './confirm-public.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { onceExit, onceTrouble } from './once-outcome.ts';
+import { onceExit, onceSummary, onceTrouble } from './once-outcome.ts';
 import { logScreen, type RunScreen, terminalScreen } from './run-screen.ts';
-import { openSession, type SharedFlags, sessionHttp } from './session.ts';
-import { signalLadder } from './signal-ladder.ts';
+import { httpOptions, openSession, type SharedFlags, sessionHttp } from './session.ts';
+import { type SignalLadder, signalLadder } from './signal-ladder.ts';
 
 export interface RunFlags extends SharedFlags {
   readonly to?: string;
@@ -53,6 +55,17 @@ export async function runSources(
   try {
     const { config } = session;
     const ownPaths = ownPathsOf(session, plans);
+    const { processes } = config.worker;
+    const seed: WorkerSeed = {
+      plans,
+      destinations: definitions.map((definition) => ({ definition, concurrency: concurrencyOf(definition) })),
+      http: httpOptions(session, Math.max(...most)),
+      env: session.env,
+      dataDir: config.dataDir,
+      redis: config.redis,
+      retry: config.retry,
+      logLevel: config.log.level,
+    };
     await acknowledgePublic(
       opened.map(({ destination }) => destination),
       {
@@ -62,7 +75,7 @@ export async function runSources(
         confirm: (question) => confirmPublic(question, flags.yes === true),
       },
     );
-    const running = await startRun({
+    const starting = startRun({
       roles,
       plans,
       destinations: opened,
@@ -78,9 +91,26 @@ export async function runSources(
         if (flags.json === true)
           process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
       },
+      ...(processes > 1 && roles.includes('worker')
+        ? { pool: () => startWorkerPool(seed, processes, screen.log) }
+        : {}),
       log: screen.log,
     });
-    return await follow(running, screen, plans, flags, roles, config.shutdown.drain);
+    const drainMs = config.shutdown.drain;
+    // From before the start is over: a signal then must not leave a private Redis behind.
+    const ladder = signalLadder(
+      {
+        drain: async () => await (await starting).stop(drainMs),
+        cutShort: () => void starting.then(({ cutShort }) => cutShort()).catch(() => undefined),
+        say: screen.say,
+      },
+      drainMs,
+    );
+    try {
+      return await follow(await starting, ladder, screen, plans, flags, roles, drainMs);
+    } finally {
+      ladder.release();
+    }
   } catch (error) {
     await http.close();
     throw error;
@@ -91,16 +121,13 @@ export async function runSources(
 
 async function follow(
   running: Run,
+  ladder: SignalLadder,
   screen: RunScreen,
   plans: readonly SourcePlan[],
   flags: RunFlags,
   roles: readonly Role[],
   drainMs: number,
 ): Promise<ExitCode> {
-  const ladder = signalLadder(
-    { drain: () => running.stop(drainMs), cutShort: running.cutShort, say: screen.say },
-    drainMs,
-  );
   for (const { name, root, destination, manifest } of plans) {
     screen.say(
       roles.includes('intake')
@@ -116,7 +143,7 @@ async function follow(
     const ended = await Promise.race([ladder.ended, once]);
     if (typeof ended === 'number') return ended;
     const code = onceExit(ended, running);
-    if (code !== EXIT.ok) screen.say(onceTrouble(await running.report()));
+    screen.say(code === EXIT.ok ? onceSummary(running.recorded()) : onceTrouble(await running.report()));
     await running.stop(drainMs);
     return code;
   } catch (error) {
@@ -124,7 +151,6 @@ async function follow(
     throw error;
   } finally {
     over.abort();
-    ladder.release();
   }
 }
 

@@ -2,7 +2,7 @@ import { findConfigFile } from '../config/find-config.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import { type HttpClient, openHttpClient } from '../platform/http-client.ts';
+import { type HttpClient, type HttpClientOptions, openHttpClient } from '../platform/http-client.ts';
 import { proxiesOf } from '../platform/http-proxy.ts';
 import { openLogger } from '../runtime/logger.ts';
 
@@ -32,15 +32,20 @@ export async function openSession(flags: SharedFlags, needsFile: boolean): Promi
   return { ...loaded, log };
 }
 
-/** The one HTTP client of a process. */
-export function sessionHttp({ config, env }: Session, connectionsPerOrigin: number): HttpClient {
+/** How a process of this session speaks HTTP. */
+export function httpOptions({ config, env }: Session, connectionsPerOrigin: number): HttpClientOptions {
   const { connect, response, idle } = config.timeouts;
-  return openHttpClient({
+  return {
     connectTimeoutMs: connect,
     responseTimeoutMs: response,
     idleTimeoutMs: idle,
     connectionsPerOrigin,
     caFile: config.network.caFile,
     proxies: proxiesOf(env),
-  });
+  };
+}
+
+/** The one HTTP client of a process. */
+export function sessionHttp(session: Session, connectionsPerOrigin: number): HttpClient {
+  return openHttpClient(httpOptions(session, connectionsPerOrigin));
 }

@@ -28,6 +28,7 @@ export function crossChecks(tree: unknown, placed: (path: string) => string): re
       destinations.map(([name]) => name),
     ),
     ...sharedManifests(sources, placed),
+    ...moveTargets(sources, placed),
   ];
 }
 
@@ -158,6 +159,26 @@ function sharedManifests(
       },
     ];
   });
+}
+
+/** What is moved into a watched folder would be uploaded from there, and moved, again and again. */
+function moveTargets(
+  sources: readonly (readonly [string, unknown])[],
+  placed: (path: string) => string,
+): Mistake[] {
+  const roots = sources.flatMap(([name, value]) => {
+    const path = textAt(value, 'path');
+    return path === null ? [] : [{ name, root: placed(path) }];
+  });
+  return sources.flatMap(([name, value]) =>
+    ['onSuccess', 'onFailure'].flatMap((key) => {
+      const folder = textAt(at(value, key), 'moveTo');
+      const watched = roots.find(({ root }) => folder !== null && isInside(root, placed(folder)));
+      if (watched === undefined) return [];
+      const message = `is, or holds, the folder of source ${watched.name}: files moved there would be uploaded again; name a folder inside it or elsewhere`;
+      return [{ path: ['sources', name, key, 'moveTo'], message }];
+    }),
+  );
 }
 
 function isInside(inner: string, outer: string): boolean {

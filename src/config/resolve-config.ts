@@ -1,6 +1,7 @@
 import type { DestinationDefinition } from '../destinations/definition.ts';
 import { presetNames } from '../destinations/presets.ts';
 import { resolveDestination } from '../destinations/resolve-destination.ts';
+import type { AfterAction } from '../record/options.ts';
 import { onlyDestination } from './cross-checks.ts';
 import type { Environment } from './env.ts';
 import { defaultManifest, placePath } from './place.ts';
@@ -38,7 +39,16 @@ type NamedSource = ParsedConfig['sources'][string] & { readonly name: string; re
 function placedSource(source: NamedSource, placed: (path: string) => string): SourceConfig {
   const path = placed(source.path);
   const manifest = source.manifest === undefined ? defaultManifest(path) : placed(source.manifest);
-  return { ...source, path, manifest };
+  const onSuccess = placedAction(source.onSuccess, placed);
+  const onFailure = placedAction(source.onFailure, placed);
+  return { ...source, path, manifest, onSuccess, onFailure };
+}
+
+function placedAction<Action extends AfterAction>(
+  action: Action,
+  placed: (path: string) => string,
+): Action | { readonly moveTo: string } {
+  return typeof action === 'object' ? { moveTo: placed(action.moveTo) } : action;
 }
 
 function definitionsOf(

@@ -33,6 +33,14 @@ const workerSchema = z
     concurrency: concurrencySchema
       .prefault({})
       .describe('uploads at once, for every destination that does not say its own'),
+    processes: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(1)
+      .describe(
+        'upload processes; 1 uploads in the main process, more only pay where processor cores are to spare',
+      ),
   })
   .prefault({});
 

@@ -8,7 +8,7 @@ import type { Answer, AuthorizedRequest, Destination, Verdict } from './destinat
 import { fieldsFor } from './field-templates.ts';
 import { openParts, type RequestCredentials } from './open-parts.ts';
 import { openReadiness, type ReadinessPort } from './readiness-port.ts';
-import { orderedSecrets } from './redact-secrets.ts';
+import { orderedSecrets, type Secrets } from './redact-secrets.ts';
 import { createRefusalCount } from './refusal-count.ts';
 import { HEADER_VALUE } from './schema.ts';
 import { signatureHeaders } from './signer.ts';
@@ -47,6 +47,8 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
   const refusals = createRefusalCount();
   const ownSecrets = [...secretsIn(definition.headers), ...secretsIn(Object.fromEntries(url.searchParams))];
   let lastGeneration = 0;
+  // Tokens change once a day and signatures once a second, answers come by the thousand.
+  let known: { found: readonly string[]; ordered: Secrets } = { found: [], ordered: orderedSecrets([]) };
 
   if (definition.token !== null && 'value' in definition.token) {
     log.warn({ destination: name }, 'the token is written in the config: use token.env or token.file');
@@ -75,7 +77,7 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
     }
     token.refused(request.tokenGeneration);
     if (refusals.refused(request.tokenFirstUse === true) === 'again') return 'again';
-    return failureOf('token_refused', { destination: name }, failure);
+    return failureOf('token_refused', { destination: name, where: source?.where ?? '' }, failure);
   }
 
   function afterRefusedSignature(
@@ -116,10 +118,17 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
 
   function judgeAs(as: DestinationDefinition, answer: Answer, request?: AuthorizedRequest): Verdict {
     const sent = request === undefined ? [] : sentSecrets(request);
-    const tokens = token?.recent() ?? [];
-    const bare = tokens.map((value) => withoutScheme(value, auth.scheme));
-    const secrets = orderedSecrets([...ownSecrets, ...tokens, ...bare, ...sent]);
-    return judgeAnswer(as, answer, { nowMs: now(), secrets });
+    return judgeAnswer(as, answer, { nowMs: now(), secrets: secretsWith(sent) });
+  }
+
+  function secretsWith(sent: readonly string[]): Secrets {
+    const found = [...ownSecrets, ...(token?.recent() ?? []), ...sent];
+    const same = found.length === known.found.length && found.every((text, at) => text === known.found[at]);
+    if (!same) {
+      const bare = found.map((value) => withoutScheme(value, auth.scheme));
+      known = { found, ordered: orderedSecrets([...found, ...bare]) };
+    }
+    return known.ordered;
   }
 
   return {

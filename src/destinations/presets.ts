@@ -28,9 +28,14 @@ export function loadPreset(name: string): Preset {
   }
   const known = loaded.get(name);
   if (known !== undefined) return known;
-  const preset = parsePreset(readFileSync(new URL(`${name}${EXTENSION}`, FOLDER), 'utf8'), name);
+  const preset = parsePreset(presetText(name), name);
   loaded.set(name, preset);
   return preset;
+}
+
+/** A preset's YAML as it ships, comments included. The name is one of `presetNames`. */
+export function presetText(name: string): string {
+  return readFileSync(new URL(`${name}${EXTENSION}`, FOLDER), 'utf8');
 }
 
 /** Reads a preset's YAML; `name` is for messages. Throws `config_invalid` naming every mistake with its line. */

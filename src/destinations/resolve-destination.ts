@@ -167,6 +167,8 @@ function readinessPlan(
     wrong(['waitUntilReady'], 'this destination has no readiness to ask for');
     return null;
   }
+  if (whole.answer.id.length === 0)
+    wrong(['waitUntilReady'], 'needs answer.id: looks ask for a file by its id');
   const { text } = expandTemplate(plan.url, params, ['id']);
   // The token travels with the question, so it may only go where the upload goes.
   if (url !== null && URL.parse(text)?.origin !== url.origin) {

@@ -2,7 +2,7 @@ import type { AcceptedFile, UploadFailure } from '../domain/attempt.ts';
 import { ERRORS, type ErrorCode, errorMessage, type UploadErrorKind } from '../domain/errors.ts';
 import { boundedRemote, MAX_REMOTE_BYTES } from '../domain/receipt.ts';
 import { parseRetryAfter } from '../pacing/retry-after.ts';
-import { atPointer } from '../platform/json-pointer.ts';
+import { atPointer, formatPointer } from '../platform/json-pointer.ts';
 import { isFilled, parseAnswer, textAt, textsAt } from './answer-body.ts';
 import type { DestinationDefinition, ErrorRule } from './definition.ts';
 import type { Answer, Verdict } from './destination.ts';
@@ -34,7 +34,7 @@ export function judgeAnswer(
   if (passes(definition, answer.status, body)) {
     const accepted = acceptedFile(definition, answer, body, context);
     if (accepted === null) {
-      return failed(definition, answer, body, context, 'bad_answer', 'success without a URL or id');
+      return failed(definition, answer, body, context, 'bad_answer', missingHint(definition));
     }
     if (definition.readiness !== null && readinessIn(definition.readiness, body) === 'failed') {
       return failed(definition, answer, body, context, 'rejected', 'stored, but it cannot be processed');
@@ -47,7 +47,21 @@ export function judgeAnswer(
     return failed(definition, answer, body, context, rule.clock ? 'clock_drift' : rule.kind, rule.hint);
   }
   const meaning = status === null ? null : statusMeaning(status, isRecognised(definition, body));
-  return failed(definition, answer, body, context, meaning?.code ?? 'bad_answer', meaning?.hint ?? null);
+  const code = meaning?.code ?? 'bad_answer';
+  const hint = meaning?.hint ?? (code === 'bad_answer' ? unknownHint(definition, answer.status, body) : null);
+  return failed(definition, answer, body, context, code, hint);
+}
+
+/** For whoever is writing a definition: which pointers found nothing. */
+function missingHint({ answer: { url, id } }: DestinationDefinition): string {
+  return `a success, but neither URL nor id at ${[...url, ...id].map(formatPointer).join(' or ')}`;
+}
+
+/** Likewise: an answer that no rule knows. */
+function unknownHint({ answer }: DestinationDefinition, status: number, body: unknown): string | null {
+  if (body === undefined) return null;
+  if (textAt(body, answer.code) !== null) return 'no rule in errors says what this code means';
+  return status >= 200 && status <= 299 ? 'the success test did not hold' : null;
 }
 
 function passes({ success }: DestinationDefinition, status: number, body: unknown): boolean {

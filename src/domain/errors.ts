@@ -1,3 +1,4 @@
+// Over 300 lines: the one registry of errors; splitting it would hide codes from one another.
 /**
  * The one registry of errors: code, kind, whether trying again may help, and the message with the fix in it.
  * Doors translate `kind` into an exit code or an HTTP status. A code is never reused.
@@ -93,6 +94,11 @@ export const ERRORS = {
     retryable: false,
     message:
       'the manifest journal {path} is shorter ({size} bytes) than what the ledger has recorded ({mark} bytes): put the journal back from a backup, or move {ledger} away to build a new ledger from the journal as it is',
+  },
+  journal_missing: {
+    kind: 'local',
+    retryable: false,
+    message: 'there is no manifest journal at {path}: put it back from a backup, or correct `manifest`',
   },
   journal_corrupt: {
     kind: 'local',
@@ -204,7 +210,7 @@ export const ERRORS = {
     kind: 'misconfigured',
     retryable: false,
     message:
-      'destination {destination} refused two freshly read tokens in a row: log in again at the token service',
+      'destination {destination} refused two freshly read tokens in a row: log in again, or renew the token ({where})',
   },
   // the far side
   unauthenticated: { kind: 'unauthenticated', retryable: true, message: '{detail}' },

@@ -103,11 +103,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
 
 /**
  * The generation a version on disk needs; null when it needs none. One recorded as vanished or changed lies here after
- * all, exactly as it was: it reappeared (DESIGN §2).
+ * all, exactly as it was: it reappeared (DESIGN §2). One that is to go again was asked for, or had been taken away.
  */
 export function nextGeneration(recorded: RecordedVersion | null): number | null {
   if (recorded === null) return 0;
   const reappeared =
     recorded.status === 'skipped' && (recorded.code === 'vanished' || recorded.code === 'changed');
-  return reappeared ? recorded.gen + 1 : null;
+  return recorded.again || reappeared ? recorded.gen + 1 : null;
 }

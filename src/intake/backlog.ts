@@ -1,5 +1,7 @@
 import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
 import { nextGeneration } from './admission.ts';
+import { createLooks } from './look.ts';
+import { networkFileSystemOf } from './network-fs.ts';
 import type { RecordedVersion } from './ports.ts';
 import { rescan } from './rescan.ts';
 import { openSourceFilter, type SourceFilterOptions } from './source-filter.ts';
@@ -29,8 +31,11 @@ export async function countBacklog(
   const report = { ignored() {}, unobservable() {} };
   let files = 0;
   let bytes = 0;
+  const isLocal = (await networkFileSystemOf(root)) === null;
+  const looks = createLooks(root, () => isLocal, performance.now.bind(performance));
   for await (const step of rescan({
     root,
+    looks,
     filter,
     start: { path: '' },
     descend: () => true,

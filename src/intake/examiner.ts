@@ -1,7 +1,7 @@
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Admission } from './admission.ts';
 import type { Filter } from './filter.ts';
-import { type Look, lookAt } from './look.ts';
+import type { Look, Looks } from './look.ts';
 import type { SeenFile } from './seen-file.ts';
 import type { Settle } from './settle.ts';
 
@@ -16,7 +16,7 @@ export interface Examiner {
 }
 
 export interface ExaminerOptions {
-  readonly root: string;
+  readonly looks: Looks;
   readonly filter: Filter;
   readonly settle: Settle;
   readonly admission: Admission;
@@ -28,7 +28,7 @@ export interface ExaminerOptions {
 
 /** Ties the stages of intake together for single files. */
 export function createExaminer(options: ExaminerOptions): Examiner {
-  const { root, filter, settle, admission, see, unobservable } = options;
+  const { looks, filter, settle, admission, see, unobservable } = options;
 
   /** Dropped silently: what is not there any more was never admitted. */
   function drop(name: PathName, look: Look): void {
@@ -43,9 +43,9 @@ export function createExaminer(options: ExaminerOptions): Examiner {
     },
 
     async lookAgain(names, signal) {
-      const looks = await lookAt(root, names);
+      const seen = await looks.at(names);
       for (const [index, name] of names.entries()) {
-        const look = looks[index];
+        const look = seen[index];
         if (look?.kind === 'file') see(look.file);
         else if (look !== undefined) drop(name, look);
       }
@@ -55,10 +55,10 @@ export function createExaminer(options: ExaminerOptions): Examiner {
     async lookAtHints(paths, signal) {
       // What is ignored even as a folder is ignored as anything: no lstat for it.
       const names = paths.filter((path) => filter.path(path, 'directory') === null).map((path) => ({ path }));
-      const looks = await lookAt(root, names);
+      const seen = await looks.at(names);
       const folders: string[] = [];
       for (const [index, name] of names.entries()) {
-        const look = looks[index];
+        const look = seen[index];
         if (look?.kind === 'directory') folders.push(name.path);
         else if (look?.kind === 'file' && filter.path(name.path, 'file') === null) see(look.file);
         else if (look !== undefined) drop(name, look);
@@ -74,17 +74,14 @@ export function createExaminer(options: ExaminerOptions): Examiner {
  * @param differs told of each that is there but is another version now
  */
 export async function stillAsSeen(
-  root: string,
+  looks: Looks,
   files: readonly SeenFile[],
   differs: (file: SeenFile) => void,
 ): Promise<SeenFile[]> {
   const same: SeenFile[] = [];
-  const looks = await lookAt(
-    root,
-    files.map(({ name }) => name),
-  );
+  const seen = await looks.at(files.map(({ name }) => name));
   for (const [index, file] of files.entries()) {
-    const look = looks[index];
+    const look = seen[index];
     if (look?.kind !== 'file') continue;
     if (look.file.size === file.size && look.file.mtimeNs === file.mtimeNs) same.push(file);
     else differs(look.file);

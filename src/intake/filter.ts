@@ -48,7 +48,8 @@ export function createFilter(options: FilterOptions): Filter {
   /** `x.manifest.json` also owns `x.manifest.json.bak`: copies of our files hold what our files hold. */
   function isOwn(path: string): boolean {
     if (ownPaths.size === 0) return false;
-    if (ownPaths.has(path)) return true;
+    // A folder the user named (`done/`) owns no neighbours: `done.txt` is the user's.
+    if (ownPaths.has(path) || ownPaths.has(`${path}/`)) return true;
     for (const own of ownPaths)
       if (path.startsWith(`${own}.`) && !path.includes('/', own.length)) return true;
     return false;

@@ -2,6 +2,7 @@ import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Filter, IgnoreReason } from './filter.ts';
+import type { Looks } from './look.ts';
 import { rescan } from './rescan.ts';
 import type { SeenFile } from './seen-file.ts';
 
@@ -46,12 +47,13 @@ const emptyTally = (): RunningTally => ({
 /** None running. */
 export function createFullReconcile(options: {
   readonly root: string;
+  readonly looks: Looks;
   readonly source: string;
   readonly filter: Filter;
   readonly log: Log;
   readonly unobservable: () => void;
 }): FullReconcile {
-  const { root, source, filter, log } = options;
+  const { root, looks, source, filter, log } = options;
   let steps: AsyncGenerator<readonly SeenFile[]> | null = null;
   let current = emptyTally();
   let last: RunningTally | null = null;
@@ -84,7 +86,7 @@ export function createFullReconcile(options: {
     running: () => steps !== null,
     begin(signal) {
       current = emptyTally();
-      steps = rescan({ root, filter, start: { path: '' }, descend: () => true, signal, report });
+      steps = rescan({ root, looks, filter, start: { path: '' }, descend: () => true, signal, report });
     },
     async step() {
       const next = await steps?.next();

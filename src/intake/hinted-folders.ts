@@ -1,5 +1,6 @@
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Filter } from './filter.ts';
+import type { Looks } from './look.ts';
 import { rescan } from './rescan.ts';
 import type { SeenFile } from './seen-file.ts';
 
@@ -23,10 +24,11 @@ export interface HintedFolders {
 /** None marked. */
 export function createHintedFolders(options: {
   readonly root: string;
+  readonly looks: Looks;
   readonly filter: Filter;
   readonly unobservable: (name: PathName, error: unknown) => void;
 }): HintedFolders {
-  const { root, filter, unobservable } = options;
+  const { root, looks, filter, unobservable } = options;
   const report = { ignored() {}, unobservable };
   // Marked again while its scan runs: scanned again, since the scan may have passed the spot.
   const marked = new Map<string, HintedExtent>();
@@ -38,7 +40,7 @@ export function createHintedFolders(options: {
     const [path, extent] = first;
     marked.delete(path);
     const descend = (folder: PathName): boolean => extent === 'whole' || folder.path.includes(GARBLED);
-    return { steps: rescan({ root, filter, start: { path }, descend, signal, report }), extent };
+    return { steps: rescan({ root, looks, filter, start: { path }, descend, signal, report }), extent };
   }
 
   return {

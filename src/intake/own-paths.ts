@@ -5,7 +5,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'nod
  * Slipway's own files as the filter wants them: relative to the root, only those inside it. Both sides are resolved
  * first, since a dataDir reached through a symlink is the same folder.
  * @param root absolute path of the source's root
- * @param paths absolute paths; those that do not exist yet count too
+ * @param paths absolute paths; those that do not exist yet count too; one that ends with `/` means a folder alone
  */
 export async function ownPathsUnder(root: string, paths: readonly string[]): Promise<string[]> {
   const realRoot = await resolveExisting(root);
@@ -14,7 +14,7 @@ export async function ownPathsUnder(root: string, paths: readonly string[]): Pro
     const relativePath = relative(realRoot, await resolveExisting(path));
     // '' or '..': the root lies inside it, as with a dataDir that holds the inbox. That ignores nothing.
     if (relativePath === '' || isAbsolute(relativePath) || relativePath.split(sep)[0] === '..') continue;
-    inside.add(relativePath.split(sep).join('/'));
+    inside.add(relativePath.split(sep).join('/') + (path.endsWith('/') ? '/' : ''));
   }
   return [...inside];
 }

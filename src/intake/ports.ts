@@ -9,6 +9,8 @@ export interface RecordedVersion {
   readonly status: ReceiptStatus;
   /** The receipt's error code; null when uploaded. */
   readonly code: string | null;
+  /** It is to go once more: somebody asked for it, or the file was moved or deleted after its upload and is back. */
+  readonly again: boolean;
 }
 
 export interface AdmittedJob {

@@ -1,12 +1,13 @@
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Filter, IgnoreReason } from './filter.ts';
 import { listFolder } from './list-folder.ts';
-import { isGone, lookAt } from './look.ts';
+import { isGone, type Looks } from './look.ts';
 import type { SeenFile } from './seen-file.ts';
 
 export interface RescanOptions {
   /** Absolute path of the source's root. */
   readonly root: string;
+  readonly looks: Looks;
   readonly filter: Filter;
   /** Where to begin; `{ path: '' }` is the root. */
   readonly start: PathName;
@@ -47,7 +48,7 @@ export async function* rescan(options: RescanOptions): AsyncGenerator<readonly S
 }
 
 async function* rescanFolder(
-  { root, filter, descend, report, signal }: RescanOptions,
+  { root, looks, filter, descend, report, signal }: RescanOptions,
   folder: PathName,
   found: PathName[],
 ): AsyncGenerator<readonly SeenFile[]> {
@@ -62,15 +63,15 @@ async function* rescanFolder(
     } else names.push(name);
     entries += 1;
     if (entries % STEP_ENTRIES !== 0) continue;
-    yield await filesOf(root, names, report);
+    yield await filesOf(looks, names, report);
     names = [];
   }
-  yield await filesOf(root, names, report);
+  yield await filesOf(looks, names, report);
 }
 
-async function filesOf(root: string, names: readonly PathName[], report: RescanReport): Promise<SeenFile[]> {
+async function filesOf(looks: Looks, names: readonly PathName[], report: RescanReport): Promise<SeenFile[]> {
   const files: SeenFile[] = [];
-  for (const [index, look] of (await lookAt(root, names)).entries()) {
+  for (const [index, look] of (await looks.at(names)).entries()) {
     if (look.kind === 'file') files.push(look.file);
     const name = names[index];
     if (look.kind === 'unobservable' && name !== undefined) report.unobservable(name, look.error);

@@ -7,6 +7,7 @@ import { createFullReconcile } from './full-reconcile.ts';
 import { createHintedFolders } from './hinted-folders.ts';
 import type { Intake, WatcherOptions } from './intake.ts';
 import { createIntakeLoop } from './intake-loop.ts';
+import { createLooks } from './look.ts';
 import { createObservation } from './observation.ts';
 import type { IntakePorts } from './ports.ts';
 import { createReconcileSchedule, type Urgency } from './reconcile-schedule.ts';
@@ -52,8 +53,10 @@ export async function startIntake(
 
   const filter = await openSourceFilter(options);
   const dirty = createDirty(MAX_DIRTY, () => request('soon'));
-  const folders = createHintedFolders({ root, filter, unobservable });
-  const scan = createFullReconcile({ root, source, filter, log, unobservable });
+  // What lies on no other machine's disk: the same question as whose clock set a file's times.
+  const looks = createLooks(root, () => observation.trustTimes(), monotonicMs);
+  const folders = createHintedFolders({ root, looks, filter, unobservable });
+  const scan = createFullReconcile({ root, looks, source, filter, log, unobservable });
   const observation = createObservation({
     root,
     source,
@@ -76,12 +79,12 @@ export async function startIntake(
   const see = (file: SeenFile): void => {
     if (settle.see(file, now()) === 'settled') admission.offer(file);
   };
-  const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> => stillAsSeen(root, files, see);
+  const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> => stillAsSeen(looks, files, see);
   const admission = createAdmission(
     { source, destination, maxPending, unchanged, log, nowMs: monotonicMs, random: Math.random },
     ports,
   );
-  const examiner = createExaminer({ root, filter, settle, admission, see, unobservable });
+  const examiner = createExaminer({ looks, filter, settle, admission, see, unobservable });
 
   const guard = await startRootGuard(root, ROOT_CHECK_MS, {
     gone() {

@@ -15,6 +15,11 @@ export function parsePointer(text: string): JsonPointer | null {
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
+/** The text of a parsed pointer. */
+export function formatPointer(pointer: JsonPointer): string {
+  return pointer.map((token) => `/${token.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
 /** The value a pointer names; undefined when there is none. Only own members count: `/constructor` names nothing. */
 export function atPointer(document: unknown, pointer: JsonPointer): unknown {
   let here: unknown = document;

@@ -49,6 +49,13 @@ export function tryProcessLock(folder: string): LockAttempt {
   }
 }
 
+/** Pid of the live process that holds the lock of a folder; null when none does. Changes nothing. */
+export function lockHolder(folder: string): number | null {
+  if (!existsSync(folder)) return null;
+  const highest = highestNumber(readdirSync(folder));
+  return highest === 0 ? null : liveOwner(folder, highest);
+}
+
 function liveOwner(folder: string, number: number): number | null {
   if (existsSync(join(folder, `lock.${number}.free`))) return null;
   let target: string;

@@ -14,9 +14,20 @@ export interface LockWatch {
 /** @param lockDurationMs BullMQ's `lockDuration` */
 export function lockWatch(lockDurationMs: number, now: () => number): LockWatch {
   const safeSince = new Map<string, number>();
+  // The same job twice in hand: its lock was lost before, and BullMQ renews neither once the first has ended.
+  const again = new Map<string, number>();
   return {
-    started: (jobId) => void safeSince.set(jobId, now()),
-    ended: (jobId) => void safeSince.delete(jobId),
+    started(jobId) {
+      if (safeSince.has(jobId)) again.set(jobId, (again.get(jobId) ?? 0) + 1);
+      else safeSince.set(jobId, now());
+    },
+    ended(jobId) {
+      const others = again.get(jobId) ?? 0;
+      if (others === 0) safeSince.delete(jobId);
+      else safeSince.set(jobId, Number.NEGATIVE_INFINITY);
+      if (others > 1) again.set(jobId, others - 1);
+      else again.delete(jobId);
+    },
     renewed(jobIds) {
       for (const jobId of jobIds) if (safeSince.has(jobId)) safeSince.set(jobId, now());
     },

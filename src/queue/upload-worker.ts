@@ -1,11 +1,13 @@
 import { DelayedError, type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { reasonOf } from '../domain/errors.ts';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Outcome } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
 import { within } from '../platform/within.ts';
 import { decodeJob, decodeOutcome } from './codec.ts';
+import { jobsInHand } from './jobs-in-hand.ts';
+import { KEEP_PROGRESS_LUA } from './keep-progress-script.ts';
 import { lockWatch } from './lock-watch.ts';
 import { queueName, sourceKey } from './queue-key.ts';
 
@@ -66,63 +68,90 @@ export function openUploadWorker(options: {
 }): UploadWorker {
   const { connection, prefix, source, handler, log, now } = options;
   const locks = lockWatch(LOCK_DURATION_MS, now);
-  let active = 0;
+  const hands = jobsInHand<Step>();
   let paused = false;
+
+  /**
+   * Redis refused (its disk is full, it has lost the job), or the lock is another's by now. The job is left as it lies:
+   * its lock runs out and it is run again. Any other error would make BullMQ fail it, and be recorded so.
+   */
+  async function orLeaveIt<T>(asked: Promise<T>): Promise<T> {
+    try {
+      return await asked;
+    } catch (error) {
+      log.debug({ source, reason: reasonOf(error) }, 'a job is left as it lies, it runs again later');
+      throw new DelayedError();
+    }
+  }
 
   // A result goes to its own key first whenever publishing it may fail for want of the lock; the next run reads it.
   const doneKey = (jobId: string): string => sourceKey(prefix, source, `done:${jobId}`);
   async function settledBefore(job: Job): Promise<Outcome | null> {
     if (job.attemptsStarted <= 1) return null;
-    const text = await connection.get(doneKey(String(job.id)));
+    const text = await orLeaveIt(connection.get(doneKey(String(job.id))));
     return text === null ? null : decodeOutcome(text);
+  }
+
+  async function keepProgress(job: Job, data: UploadJob, token: string | undefined): Promise<void> {
+    const key = worker.toKey(String(job.id));
+    const kept = await connection.eval(
+      KEEP_PROGRESS_LUA,
+      2,
+      key,
+      `${key}:lock`,
+      token ?? '',
+      JSON.stringify(data),
+    );
+    if (kept !== 1) throw new SlipwayError('internal', { reason: 'the lock of the job was lost' });
   }
 
   async function follow(step: Step, job: Job, token: string | undefined): Promise<Outcome> {
     switch (step.kind) {
       case 'settle':
         if (locks.doubtful(String(job.id))) {
-          await connection.set(doneKey(String(job.id)), JSON.stringify(step.outcome), 'EX', DONE_TTL_SECONDS);
+          const text = JSON.stringify(step.outcome);
+          await orLeaveIt(connection.set(doneKey(String(job.id)), text, 'EX', DONE_TTL_SECONDS));
         }
         return step.outcome;
       case 'retry':
-        await job.updateData(step.job);
-        await job.moveToDelayed(now() + step.delayMs, token);
+        await orLeaveIt(keepProgress(job, step.job, token));
+        await orLeaveIt(job.moveToDelayed(now() + step.delayMs, token));
         throw new DelayedError();
       case 'give-back':
         // Without a delay a job that nobody can take comes straight back and spins at thousands per second.
         if (step.delayMs > 0) {
-          await job.moveToDelayed(now() + step.delayMs, token);
+          await orLeaveIt(job.moveToDelayed(now() + step.delayMs, token));
           throw new DelayedError();
         }
-        await job.moveToWait(token);
+        await orLeaveIt(job.moveToWait(token));
         throw new WaitingError();
     }
   }
 
-  // Three plain parameters: BullMQ looks at `length` to decide whether to pass a signal at all.
-  const processor = async (
-    job: Job,
-    token: string | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Outcome> => {
+  async function handle(job: Job, signal: AbortSignal): Promise<Step> {
+    const upload = {
+      jobId: String(job.id),
+      job: decodeJob(job.data),
+      queuedAtMs: job.timestamp,
+      stalledCount: job.stalledCounter,
+    };
+    return await handler(upload, signal);
+  }
+
+  const processor = async (job: Job, token: string | undefined): Promise<Outcome> => {
     const jobId = String(job.id);
     // A blocked fetch is not cut short by pausing and may still bring one job.
     if (paused) return follow({ kind: 'give-back', delayMs: 0 }, job, token);
-    active += 1;
+    const leave = hands.enter(jobId);
     locks.started(jobId);
     try {
       const before = await settledBefore(job);
       if (before !== null) return before;
-      const upload = {
-        jobId,
-        job: decodeJob(job.data),
-        queuedAtMs: job.timestamp,
-        stalledCount: job.stalledCounter,
-      };
-      return await follow(await handler(upload, signal ?? new AbortController().signal), job, token);
+      const step = await hands.share(jobId, (signal) => handle(job, signal));
+      return await follow(step, job, token);
     } finally {
       locks.ended(jobId);
-      active -= 1;
+      leave();
     }
   };
 
@@ -143,7 +172,7 @@ export function openUploadWorker(options: {
 
   return {
     source,
-    active: () => active,
+    active: hands.size,
     async pause() {
       paused = true;
       await worker.pause(true);
@@ -152,7 +181,7 @@ export function openUploadWorker(options: {
       paused = false;
       await worker.resume();
     },
-    abort: (reason) => worker.cancelAllJobs(reason),
+    abort: hands.abort,
     async close(timeoutMs) {
       await within(worker.close(), timeoutMs);
     },

@@ -34,6 +34,19 @@ export async function adHocSourceName(
   }
 }
 
+/** The sources that were named on the command line with this data folder, by the folders they watch. */
+export async function adHocSources(
+  dataDir: string,
+): Promise<{ readonly name: string; readonly path: string }[]> {
+  const sources = join(dataDir, 'sources');
+  const found: { name: string; path: string }[] = [];
+  for (const name of (await readdir(sources).catch(() => [])).sort()) {
+    const path = name.startsWith('.') ? null : await pathOfSource(join(sources, name));
+    if (path !== null) found.push({ name, path });
+  }
+  return found;
+}
+
 async function knownName(
   sources: string,
   taken: readonly string[],

@@ -1,5 +1,6 @@
 import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import type { IntentOf } from './intent.ts';
 import type { JournalLine } from './journal-reader.ts';
 import type { Ledger } from './ledger.ts';
 import { type LedgerEntry, ledgerEntryOf } from './ledger-entry.ts';
@@ -13,6 +14,7 @@ const NUL = 0x00;
 
 /**
  * Brings the ledger up to the journal: what a crash left between the two, or everything when the ledger is new.
+ * @param options.intentOf for what a crash left only: a new ledger learns what happened long ago, and acts on none of it
  * @returns how many receipts the ledger did not know
  * @throws SlipwayError `journal_corrupt`, `disk_full`, `ledger_unwritable`
  */
@@ -20,16 +22,18 @@ export async function replayJournal(options: {
   readonly journal: ManifestJournal;
   readonly ledger: Ledger;
   readonly log: Log;
+  readonly intentOf?: IntentOf | undefined;
 }): Promise<number> {
   const { journal, ledger, log } = options;
   const from = ledger.mark();
+  const intentOf = ledger.begun() ? options.intentOf : undefined;
   if (journal.size() <= from) return 0;
   let entries: LedgerEntry[] = [];
   let mark = from;
   let added = 0;
   for await (const lines of journal.lines(from)) {
     for (const line of lines) {
-      const entry = entryOf(line);
+      const entry = entryOf(line, intentOf);
       if (entry === null) {
         await refuseOrCut(journal, line);
         added += ledger.commit(entries, mark);
@@ -54,9 +58,9 @@ export async function replayJournal(options: {
   }
 }
 
-function entryOf(line: JournalLine): LedgerEntry | null {
+function entryOf(line: JournalLine, intentOf: IntentOf | undefined): LedgerEntry | null {
   const receipt = decodeReceipt(line.bytes.toString('utf8'));
-  return receipt === null ? null : ledgerEntryOf(receipt, line);
+  return receipt === null ? null : ledgerEntryOf(receipt, line, intentOf);
 }
 
 /**

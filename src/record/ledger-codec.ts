@@ -11,6 +11,19 @@ export interface Recorded extends LinePlace {
   readonly code: string | null;
 }
 
+/** A file version as the ledger knows it now. */
+export interface KnownVersion extends Recorded {
+  /** Found on disk it goes once more, as the next generation: asked for, or an after-action took the file away. */
+  readonly again: boolean;
+}
+
+/** Names one generation of one file version. */
+export interface VersionMark {
+  /** Of the file version, see `versionKey`. */
+  readonly key: Buffer;
+  readonly gen: number;
+}
+
 /** Which file version spoke last for a path. */
 export interface PathEntry {
   /** Key of the file version. */
@@ -20,6 +33,9 @@ export interface PathEntry {
 
 const STATUSES: readonly ReceiptStatus[] = ['uploaded', 'failed', 'skipped'];
 const CANONICAL_ID = /^f[0-9a-f]{32}$/;
+
+/** Beside the status in the first byte. */
+const AGAIN_BIT = 0x80;
 
 /** Status 1, generation 4, offset 6, length 4; the code follows. */
 const FIXED_BYTES = 15;
@@ -58,8 +74,26 @@ export function encodeRecorded(recorded: Recorded): Buffer {
   return bytes;
 }
 
-export function decodeRecorded(bytes: Buffer): Recorded {
+/** The same record, to go once more. */
+export function markedAgain(bytes: Buffer): Buffer {
+  const marked = Buffer.from(bytes);
+  marked.writeUInt8(bytes.readUInt8(0) | AGAIN_BIT, 0);
+  return marked;
+}
+
+/** Without the rest. */
+export function isAgain(bytes: Buffer): boolean {
+  return (bytes.readUInt8(0) & AGAIN_BIT) !== 0;
+}
+
+/** Without the rest. */
+export function genOf(bytes: Buffer): number {
+  return bytes.readUInt32BE(1);
+}
+
+export function decodeRecorded(bytes: Buffer): KnownVersion {
   return {
+    again: isAgain(bytes),
     gen: bytes.readUInt32BE(1),
     status: statusOf(bytes),
     code: bytes.length === FIXED_BYTES ? null : bytes.toString('utf8', FIXED_BYTES),
@@ -70,7 +104,7 @@ export function decodeRecorded(bytes: Buffer): Recorded {
 
 /** Without the rest: a pass over every path needs no more. */
 export function statusOf(bytes: Buffer): ReceiptStatus {
-  return STATUSES[bytes.readUInt8(0)] ?? 'failed';
+  return STATUSES[bytes.readUInt8(0) & ~AGAIN_BIT] ?? 'failed';
 }
 
 /** Without the rest. */

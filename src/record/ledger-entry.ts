@@ -1,5 +1,6 @@
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Receipt } from '../domain/receipt.ts';
+import type { Intent, IntentOf } from './intent.ts';
 import type { LinePlace } from './journal-reader.ts';
 import type { Recorded } from './ledger-codec.ts';
 
@@ -9,10 +10,15 @@ export interface LedgerEntry extends Recorded {
   readonly name: PathName;
   /** When the version was admitted: orders the versions of one path. */
   readonly queuedAtMs: number;
+  /** What to do with the file, stored in the same transaction; null: nothing. */
+  readonly intent: Intent | null;
 }
 
-/** The entry of a receipt at its place in the journal. */
-export function ledgerEntryOf(receipt: Receipt, place: LinePlace): LedgerEntry {
+/**
+ * The entry of a receipt at its place in the journal.
+ * @param intentOf left out for receipts that are not new: nothing is done with their files (G4)
+ */
+export function ledgerEntryOf(receipt: Receipt, place: LinePlace, intentOf?: IntentOf): LedgerEntry {
   const queuedAtMs = Date.parse(receipt.queuedAt);
   return {
     id: receipt.id,
@@ -28,5 +34,6 @@ export function ledgerEntryOf(receipt: Receipt, place: LinePlace): LedgerEntry {
     queuedAtMs: Number.isNaN(queuedAtMs) ? 0 : queuedAtMs,
     offset: place.offset,
     length: place.length,
+    intent: intentOf?.(receipt) ?? null,
   };
 }

@@ -1,22 +1,34 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
-import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import { SlipwayError } from '../domain/errors.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
+import { type IntentTable, markAgain, openIntentTable } from './intent-table.ts';
 import {
   decodePathEntry,
   decodeRecorded,
   encodePathEntry,
   encodeRecorded,
+  genOf,
+  isAgain,
+  type KnownVersion,
   offsetOf,
   pathKey,
-  type Recorded,
   statusOf,
+  type VersionMark,
   versionKey,
 } from './ledger-codec.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
+import {
+  guarded,
+  hasNoSpace,
+  type LedgerRoot,
+  type LedgerTables,
+  openEnvironment,
+  openTables,
+  writeError,
+} from './ledger-environment.ts';
 import { checkLedgerFile } from './ledger-file.ts';
 
 export type StatusCounts = Readonly<Record<ReceiptStatus, number>>;
@@ -44,12 +56,14 @@ export interface Ledger {
   /** Random, made once: tells two data folders apart that claim the same source. */
   readonly id: string;
   /** The newest receipt of a file version; null when none is recorded. */
-  find(id: string): Recorded | null;
+  find(id: string): KnownVersion | null;
   /** The latest receipt of a path; null when none is recorded. */
-  findPath(name: PathName): Recorded | null;
+  findPath(name: PathName): KnownVersion | null;
   counts(): LedgerCounts;
   /** Journal bytes that are covered. */
   mark(): number;
+  /** Whether it has followed its journal since before now. False: what the journal holds is not news. */
+  begun(): boolean;
   /**
    * One durable transaction: the entries, the counts and the mark, or nothing. An entry whose (id, gen) is recorded
    * already is passed over.
@@ -60,7 +74,28 @@ export interface Ledger {
   commit(entries: readonly LedgerEntry[], mark: number): number;
   /** @param after `next` of the page before; null to begin */
   latestPage(after: Buffer | null, limit: number): LatestPage;
+  /** The ledger as it is now, however much is recorded meanwhile. To be closed: it keeps old pages from being used. */
+  frozen(): FrozenLedger;
+  /**
+   * One durable transaction: these versions go once more when they lie on disk.
+   * @returns how many; a version that has a newer generation by now is passed over
+   * @throws SlipwayError `disk_full`, `ledger_unwritable`
+   */
+  sendAgain(versions: readonly VersionMark[]): number;
+  /** Every version that is to go once more. */
+  again(): Iterable<VersionMark>;
+  /** What is still to be done with files. */
+  readonly intents: IntentTable;
   close(): Promise<void>;
+}
+
+/** A ledger at one moment. */
+export interface FrozenLedger {
+  /** Journal bytes that were covered. */
+  readonly mark: number;
+  /** Whether the line beginning there is the latest receipt of its path. */
+  isLatest(name: PathName, offset: number): boolean;
+  close(): void;
 }
 
 interface State {
@@ -69,23 +104,8 @@ interface State {
   readonly total: Record<ReceiptStatus, number>;
 }
 
-interface Tables {
-  readonly receipts: Database<Buffer, Uint8Array>;
-  readonly paths: Database<Buffer, Uint8Array>;
-  readonly meta: Database<unknown, string>;
-}
-
 /** Layout of keys and values; another one is built again from the journal. */
 const LAYOUT = 1;
-
-/**
- * Address space set aside, not memory or disk: some 100 million receipts. Without it lmdb maps the file again whenever
- * it has grown, keeps the old maps, and the process seems three times as large.
- */
-const MAP_BYTES = 16 * 1024 ** 3;
-
-/** Below this a failed write is taken for a full disk: LMDB says EIO of a write that fits only partly. */
-const FULL_BELOW_BYTES = 1024 * 1024;
 
 /**
  * Opens or creates the ledger (folder 0700).
@@ -100,6 +120,7 @@ export function openLedger(path: string, durable: 'each commit' | 'at close' = '
     checkLedgerFile(path);
     const root = openEnvironment(path, { noSync: durable === 'at close' });
     const tables = openTables(root);
+    if (tables === null) throw new Error('its tables cannot be made');
     if (tables.meta.get('id') === undefined) {
       root.transactionSync(() => {
         tables.meta.putSync('layout', LAYOUT);
@@ -118,7 +139,7 @@ export function readLedger(path: string): Ledger | null {
     const root = openEnvironment(path, { readOnly: true });
     const tables = openTables(root);
     // A crash between creating the file and its first transaction leaves an environment without tables.
-    if (tables.meta === undefined || tables.meta.get('id') === undefined) {
+    if (tables === null || tables.meta.get('id') === undefined) {
       void root.close();
       return null;
     }
@@ -126,10 +147,21 @@ export function readLedger(path: string): Ledger | null {
   });
 }
 
-function ledgerOver(path: string, root: RootDatabase<Buffer, Uint8Array>, tables: Tables): Ledger {
+function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledger {
   const { receipts, paths, meta } = tables;
   const layout = Number(meta.get('layout'));
   if (layout > LAYOUT) throw new SlipwayError('data_dir_newer', { path, found: layout, known: LAYOUT });
+
+  const intents = openIntentTable({ ...tables, transact });
+
+  function transact<T>(work: () => T): T {
+    try {
+      // Synchronous on purpose: a full disk throws here, while lmdb's queued commits end the process on it.
+      return root.transactionSync(work);
+    } catch (error) {
+      throw writeError(path, error);
+    }
+  }
 
   function state(): State {
     const stored = meta.get('state') as State | undefined;
@@ -156,6 +188,7 @@ function ledgerOver(path: string, root: RootDatabase<Buffer, Uint8Array>, tables
       paths.putSync(place, encodePathEntry({ version: key, queuedAtMs: entry.queuedAtMs }));
     }
     receipts.putSync(key, encodeRecorded(entry));
+    if (entry.intent !== null) intents.add(entry.intent);
     next.total[entry.status] += 1;
     return true;
   }
@@ -182,20 +215,17 @@ function ledgerOver(path: string, root: RootDatabase<Buffer, Uint8Array>, tables
 
     mark: () => state().mark,
 
+    begun: () => meta.get('state') !== undefined,
+
     commit(entries, mark) {
-      if (entries.length === 0 && mark === state().mark) return 0;
-      try {
-        // Synchronous on purpose: a full disk throws here, while lmdb's queued commits end the process on it.
-        return root.transactionSync(() => {
-          const next = { ...state(), mark };
-          let added = 0;
-          for (const entry of entries) if (put(entry, next)) added += 1;
-          meta.putSync('state', next);
-          return added;
-        });
-      } catch (error) {
-        throw writeError(path, error);
-      }
+      if (entries.length === 0 && mark === state().mark && meta.get('state') !== undefined) return 0;
+      return transact(() => {
+        const next = { ...state(), mark };
+        let added = 0;
+        for (const entry of entries) if (put(entry, next)) added += 1;
+        meta.putSync('state', next);
+        return added;
+      });
     },
 
     latestPage(after, limit) {
@@ -215,62 +245,38 @@ function ledgerOver(path: string, root: RootDatabase<Buffer, Uint8Array>, tables
       return { offsets, counts, next: seen < limit ? null : key };
     },
 
+    frozen() {
+      const transaction = root.useReadTransaction();
+      const mark = (meta.get('state', { transaction }) as State | undefined)?.mark ?? 0;
+      return {
+        mark,
+        isLatest(name, offset) {
+          const last = paths.get(pathKey(name), { transaction });
+          const bytes =
+            last === undefined ? undefined : receipts.get(decodePathEntry(last).version, { transaction });
+          return bytes !== undefined && offsetOf(bytes) === offset;
+        },
+        close: () => transaction.done(),
+      };
+    },
+
+    sendAgain: (versions) =>
+      versions.length === 0
+        ? 0
+        : transact(() => versions.filter((version) => markAgain(receipts, version)).length),
+
+    *again() {
+      for (const { key, value } of receipts.getRange({})) {
+        if (isAgain(value)) yield { key: Buffer.from(key), gen: genOf(value) };
+      }
+    },
+
+    intents,
+
     close: () => root.close(),
-  };
-}
-
-function openEnvironment(
-  path: string,
-  options: { readonly readOnly?: boolean; readonly noSync?: boolean },
-): RootDatabase<Buffer, Uint8Array> {
-  return open<Buffer, Uint8Array>({
-    path,
-    ...options,
-    noSubdir: false,
-    maxDbs: 4,
-    mapSize: MAP_BYTES,
-    // Plain LMDB commits: synced in order before they return, so that neither a kill nor a power cut damages the tree.
-    overlappingSync: false,
-  });
-}
-
-function openTables(root: RootDatabase<Buffer, Uint8Array>): Tables {
-  const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
-  return {
-    receipts: root.openDB<Buffer, Uint8Array>({ name: 'receipts', ...binary }),
-    paths: root.openDB<Buffer, Uint8Array>({ name: 'paths', ...binary }),
-    meta: root.openDB<unknown, string>({ name: 'meta', encoding: 'json', keyEncoding: 'ordered-binary' }),
   };
 }
 
 function noCounts(): Record<ReceiptStatus, number> {
   return { uploaded: 0, failed: 0, skipped: 0 };
-}
-
-function guarded<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof SlipwayError) throw error;
-    if (hasNoSpace(path)) throw new SlipwayError('disk_full', { path }, { cause: error });
-    throw new SlipwayError('ledger_unreadable', { ledger: path, reason: reasonOf(error) }, { cause: error });
-  }
-}
-
-function writeError(path: string, error: unknown): SlipwayError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new SlipwayError(
-    hasNoSpace(path) ? 'disk_full' : 'ledger_unwritable',
-    { path, ledger: path, reason },
-    { cause: error },
-  );
-}
-
-function hasNoSpace(path: string): boolean {
-  try {
-    const { bavail, bsize } = statfsSync(path);
-    return bavail * bsize < FULL_BELOW_BYTES;
-  } catch {
-    return false;
-  }
 }

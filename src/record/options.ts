@@ -1,5 +1,14 @@
 import { z } from 'zod';
 
+const moveTo = z.strictObject({
+  moveTo: z
+    .string()
+    .min(1)
+    .describe(
+      'the folder to move to; it keeps the folders of the source, overwrites nothing, and is never watched',
+    ),
+});
+
 /** What a source says about the record of its files. */
 export const recordOptionsSchema = z.strictObject({
   manifest: z
@@ -15,7 +24,28 @@ export const recordOptionsSchema = z.strictObject({
     .describe(
       'whether the manifest lists the files: auto leaves the list out above 100,000 files, never writes no manifest; the journal is complete either way',
     ),
+  onSuccess: z
+    .union([z.literal('keep'), z.literal('delete'), moveTo], {
+      error: 'must be `keep`, `delete` or `{ moveTo: FOLDER }`',
+    })
+    .default('keep')
+    .describe(
+      'what becomes of a file once its upload is recorded; delete leaves you with what the destination keeps, and for as long as it keeps it',
+    ),
+  onFailure: z
+    .union([z.literal('keep'), moveTo], { error: 'must be `keep` or `{ moveTo: FOLDER }`' })
+    .default('keep')
+    .describe('what becomes of a file once its upload has failed for good; a skipped file always stays'),
 });
+
+/** What is done with a file once its receipt is durable (G4). */
+export type AfterAction = 'keep' | 'delete' | { readonly moveTo: string };
+
+/** Both of one source; folders are absolute. */
+export interface AfterActions {
+  readonly onSuccess: AfterAction;
+  readonly onFailure: Exclude<AfterAction, 'delete'>;
+}
 
 export type SnapshotMode = 'auto' | 'always' | 'never';
 

@@ -1,15 +1,39 @@
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import { replayJournal } from './journal-replay.ts';
-import { openLedger } from './ledger.ts';
-import { openJournal } from './manifest-journal.ts';
+import { buildLedger } from './build-ledger.ts';
+import { finishCompaction } from './compaction-switch.ts';
+import { sourceFolder } from './data-dir.ts';
+import { type Ledger, readLedger } from './ledger.ts';
+import { journalPathOf } from './manifest-journal.ts';
+import { lockSource } from './source-lock.ts';
+import { ledgerPathOf, type StorePlace } from './source-store.ts';
 import { syncedFolder } from './synced-folder.ts';
 
 export interface RebuildResult {
   readonly receipts: number;
   /** Where the ledger that was replaced lies now. */
   readonly previous: string;
+}
+
+/**
+ * `rebuildLedger` for a source, as its owner for that time.
+ * @throws SlipwayError `source_owned` while a process works on it, `journal_missing`, `journal_corrupt`, `disk_full`
+ */
+export async function rebuildSource(place: StorePlace): Promise<RebuildResult> {
+  const { dataDir, source, manifest, log } = place;
+  const journal = journalPathOf(manifest);
+  const unlock = lockSource(dataDir, source);
+  try {
+    await finishCompaction(sourceFolder(dataDir, source), log);
+    // Built from nothing, the ledger would forget everything.
+    if (!existsSync(journal)) throw new SlipwayError('journal_missing', { path: journal });
+    return await rebuildLedger({ ledger: ledgerPathOf(dataDir, source), journal, log });
+  } finally {
+    unlock();
+  }
 }
 
 /**
@@ -25,23 +49,16 @@ export async function rebuildLedger(options: {
   readonly journal: string;
   readonly log: Log;
 }): Promise<RebuildResult> {
-  const { ledger: path, log } = options;
+  const { ledger: path, journal, log } = options;
   const fresh = `${path}.new`;
   const previous = `${path}.old`;
-  await rm(fresh, { recursive: true, force: true });
-  const ledger = openLedger(fresh, 'at close');
-  let receipts = 0;
+  const before = readable(path, log);
+  let receipts: number;
   try {
-    const journal = await openJournal({ path: options.journal, mark: 0, ledger: path, log });
-    try {
-      receipts = await replayJournal({ journal, ledger, log });
-    } finally {
-      await journal.close();
-    }
+    receipts = await buildLedger({ path: fresh, journal, before, log });
   } finally {
-    await ledger.close();
+    await before?.close();
   }
-  await syncedFile(join(fresh, 'data.mdb'));
   await rm(previous, { recursive: true, force: true });
   await rename(path, previous).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
@@ -51,11 +68,12 @@ export async function rebuildLedger(options: {
   return { receipts, previous };
 }
 
-async function syncedFile(path: string): Promise<void> {
-  const file = await open(path, 'r+');
+/** A damaged ledger is why people rebuild: then the journal alone has to do. */
+function readable(path: string, log: Log): Ledger | null {
   try {
-    await file.sync();
-  } finally {
-    await file.close();
+    return readLedger(path);
+  } catch (error) {
+    log.warn({ ledger: path, reason: reasonOf(error) }, 'the old ledger cannot be read');
+    return null;
   }
 }

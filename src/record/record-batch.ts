@@ -2,6 +2,7 @@ import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import type { Exclusive } from '../platform/mutex.ts';
 import type { FinishedJob, FinishedJobs } from './finished-jobs.ts';
+import type { IntentOf } from './intent.ts';
 import type { LinePlace } from './journal-reader.ts';
 import { replayJournal } from './journal-replay.ts';
 import type { Ledger } from './ledger.ts';
@@ -23,6 +24,8 @@ export interface RecordBatchPorts {
    * whose receipt was known already).
    */
   readonly onRecorded: (receipts: readonly Receipt[], jobIds: readonly string[]) => void;
+  /** What is to be done with a file once its receipt is durable; left out: nothing. */
+  readonly intentOf?: IntentOf | undefined;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly log: Log;
@@ -44,14 +47,14 @@ export interface BatchRecorder {
 export const MAX_BATCH = 500;
 
 export function createBatchRecorder(ports: RecordBatchPorts): BatchRecorder {
-  const { ledger, journal, finished, exclusive, onRecorded, now, log, failpoint } = ports;
+  const { ledger, journal, finished, exclusive, onRecorded, intentOf, now, log, failpoint } = ports;
   /** Durable in the journal, not yet announced. */
   let unannounced: Receipt[] = [];
   /** Committed, ids not yet free. */
   let recordedJobs: string[] = [];
 
   async function record(): Promise<number> {
-    await replayJournal({ journal, ledger, log });
+    await replayJournal({ journal, ledger, log, intentOf });
     await freeRecorded();
     const jobs = await finished.take(MAX_BATCH);
     if (jobs.length === 0) return 0;
@@ -62,7 +65,7 @@ export function createBatchRecorder(ports: RecordBatchPorts): BatchRecorder {
     unannounced.push(...receipts);
     await failpoint('journaled');
 
-    ledger.commit(entriesOf(receipts, places), journal.size());
+    ledger.commit(entriesOf(receipts, places, intentOf), journal.size());
     recordedJobs = jobs.map((job) => job.jobId);
     await failpoint('committed');
 
@@ -103,11 +106,15 @@ function received(job: FinishedJob, nowMs: number): Receipt {
   return { ...job.outcome, recordedAt: new Date(nowMs).toISOString() };
 }
 
-function entriesOf(receipts: readonly Receipt[], places: readonly LinePlace[]): LedgerEntry[] {
+function entriesOf(
+  receipts: readonly Receipt[],
+  places: readonly LinePlace[],
+  intentOf: IntentOf | undefined,
+): LedgerEntry[] {
   const entries: LedgerEntry[] = [];
   for (const [index, place] of places.entries()) {
     const receipt = receipts[index];
-    if (receipt !== undefined) entries.push(ledgerEntryOf(receipt, place));
+    if (receipt !== undefined) entries.push(ledgerEntryOf(receipt, place, intentOf));
   }
   return entries;
 }

@@ -16,7 +16,7 @@ export type RecorderState =
 export interface RecorderTiming {
   /** Looks for finished jobs this often even when nobody wakes it: events get lost. */
   readonly pollMs: number;
-  /** Least time between the starts of two small batches: under load it makes one fsync serve many receipts. */
+  /** Least time between the starts of two small batches, stretched under load: one fsync then serves many receipts. */
   readonly spacingMs: number;
   /** First wait after an error; doubles. */
   readonly retryMs: number;

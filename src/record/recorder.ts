@@ -11,7 +11,7 @@ import {
 import { createWakeSignal } from './wake-signal.ts';
 
 export interface RecorderOptions extends Omit<RecordBatchPorts, 'failpoint'> {
-  readonly failpoint?: RecordBatchPorts['failpoint'];
+  readonly failpoint?: RecordBatchPorts['failpoint'] | undefined;
   readonly onState?: (state: RecorderState) => void;
   readonly timing?: RecorderTiming;
 }
@@ -37,6 +37,10 @@ interface DrainWaiter {
 
 /** A Redis that does not answer may not hold up the end; what it was asked is done again at the next start. */
 const STOP_GRACE_MS = 1_000;
+
+/** A batch of this many leaves the next one its usual spacing; larger ones stretch it, up to so many times. */
+const COUNT_AT_EASE = 16;
+const MAX_STRETCH = 5;
 
 const NOTHING = (): void => {};
 
@@ -91,8 +95,10 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
   async function rest(count: number, tookMs: number): Promise<void> {
     if (count === MAX_BATCH || waiters.size > 0) return;
     if (count === 0) return signal.sleep(stopping ? 0 : timing.pollMs);
+    // The fixed price of a batch is some 2 ms: many files a second share it among more, a single one waits for none.
+    const spacingMs = timing.spacingMs * Math.min(MAX_STRETCH, Math.max(1, count / COUNT_AT_EASE));
     // On a slow disk a rest as long as the work leaves the event loop and the disk to the uploads.
-    await pause(Math.max(timing.spacingMs - tookMs, Math.min(tookMs, 10 * timing.spacingMs)));
+    await pause(Math.max(spacingMs - tookMs, Math.min(tookMs, 10 * timing.spacingMs)));
   }
 
   async function pauseAfter(error: unknown): Promise<void> {
@@ -161,7 +167,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
     });
   }
 
-  await replayJournal({ journal, ledger, log });
+  await replayJournal({ journal, ledger, log, intentOf: options.intentOf });
   const running = run();
   let stopped: Promise<void> | null = null;
 

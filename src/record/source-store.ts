@@ -1,10 +1,11 @@
-import { mkdir } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import { compactedJournal, finishCompaction } from './compaction-switch.ts';
 import { openDataDir, sourceFolder } from './data-dir.ts';
 import { type Ledger, openLedger, readLedger } from './ledger.ts';
 import { journalPathOf, type ManifestJournal, openJournal } from './manifest-journal.ts';
+import { lockSource } from './source-lock.ts';
 
 /** What is kept of one source. The recorder brings the two to the same state when it starts. */
 export interface SourceStore {
@@ -13,31 +14,51 @@ export interface SourceStore {
   close(): Promise<void>;
 }
 
-/**
- * Opens what is kept of a source, creating it (0700) where it is new. Only the source's owner may.
- * @param options.manifest path of the manifest; the journal lies beside it
- * @throws SlipwayError `data_dir`, `data_dir_newer`, `ledger_unreadable`, `journal_short`, `journal_changed`
- */
-export async function openSourceStore(options: {
+/** Where what is kept of a source lies. */
+export interface StorePlace {
   readonly dataDir: string;
   readonly source: string;
+  /** Absolute path of the manifest; the journal lies beside it. */
   readonly manifest: string;
   readonly log: Log;
-}): Promise<SourceStore> {
-  const { dataDir, source, manifest, log } = options;
+}
+
+/**
+ * Opens what is kept of a source, creating it (0700) where it is new, for the one process that may write it.
+ * @throws SlipwayError `source_owned`, `data_dir`, `data_dir_newer`, `ledger_unreadable`, `journal_short`, `journal_changed`
+ */
+export async function openSourceStore(options: StorePlace): Promise<SourceStore> {
+  const { dataDir, source } = options;
   await openDataDir(dataDir);
+  const unlock = lockSource(dataDir, source);
+  try {
+    const store = await openLockedStore(options);
+    return {
+      ...store,
+      async close() {
+        await store.close();
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+/** As `openSourceStore`, for whoever holds the source's lock already. */
+export async function openLockedStore(options: StorePlace): Promise<SourceStore> {
+  const { dataDir, source, manifest, log } = options;
+  await finishCompaction(sourceFolder(dataDir, source), log);
+  // What a compaction left that never came to be meant.
+  await rm(compactedJournal(journalPathOf(manifest)), { force: true });
   const path = ledgerPathOf(dataDir, source);
-  await mkdir(sourceFolder(dataDir, source), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    throw new SlipwayError('data_dir', { path: dataDir, reason: reasonOf(error) }, { cause: error });
-  });
   const ledger = openLedger(path);
   try {
-    const journal = await openJournal({
-      path: journalPathOf(manifest),
-      mark: ledger.mark(),
-      ledger: path,
-      log,
-    });
+    const mark = ledger.mark();
+    const journal = await openJournal({ path: journalPathOf(manifest), mark, ledger: path, log });
+    // A new ledger beside a new journal: whatever the journal holds more from here on is new.
+    if (journal.size() === 0) ledger.commit([], 0);
     return {
       ledger,
       journal,

@@ -1,7 +1,7 @@
 import type { OpenDestination } from '../destinations/open-destination.ts';
 import type { AttemptResult } from '../domain/attempt.ts';
 import { fileVersionId } from '../domain/file-version.ts';
-import type { Log } from '../domain/log.ts';
+import { type Log, silentLog } from '../domain/log.ts';
 import { pathNameOf } from '../domain/path-bytes.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import { failedAttempts, newUploadJob, type UploadJob } from '../domain/upload-job.ts';
@@ -66,7 +66,8 @@ export function directUploader(facts: {
     destination,
     concurrency: facts.concurrency,
     inHand: () => 0,
-    log,
+    // Each file says for itself why it failed.
+    log: silentLog,
     now: clock.nowMs,
   });
 

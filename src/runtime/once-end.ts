@@ -1,8 +1,15 @@
-import type { DestinationRunner } from './destination-runner.ts';
+import type { DestinationHealth } from './destination-runner.ts';
 import type { OwnerLine } from './owner-line.ts';
 
 /** How one source ended under `--once`. `incomplete`: all is recorded but what could not be read. */
 export type OnceEnd = 'drained' | 'incomplete' | 'gave-up' | 'stopped';
+
+/** What has to be known of a source's destination, in whatever process the uploads run. */
+export interface OnceView {
+  health(): DestinationHealth['kind'];
+  trouble(): string | null;
+  lastProgressAtMs(): number | null;
+}
 
 const LOOK_EVERY_MS = 200;
 
@@ -12,7 +19,7 @@ const LOOK_EVERY_MS = 200;
  */
 export async function onceEnd(
   line: OwnerLine,
-  runner: DestinationRunner,
+  destination: OnceView,
   giveUpMs: number,
   signal: AbortSignal,
 ): Promise<OnceEnd> {
@@ -21,13 +28,12 @@ export async function onceEnd(
   const startedAtMs = Date.now();
   const halted = new Promise<OnceEnd>((resolve) => {
     const look = (): void => {
-      const quietMs = Date.now() - Math.max(startedAtMs, runner.lastProgressAtMs() ?? 0);
-      if (runner.health().kind === 'stopped') resolve('stopped');
-      else if (runner.trouble() !== null && quietMs > giveUpMs) resolve('gave-up');
+      const quietMs = Date.now() - Math.max(startedAtMs, destination.lastProgressAtMs() ?? 0);
+      if (destination.health() === 'stopped') resolve('stopped');
+      else if (destination.trouble() !== null && quietMs > giveUpMs) resolve('gave-up');
     };
     const timer = setInterval(look, Math.min(LOOK_EVERY_MS, giveUpMs));
     both.addEventListener('abort', () => clearInterval(timer), { once: true });
-    runner.onHealth(look);
     look();
   });
   const drained = line.drained(both).then((): OnceEnd => (line.unreadable() > 0 ? 'incomplete' : 'drained'));

@@ -8,9 +8,12 @@ import { within } from '../platform/within.ts';
 import { takeOwnership } from '../queue/owner-lease.ts';
 import { hearFinished, setHold } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
+import { startAfterActions } from '../record/after-actions.ts';
+import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
-import { startRecorder } from '../record/recorder.ts';
+import { type RecorderOptions, startRecorder } from '../record/recorder.ts';
 import { openSourceStore } from '../record/source-store.ts';
+import { watchWishes } from '../record/wish-watch.ts';
 import type { SourceReport } from './live-report.ts';
 import { createPendingJobs } from './pending-jobs.ts';
 import type { RedisAccess } from './redis-access.ts';
@@ -34,6 +37,8 @@ export interface OwnerLineFacts {
   readonly onRecording: (recording: boolean) => void;
   /** Another process works on this source now; nothing of it may go on here. */
   readonly onLost: () => void;
+  /** For the fault harness only: nothing in the product sets it. */
+  readonly failpoint: RecorderOptions['failpoint'];
   readonly log: Log;
   readonly now: () => number;
 }
@@ -67,8 +72,11 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   const pending = createPendingJobs(facts.maxPending);
   /** Undone newest first when the start fails, and at the end. */
   const releases: (() => unknown)[] = [];
-  let changedWhileRunning = 0;
+  /** Versions that ended without their file's being recorded for good: they come again, as new jobs. */
+  let comeAgain = 0;
   let holding: NodeJS.Timeout | null = null;
+  /** Until intake runs nobody needs to ask: it begins with a look at everything. */
+  let rescan = (): void => {};
 
   try {
     return await start();
@@ -88,23 +96,35 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     pending.replace(await queue.jobIds());
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
+    const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
+    releases.push(() => afterActions.stop());
+
     const recorder = await startRecorder({
       ...store,
+      intentOf: intentsFor(plan),
       finished: { take: (max) => queue.takeFinished(max), remove: (jobIds) => queue.removeFinished(jobIds) },
       exclusive,
       onRecorded(receipts, jobIds) {
         pending.remove(jobIds);
-        changedWhileRunning += receipts.filter(({ error }) => error?.code === 'changed').length;
+        comeAgain += receipts.filter(({ error }) => error?.code === 'changed').length;
+        afterActions.wake();
         facts.onRecorded(receipts);
         if (pending.size() === 0) void snapshot.refresh();
       },
       onState: ({ kind }) => recordingChanged(kind === 'recording' || kind === 'stopped'),
+      failpoint: facts.failpoint,
       now,
       log,
     });
     releases.push(() => recorder.stop());
     const bell = await hearFinished(connection, prefix, source, recorder.wake);
     releases.push(() => bell.close());
+
+    const wishes = await watchWishes({
+      ...{ dataDir, source, log, ledger: store.ledger, journal: store.journal.path },
+      onGranted: () => rescan(),
+    });
+    releases.push(() => wishes.close());
 
     const intake = await startIntake(
       { ...plan, source, ownPaths: facts.ownPaths, maxPending: facts.maxPending },
@@ -123,6 +143,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       stopping.signal,
     );
     releases.push(() => intake.stop());
+    rescan = intake.rescan;
     void snapshot.refresh();
 
     /** Redis may have lost jobs (flushed, restarted without its data): disk and ledger know what to queue again. */
@@ -130,9 +151,12 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       const lost = await exclusive(async () => {
         const known = new Set(pending.all());
         const there = await queue.jobIds();
-        pending.replace(there);
         for (const jobId of there) known.delete(jobId);
-        return [...known].filter((jobId) => !isRecorded(jobId)).length;
+        const gone = [...known].filter((jobId) => !isRecorded(jobId)).length;
+        // Before the set shrinks: whoever waits for it to be empty has to wait for these too.
+        comeAgain += gone;
+        pending.replace(there);
+        return gone;
       });
       if (lost === 0) return;
       log.warn({ source, jobs: lost }, 'Redis has lost jobs; their files are queued again');
@@ -204,14 +228,16 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       },
 
       async drained(signal) {
-        let changedBefore: number;
+        let before: number;
         do {
-          changedBefore = changedWhileRunning;
+          before = comeAgain;
           await intake.caughtUp();
           await pending.waitUntilEmpty(signal);
           await recorder.drained();
-          // A file that changed while it was read settles as a new version, which belongs to what lies there.
-        } while (changedWhileRunning !== changedBefore || intake.unsettled() > 0);
+          await afterActions.settled();
+          // A file that changed while it was read settles as a new version, which belongs to what lies there; what
+          // Redis lost is queued again.
+        } while (comeAgain !== before || intake.unsettled() > 0);
       },
 
       async quiesce() {
@@ -221,7 +247,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
 
       async close(budgetMs) {
         const deadlineMs = performance.now() + budgetMs;
-        await within(recorder.drained(), budgetMs / 2);
+        await within(recorder.drained().then(afterActions.settled), budgetMs / 2);
         await recorder.stop();
         await snapshot.finish(deadlineMs - performance.now());
         await releaseAll(Math.max(100, deadlineMs - performance.now()));

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
@@ -22,15 +21,18 @@ import {
   runDestination,
 } from './destination-runner.ts';
 import { etaSeconds, type LiveReport, type Role } from './live-report.ts';
-import { type OnceEnd, onceEnd } from './once-end.ts';
-import { type OwnerLine, startOwnerLine } from './owner-line.ts';
+import { type OnceEnd, type OnceView, onceEnd } from './once-end.ts';
+import { type OwnerLine, type OwnerLineFacts, startOwnerLine } from './owner-line.ts';
 import { publishReports } from './process-reports.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { openRedisAccess } from './redis-access.ts';
 import type { SourcePlan } from './source-plan.ts';
 import { untilIdle } from './until-idle.ts';
 import { uploadHandler } from './upload-handler.ts';
+import { visiblePlans } from './visible-plans.ts';
 import { startWorkerLine, type WorkerLine } from './worker-line.ts';
+import type { WorkerPool } from './worker-pool.ts';
+import type { DestinationView } from './worker-seed.ts';
 
 /** Left of the shutdown budget for recording and leaving once uploads have been cut short. */
 const CLOSING_SHARE = 0.25;
@@ -58,11 +60,19 @@ export interface RunFacts {
   readonly log: Log;
   /** When a stopped destination is tried again. */
   readonly probe?: ProbeTiming;
+  /** Whether `status` may find this process's report; an upload process reports to its parent instead. */
+  readonly published?: boolean;
+  /** Starts the upload processes that do the uploading in place of this process. */
+  readonly pool?: () => WorkerPool;
+  /** For the fault harness only: nothing in the product sets it. */
+  readonly failpoint?: OwnerLineFacts['failpoint'];
 }
 
 /** The sources of one process at work. */
 export interface Run {
   report(): Promise<LiveReport>;
+  /** For the parent of an upload process. */
+  destinationViews(): DestinationView[];
   /** Receipts recorded since the start. */
   recorded(): Readonly<Record<ReceiptStatus, number>>;
   /**
@@ -87,7 +97,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   const { roles, http, log, env, dataDir, probe = PROBE_TIMING } = facts;
   const { prefix } = facts.redis;
   const now = (): number => systemClock.nowMs();
-  const plans = await visiblePlans(facts);
+  const plans = await visiblePlans(facts.plans, roles, log);
   await openDataDir(dataDir);
   const redis = await openRedisAccess({ dataDir, url: facts.redis.url, env, log });
   const { connection } = redis;
@@ -100,7 +110,8 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   const owner = { ...ownIdentity(), host: hostname() };
 
   const runners = new Map<string, { runner: DestinationRunner; max: number }>();
-  for (const { destination, concurrency } of roles.includes('worker') ? facts.destinations : []) {
+  const uploadsHere = roles.includes('worker') && facts.pool === undefined;
+  for (const { destination, concurrency } of uploadsHere ? facts.destinations : []) {
     const { name } = destination;
     const inHand = (): number =>
       workers.filter(({ plan }) => plan.destination === name).reduce((sum, line) => sum + line.active(), 0);
@@ -147,6 +158,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const ofPlan = (): WorkerLine[] => workers.filter((line) => line.plan === plan);
     const line = await startOwnerLine({
       ...{ plan, redis, prefix, dataDir, maxPending, ownPaths, owner, onRecorded, log, now },
+      failpoint: facts.failpoint,
       onRecording(recording) {
         for (const { gate } of ofPlan()) gate.set('recording', recording);
       },
@@ -162,20 +174,23 @@ export async function startRun(facts: RunFacts): Promise<Run> {
 
   async function leave(): Promise<void> {
     counterpart.close();
-    await reports.close();
+    await reports?.close();
     await Promise.all([...runners.values()].map(({ runner }) => runner.close()));
     await redis.close();
     await http.close();
   }
 
   const sources = plans.map(({ name }) => name);
-  const reports = publishReports({ connection, prefix, owner, report, log });
+  const reports =
+    facts.published === false ? null : publishReports({ connection, prefix, owner, report, log });
+  let pool: WorkerPool | null = null;
   const counterpart = watchForCounterpart({ connection, prefix, roles, sources, log });
   try {
     for (const plan of plans) {
       if (roles.includes('intake')) await startOwner(plan);
-      if (roles.includes('worker')) await startWorker(plan);
+      if (uploadsHere) await startWorker(plan);
     }
+    pool = facts.pool?.() ?? null;
   } catch (error) {
     await stop(MAX_CLOSING_MS);
     throw error;
@@ -195,8 +210,21 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       ...rate,
       etaSeconds: etaSeconds(pending, rate.filesPerSecond),
       sources: sourceReports,
-      destinations: [...runners.values()].map(({ runner }) => destinationReport(runner)),
+      destinations: pool?.reports() ?? destinationViews().map((view) => view.report),
     };
+  }
+
+  function destinationViews(): DestinationView[] {
+    return [...runners.values()].map(({ runner }) => ({
+      report: destinationReport(runner),
+      lastProgressAtMs: runner.lastProgressAtMs(),
+    }));
+  }
+
+  function viewOf(plan: SourcePlan): OnceView {
+    if (pool !== null) return pool.view(plan.destination);
+    const { runner } = runnerOf(plan);
+    return { ...runner, health: () => runner.health().kind };
   }
 
   function logged(message: string): (error: unknown) => void {
@@ -214,12 +242,14 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       runner.permits.dismiss();
       runner.refusals.close();
     }
-    const complete = await untilIdle(active, budgetMs - closingMs, cut.signal);
-    if (!complete) {
+    const poolStopped = pool?.stop(budgetMs - closingMs) ?? true;
+    const idle = await untilIdle(active, budgetMs - closingMs, cut.signal);
+    if (!idle) {
       log.warn({ uploads: active() }, 'uploads cut short; their jobs go back');
       for (const line of workers) line.abort();
       await untilIdle(active, closingMs / 2, never);
     }
+    const complete = (await poolStopped) && idle;
     await within(quiesced, closingMs / 2);
     const leftMs = Math.max(0, deadlineMs - performance.now());
     await Promise.all(workers.map((line) => line.close(leftMs * 0.4)));
@@ -236,42 +266,15 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     report,
     recorded: () => recorded,
     once: (giveUpMs, signal) =>
-      Promise.all(owners.map((line) => onceEnd(line, runnerOf(line.plan).runner, giveUpMs, signal))),
+      Promise.all(owners.map((line) => onceEnd(line, viewOf(line.plan), giveUpMs, signal))),
     stop(budgetMs) {
       stopped ??= stop(budgetMs);
       return stopped;
     },
-    cutShort: () => cut.abort(),
+    destinationViews,
+    cutShort() {
+      cut.abort();
+      pool?.cutShort();
+    },
   };
-}
-
-/**
- * The sources whose folders this process can see. An owner needs all of its own; a worker serves what it sees and says
- * what it does not.
- */
-async function visiblePlans({ plans, roles, log }: RunFacts): Promise<readonly SourcePlan[]> {
-  if (roles.includes('intake')) {
-    await Promise.all(plans.map(assertFolder));
-    return plans;
-  }
-  const visible: SourcePlan[] = [];
-  for (const plan of plans) {
-    const seen = await assertFolder(plan).then(
-      () => true,
-      (error: unknown) => {
-        log.warn({ source: plan.name }, `this worker does not serve source ${plan.name}: ${reasonOf(error)}`);
-        return false;
-      },
-    );
-    if (seen) visible.push(plan);
-  }
-  const [first] = plans;
-  if (visible.length === 0 && first !== undefined) await assertFolder(first);
-  return visible;
-}
-
-async function assertFolder({ name, root }: SourcePlan): Promise<void> {
-  const stats = await stat(root).catch(() => null);
-  if (stats === null) throw new SlipwayError('source_missing', { source: name, path: root });
-  if (!stats.isDirectory()) throw new SlipwayError('source_not_folder', { source: name, path: root });
 }

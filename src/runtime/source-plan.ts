@@ -1,9 +1,10 @@
 import type { WatcherOptions } from '../intake/watcher.ts';
-import type { SnapshotMode } from '../record/options.ts';
+import type { AfterActions, SnapshotMode } from '../record/options.ts';
 
 /** One source, resolved: what to watch, where to send it, where to write it down. */
 export interface SourcePlan
-  extends Pick<WatcherOptions, 'include' | 'ignore' | 'settle' | 'rescan' | 'hidden' | 'polling'> {
+  extends Pick<WatcherOptions, 'include' | 'ignore' | 'settle' | 'rescan' | 'hidden' | 'polling'>,
+    AfterActions {
   readonly name: string;
   /** Absolute path of its folder. */
   readonly root: string;

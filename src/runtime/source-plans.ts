@@ -71,16 +71,15 @@ async function planAt(configured: readonly SourcePlan[], root: string): Promise<
 
 async function adHocPlan(root: string, destination: string, config: ResolvedConfig): Promise<SourcePlan> {
   const name = await adHocSourceName(config.dataDir, root, Object.keys(config.sources));
+  return adHocPlanOf(name, root, destination);
+}
+
+/** The plan of a source that was named on the command line: every option has its default. */
+export function adHocPlanOf(name: string, root: string, destination: string): SourcePlan {
   const { path: _path, ...intake } = intakeOptionsSchema.parse({ path: root });
-  const { snapshot } = recordOptionsSchema.parse({});
-  return {
-    ...intake,
-    name,
-    root,
-    destination,
-    snapshot,
-    manifest: join(dirname(root), `${basename(root)}.manifest.json`),
-  };
+  const record = recordOptionsSchema.parse({});
+  const manifest = join(dirname(root), `${basename(root)}.manifest.json`);
+  return { ...intake, ...record, name, root, destination, manifest };
 }
 
 /** G9: none of Slipway's own files is ever uploaded, nor what the config names besides: tokens and certificates. */
@@ -94,10 +93,14 @@ export function ownPathsOf({ config, file }: LoadedConfig, plans: readonly Sourc
     token !== null && 'file' in token ? [token.file] : [],
   );
   const { caFile } = config.network;
+  const moveTargets = Object.values(config.sources)
+    .flatMap(({ onSuccess, onFailure }) => [onSuccess, onFailure])
+    .flatMap((action) => (typeof action === 'object' ? [`${action.moveTo}/`] : []));
   return [
     config.dataDir,
     ...configFiles,
     ...tokenFiles,
+    ...moveTargets,
     ...(caFile === null ? [] : [caFile]),
     ...manifests.flatMap((manifest) => [manifest, journalPathOf(manifest)]),
   ];

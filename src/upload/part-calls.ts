@@ -79,7 +79,7 @@ export async function callParts(
       trouble = { failure: ruling === 'again' ? verdict.failure : ruling };
     }
     // What is refused now may have been done by the try whose answer was lost: that trouble is the true one.
-    
+    if (uncertain !== null && !isPassing(trouble)) return ended(uncertain);
     const waitMs = waitBefore(attempt, trouble);
     if (attempt >= tries || waitMs === null) return ended(trouble);
     if (mayBeDone(trouble)) uncertain ??= trouble;

@@ -27,12 +27,15 @@ async function uploadsInFlight(sandbox: Sandbox, count: number): Promise<void> {
   await vi.waitFor(() => expect(sandbox.summary().uploadsInFlight).toBe(count), { timeout: 20_000 });
 }
 
-test.for(['SIGTERM', 'SIGINT'] as const)(
-  '%s finishes what is in flight, records it and exits 0',
-  async (signal) => {
+test.for([
+  { signal: 'SIGTERM', args: ['run'] },
+  { signal: 'SIGINT', args: ['run', '--once'] },
+] as const)(
+  '$signal to $args finishes what is in flight, records it and exits 0',
+  async ({ signal, args }) => {
     const sandbox = await sandboxForTest({ capacity: { serviceMs: 600 } });
     const place = await placeFor(sandbox);
-    const cli = place.start(['run']);
+    const cli = place.start(args);
     await place.recorded(1);
     await uploadsInFlight(sandbox, CONCURRENCY);
 

@@ -224,7 +224,7 @@ test('a rescan of recorded and pending files makes no call to the queue', async 
 test('a version recorded as changed, yet here as it was, gets a new generation', async () => {
   await using rig = await startIntakeRig({ prepare: (root) => writeAll(root, ['a']) });
   await rig.intake.caughtUp();
-  rig.record({ status: 'skipped', code: 'changed' });
+  rig.record({ status: 'skipped', code: 'changed', again: false });
   await rig.intake.caughtUp();
   expect(rig.jobs.map(({ path, gen }) => `${path} ${gen}`)).toEqual(['a 0', 'a 1']);
 });
@@ -361,7 +361,7 @@ test('the count before a start is of the same files the watcher takes', async ()
   const { signal } = new AbortController();
   expect(await countBacklog(options, () => null, signal)).toEqual({ files: 2, bytes: 3 });
   expect(rig.paths()).toEqual(['a', 'bb']);
-  const recorded = { gen: 0, status: 'uploaded', code: null } as const;
+  const recorded = { gen: 0, status: 'uploaded', code: null, again: false } as const;
   expect(await countBacklog(options, () => recorded, signal)).toEqual({ files: 0, bytes: 0 });
 });
 

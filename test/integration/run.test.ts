@@ -46,6 +46,8 @@ test('a source is drained: every file is sent once, recorded once, and nothing s
   expect(sandbox.summary()).toMatchObject({ count: 31, repeated: 0 });
   const [source] = (await run.report()).sources;
   expect(source).toMatchObject({ discovered: 31, uploaded: 31, pending: 0, trouble: null, unreadable: 0 });
+  const jobKeys = await rig.redis.connect().keys(`*${receipts[0]?.id.slice(0, 1)}*-0*`);
+  expect(jobKeys.filter((key) => receipts.some(({ id }) => key.includes(id)))).toEqual([]);
   expect(await run.stop(5_000)).toBe(true);
   const snapshot = JSON.parse(readFileSync(rig.plan().manifest, 'utf8')) as { counts: object };
   expect(snapshot.counts).toMatchObject({ uploaded: 31 });

@@ -210,6 +210,60 @@ test('a result whose lock was lost is published from its own key instead of bein
   });
 }, 60_000);
 
+test('a worker that has lost the lock does not overwrite what another has learnt about the file since', async () => {
+  await withQueue(async ({ queue, prefix, work }) => {
+    const { jobId, job } = jobFor('stopped-too-long');
+    await queue.add([{ jobId, job }]);
+    const connection = redis.connect();
+    const left = Promise.withResolvers<void>();
+    const log: Log = {
+      ...silentLog,
+      debug: (_fields, message) => {
+        if (message.startsWith('a job is left as it lies')) left.resolve();
+      },
+    };
+    const keyOf = async (end: string): Promise<string> =>
+      (await connection.keys(`${prefix}:*${jobId}${end}`))[0] ?? '';
+    const worker = work(async (upload) => {
+      // Another worker has the job by now and has had it accepted.
+      await connection.set(await keyOf(':lock'), 'of another worker');
+      await connection.hset(await keyOf(''), 'data', JSON.stringify({ ...job, remoteId: 'accepted' }));
+      return { kind: 'retry', delayMs: 5, job: upload.job };
+    }, log);
+    await left.promise;
+    await worker.pause();
+    expect(JSON.parse((await connection.hget(await keyOf(''), 'data')) ?? '{}')).toMatchObject({
+      remoteId: 'accepted',
+    });
+    expect(await queue.counts()).toEqual({ waiting: 0, active: 1, delayed: 0, finished: 0 });
+  });
+});
+
+test('a job handed out again during its upload is not sent twice by one worker, and its result is published', async () => {
+  await withQueue(async ({ queue, prefix, work }) => {
+    const { jobId, job } = jobFor('long-stop');
+    await queue.add([{ jobId, job }]);
+    const connection = redis.connect();
+    let uploads = 0;
+    work(async (upload, signal) => {
+      uploads += 1;
+      const [lock] = await connection.keys(`${prefix}:*${jobId}:lock`);
+      await connection.del(lock ?? '');
+      const key = lock?.replace(/:lock$/, '') ?? '';
+      await vi.waitFor(async () => expect(Number(await connection.hget(key, 'ats'))).toBe(2), {
+        timeout: 30_000,
+        interval: 50,
+      });
+      return settle(upload, signal);
+    });
+    await vi.waitFor(async () => expect((await queue.counts()).finished).toBe(1), {
+      timeout: 40_000,
+      interval: 100,
+    });
+    expect(uploads).toBe(1);
+  });
+}, 60_000);
+
 test('closing a worker whose Redis is gone ends within its time', async () => {
   const own = await startTestRedis();
   const connection = own.connect();

@@ -17,6 +17,8 @@ export interface CliOptions {
   readonly env: NodeJS.ProcessEnv;
   /** What it reads on stdin; nothing by default. */
   readonly input?: string | Buffer;
+  /** stdin stays open for `type`. */
+  readonly interactive?: boolean;
   /** Runs it through another program (`setpriv …`, `script …`), which gets the command line appended. */
   readonly through?: (command: readonly string[]) => readonly string[];
 }
@@ -25,7 +27,9 @@ export interface RunningCli {
   readonly pid: number;
   stdout(): string;
   stderr(): string;
-  /** Resolves once stderr holds this text. Rejects when the process ends, or a while passes, without it. */
+  /** Keys, as at a keyboard. */
+  type(keys: string): void;
+  /** Resolves once it has printed this text, on stderr or stdout. Rejects when the process ends, or a while passes, without it. */
   said(text: string): Promise<void>;
   signal(name: NodeJS.Signals): void;
   /** As Ctrl-C at a terminal does: the whole process group gets it. */
@@ -44,13 +48,13 @@ export function startCli(args: readonly string[], options: CliOptions): RunningC
     cwd: options.cwd,
     env: options.env,
     detached: true,
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [options.input === undefined && options.interactive !== true ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${program} could not be started`);
   // A process that leaves before it has read everything is no error here.
   child.stdin?.on('error', () => undefined);
-  child.stdin?.end(options.input);
+  if (options.interactive !== true) child.stdin?.end(options.input);
   const out = collected(child.stdout);
   const err = collected(child.stderr);
   const ended = once(child, 'close').then(([code, signal]): CliResult => {
@@ -63,12 +67,14 @@ export function startCli(args: readonly string[], options: CliOptions): RunningC
     stderr: err,
     ended,
     hasEnded,
+    type: (keys) => void child.stdin?.write(keys),
     async said(text) {
+      const printed = (): string => err() + out();
       const look = (): void => {
-        if (!err().includes(text) && !hasEnded()) throw new Error(`not said yet: ${text}\n${err()}`);
+        if (!printed().includes(text) && !hasEnded()) throw new Error(`not said yet: ${text}\n${printed()}`);
       };
       await vi.waitFor(look, { timeout: SAID_WITHIN_MS, interval: 20 });
-      if (!err().includes(text)) throw new Error(`ended without saying: ${text}\n${err()}`);
+      if (!printed().includes(text)) throw new Error(`ended without saying: ${text}\n${printed()}`);
     },
     signal: (name) => void child.kill(name),
     signalGroup(name) {

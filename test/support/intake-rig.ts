@@ -71,7 +71,9 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
   let enqueueCalls = 0;
   let failure: Error | null = null;
 
-  function record(outcome: Omit<RecordedVersion, 'gen'> = { status: 'uploaded', code: null }): void {
+  function record(
+    outcome: Omit<RecordedVersion, 'gen'> = { status: 'uploaded', code: null, again: false },
+  ): void {
     for (const { id, job } of pending.values()) recorded.set(id, { gen: job.gen, ...outcome });
     pending.clear();
     const served = waiting;

@@ -49,18 +49,23 @@ test('an unknown version gets generation 0', () => expect(nextGeneration(null)).
 test.each(['vanished', 'changed'])(
   'one that was recorded as %s and lies here as it was gets the next generation',
   (code) => {
-    expect(nextGeneration({ gen: 2, status: 'skipped', code })).toBe(3);
+    expect(nextGeneration({ gen: 2, status: 'skipped', code, again: false })).toBe(3);
   },
 );
 
 test.each([
-  { gen: 0, status: 'uploaded', code: null },
-  { gen: 0, status: 'failed', code: 'rejected' },
-  { gen: 0, status: 'skipped', code: 'too_large' },
-  { gen: 0, status: 'skipped', code: 'empty' },
+  { gen: 0, status: 'uploaded', code: null, again: false },
+  { gen: 0, status: 'failed', code: 'rejected', again: false },
+  { gen: 0, status: 'skipped', code: 'too_large', again: false },
+  { gen: 0, status: 'skipped', code: 'empty', again: false },
 ] as const)('one recorded as $status $code needs nothing', (recorded) =>
   expect(nextGeneration(recorded)).toBeNull(),
 );
+
+test('one that is to go again gets the next generation, however it ended', () => {
+  expect(nextGeneration({ gen: 4, status: 'uploaded', code: null, again: true })).toBe(5);
+  expect(nextGeneration({ gen: 0, status: 'failed', code: 'rejected', again: true })).toBe(1);
+});
 
 test('a file offered twice, pending or recorded becomes no second job', async () => {
   const { admission, chunks, pending, recorded } = rig();
@@ -71,7 +76,7 @@ test('a file offered twice, pending or recorded becomes no second job', async ()
   await admission.flush(signal);
   expect(chunks.flat()).toHaveLength(1);
   pending.clear();
-  recorded.set(chunks.flat()[0]?.id ?? '', { gen: 0, status: 'uploaded', code: null });
+  recorded.set(chunks.flat()[0]?.id ?? '', { gen: 0, status: 'uploaded', code: null, again: false });
   admission.offer(file('a'));
   await admission.flush(signal);
   expect(chunks.flat()).toHaveLength(1);
@@ -81,7 +86,7 @@ test('a file offered twice, pending or recorded becomes no second job', async ()
 test('what the recorder commits while a chunk waits is not queued again', async () => {
   const made = rig({
     exclusive: async (work) => {
-      for (const id of ids) made.recorded.set(id, { gen: 0, status: 'uploaded', code: null });
+      for (const id of ids) made.recorded.set(id, { gen: 0, status: 'uploaded', code: null, again: false });
       return await work();
     },
   });

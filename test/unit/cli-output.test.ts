@@ -59,7 +59,8 @@ test('a file known by its id becomes a message file object, from a VectorX or an
   };
   const known = { fileId: 'file-fe-1', url: null, ref: 'fileid://file-fe-1' };
   const expected = { ...object, fileSource: 'openai' };
-  for (const remote of [object, { code: 0, msg: 'success', data: object }]) {
+  const inParts = { id: 'upload_1', object: 'upload', created_at: 1, file: object };
+  for (const remote of [object, { code: 0, msg: 'success', data: object }, inParts]) {
     expect(JSON.parse(printed(receipt({ ...known, remote }), 'message-file') ?? '')).toEqual(expected);
   }
   const bare = JSON.parse(printed(receipt({ ...known, remote: { truncated: true } }), 'message-file') ?? '');
@@ -109,6 +110,7 @@ const source = {
   skipped: 0,
   pending: 50,
   unsettled: 0,
+  unreadable: 0,
   waiting: 46,
   active: 4,
   delayed: 0,

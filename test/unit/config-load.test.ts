@@ -60,6 +60,8 @@ describe('a config that is right', () => {
       hidden: false,
       polling: 'auto',
       snapshot: 'auto',
+      onSuccess: 'keep',
+      onFailure: 'keep',
     });
     expect(config.definitions.qwen).toMatchObject({ name: 'qwen', preset: 'dashscope' });
     expect(config.retry.attempts).toBe(8);

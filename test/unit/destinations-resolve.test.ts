@@ -210,6 +210,16 @@ test.each([
     ['waitUntilReady: this destination has no readiness to ask for'],
   ],
   [
+    'waiting for files that have no id',
+    {
+      ...OWN,
+      answer: { url: '/url' },
+      waitUntilReady: true,
+      readiness: { url: `${new URL(OWN.url).origin}/{id}`, status: '/s', ready: ['ok'], failed: [] },
+    },
+    ['waitUntilReady: needs answer.id: looks ask for a file by its id'],
+  ],
+  [
     'a token that would be shown to two hosts',
     { preset: 'openai', url: 'http://127.0.0.1:1/files', waitUntilReady: true },
     [expect.stringMatching(/^url: is on another host than readiness\.url/)],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { atPointer, parsePointer } from '../../src/platform/json-pointer.ts';
+import { atPointer, formatPointer, parsePointer } from '../../src/platform/json-pointer.ts';
 
 // The document and the pointers of RFC 6901, section 5.
 const document = {
@@ -28,6 +28,10 @@ test.each([
   ['/m~0n', 8],
 ])('the pointer %j of RFC 6901 finds its value', (text, value) => {
   expect(atPointer(document, parsePointer(text) ?? ['?'])).toEqual(value);
+});
+
+test.each(['', '/foo/0', '/', '/a~1b', '/m~0n', '/a~01'])('%j is written as it was read', (text) => {
+  expect(formatPointer(parsePointer(text) ?? ['?'])).toBe(text);
 });
 
 test('~01 is a tilde and a one, not a slash', () => {

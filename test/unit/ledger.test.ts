@@ -47,6 +47,7 @@ test('a commit is seen at once and after reopening', async () => {
   expect(ledger.commit([entry('a'), failed], 777)).toBe(2);
   const check = (open: Ledger): void => {
     expect(open.find(failed.id)).toEqual({
+      again: false,
       gen: 3,
       status: 'failed',
       code: '400001',

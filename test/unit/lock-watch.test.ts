@@ -23,3 +23,14 @@ test('a failed renewal is doubt at once, and an ended job is forgotten', () => {
   locks.renewed(['j']);
   expect(locks.doubtful('j')).toBe(false);
 });
+
+test('a job in hand a second time stays in doubt once the first go has ended: nobody renews its lock then', () => {
+  const locks = lockWatch(8_000, () => 5);
+  locks.started('j');
+  locks.started('j');
+  locks.ended('j');
+  expect(locks.doubtful('j')).toBe(true);
+  locks.ended('j');
+  locks.started('j');
+  expect(locks.doubtful('j')).toBe(false);
+});

@@ -22,6 +22,7 @@ test.each([
   ['anthropic', 'https://api.anthropic.com/v1/files'],
   ['autoglm', 'https://autoglm-api.autoglm.ai/agentdr/v1/assistant/upload-mix'],
   ['bigmodel', 'https://open.bigmodel.cn/api/paas/v4/files'],
+  ['bigmodel', 'https://open.bigmodel.cn/api/paas/v4/files'],
   ['coze', 'https://api.coze.cn/v1/files/upload'],
   ['dashscope', 'https://dashscope.aliyuncs.com/compatible-mode/v1/files'],
   ['deepseek', 'https://api.deepseek.com/files'],

@@ -12,10 +12,10 @@ test('nothing of a network file system is read on the event loop', () => {
   expect(createSmallReads(false, () => 0).onLoop(1)).toBe(false);
 });
 
-test('one slow read sends the next two seconds through the thread pool', () => {
+test('slow reads one after the other send the next two seconds through the thread pool', () => {
   let nowMs = 100;
   const reads = createSmallReads(true, () => nowMs);
-  reads.took(4.9);
+  for (const ms of [4.9, 5.1, 5.1]) reads.took(ms);
   expect(reads.onLoop(1)).toBe(true);
   reads.took(5.1);
   expect(reads.onLoop(1)).toBe(false);
@@ -23,4 +23,12 @@ test('one slow read sends the next two seconds through the thread pool', () => {
   expect(reads.onLoop(1)).toBe(false);
   nowMs += 1;
   expect(reads.onLoop(1)).toBe(true);
+});
+
+test('a slow read now and then among fast ones changes nothing', () => {
+  const reads = createSmallReads(true, () => 0);
+  for (let read = 0; read < 2_000; read += 1) {
+    reads.took(read % 100 === 0 ? 30 : 0.02);
+    expect(reads.onLoop(1)).toBe(true);
+  }
 });

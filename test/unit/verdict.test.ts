@@ -418,3 +418,20 @@ test('a rule may look at type and message too', () => {
   expect(kindOf(422, { message: 'a virus' })).toMatchObject({ failure: { kind: 'rejected' } });
   expect(kindOf(403, { message: 'a virus' })).toMatchObject({ failure: { kind: 'unavailable' } });
 });
+
+test.each([
+  [{ ok: true, file: {} }, 'a success, but neither URL nor id at /file/link or /file/key'],
+  [{ ok: false, code: 'E17', message: 'no folder' }, 'no rule in errors says what this code means'],
+  [{ ok: 'true' }, 'the success test did not hold'],
+])('whoever writes a definition is told what does not fit: %j', (body, hint) => {
+  const definition = definitionFrom({
+    url: 'https://files.example.com/upload',
+    success: { equals: { '/ok': true } },
+    answer: { url: '/file/link', id: '/file/key' },
+  });
+  const verdict = judgeAnswer(definition, answerOf(200, body), { nowMs: 0, secrets: orderedSecrets([]) });
+  expect(verdict).toMatchObject({
+    kind: 'failed',
+    failure: { code: 'bad_answer', message: expect.stringContaining(hint) },
+  });
+});

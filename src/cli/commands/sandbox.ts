@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
+import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import type { FaultPlan } from '../../sandbox/fault-rule.ts';
 import { openSandbox } from '../../sandbox/open-sandbox.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 
@@ -42,7 +44,7 @@ async function runSandbox(flags: SandboxFlags): Promise<ExitCode> {
       ...(flags.apiPort === undefined ? {} : { api: flags.apiPort }),
     },
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
-    ...(flags.faults === undefined ? {} : { faults: JSON.parse(flags.faults) }),
+    ...(flags.faults === undefined ? {} : { faults: faultPlan(flags.faults) }),
   });
   const addresses = {
     SLIPWAY_SANDBOX_TOKEN: sandbox.tokenUrl,
@@ -60,6 +62,16 @@ async function runSandbox(flags: SandboxFlags): Promise<ExitCode> {
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   await sandbox.close();
   return EXIT.ok;
+}
+
+function faultPlan(text: string): FaultPlan {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new SlipwayError('usage', {
+      problem: `--faults: not JSON (${reasonOf(error)}): give a list such as [{"action":"503","times":3}]`,
+    });
+  }
 }
 
 function port(text: string): number {

@@ -5,7 +5,7 @@ import { configuredPlans } from '../../runtime/source-plans.ts';
 import { readStatus, type Status } from '../../runtime/status.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
-import { type Paint, paintFor } from '../terminal.ts';
+import { type Paint, paintFor, printable } from '../terminal.ts';
 
 interface StatusFlags extends SharedFlags {
   readonly watch?: boolean;
@@ -70,7 +70,7 @@ export function statusText(status: Status, paint: Paint): string {
     const { name, discovered, uploaded, failed, skipped, pending, live } = source;
     lines.push(
       '',
-      `source ${name}${source.path === null ? '' : `  ${source.path}`}${source.running ? '' : '  (not running)'}`,
+      `source ${name}${source.path === null ? '' : `  ${printable(source.path)}`}${source.running ? '' : '  (not running)'}`,
     );
     lines.push(
       `  ${discovered} discovered = ${uploaded} uploaded + ${failed} failed + ${skipped} skipped + ${pending} pending`,
@@ -81,15 +81,15 @@ export function statusText(status: Status, paint: Paint): string {
       );
     }
     if (live?.oldestWaiting != null) lines.push(`  oldest waiting since ${live.oldestWaiting}`);
-    if (live?.trouble != null) lines.push(`  ${paint.bad(live.trouble)}`);
-    if (source.manifest !== null) lines.push(`  manifest ${source.manifest}`);
+    if (live?.trouble != null) lines.push(`  ${paint.bad(printable(live.trouble))}`);
+    if (source.manifest !== null) lines.push(`  manifest ${printable(source.manifest)}`);
   }
   for (const destination of status.destinations) {
     const { name, origin, health, limit, inFlight, failure, lastTrouble } = destination;
     const state = health === 'running' ? paint.good(health) : paint.bad(health);
     lines.push('', `destination ${name}  ${origin}  ${state}`, `  ${inFlight} in flight, limit ${limit}`);
     const reason = failure ?? lastTrouble;
-    if (reason !== null) lines.push(`  ${paint.bad(reason)}`);
+    if (reason !== null) lines.push(`  ${paint.bad(printable(reason))}`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -11,6 +11,7 @@ import { filesToUpload } from '../files-to-upload.ts';
 import { PRINT_FORMS, type PrintForm, printed } from '../print-forms.ts';
 import { logScreen, terminalScreen } from '../run-screen.ts';
 import { openSession, type SharedFlags, sessionHttp } from '../session.ts';
+import { printable } from '../terminal.ts';
 
 interface UploadFlags extends SharedFlags {
   readonly to?: string;
@@ -111,7 +112,7 @@ function show({ receipt, stopped }: DirectResult, form: PrintForm): ExitCode {
   const text = printed(receipt, form);
   if (text !== null) process.stdout.write(`${text}\n`);
   if (receipt.status === 'uploaded') return EXIT.ok;
-  process.stderr.write(`slipway: ${describe(receipt)}\n`);
+  process.stderr.write(`slipway: ${printable(describe(receipt))}\n`);
   if (stopped) return EXIT.stopped;
   return exitCodeOfKind(receipt.error?.kind ?? 'internal');
 }

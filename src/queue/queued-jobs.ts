@@ -1,0 +1,84 @@
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { bytesOf, type PathName } from '../domain/path-bytes.ts';
+import type { UploadJob } from '../domain/upload-job.ts';
+import { decodeJob } from './codec.ts';
+import { queueName } from './queue-key.ts';
+
+export type QueuedState = 'waiting' | 'active' | 'delayed' | 'finished';
+
+/** A job of one file as it stands in Redis now. */
+export interface QueuedFile {
+  readonly jobId: string;
+  readonly state: QueuedState;
+  readonly job: UploadJob;
+  readonly queuedAtMs: number;
+  /** When a delayed one comes up again; null otherwise. */
+  readonly dueAtMs: number | null;
+}
+
+const STATES = {
+  wait: 'waiting',
+  prioritized: 'waiting',
+  active: 'active',
+  delayed: 'delayed',
+  completed: 'finished',
+  failed: 'finished',
+} as const;
+
+/** One round trip each. */
+const CHUNK = 500;
+
+/**
+ * Finds the jobs of one path among those of a source; changes nothing. At most `queue.maxPending` jobs are looked at.
+ * @param connection shared; the caller closes it
+ */
+export async function findQueued(
+  options: { readonly connection: Redis; readonly prefix: string; readonly source: string },
+  name: PathName,
+): Promise<QueuedFile[]> {
+  const { connection, prefix, source } = options;
+  const queue = new Queue(queueName(source), { connection, prefix, skipMetasUpdate: true });
+  queue.on('error', () => undefined);
+  const wanted = bytesOf(name);
+  const found: QueuedFile[] = [];
+  try {
+    for (const state of Object.keys(STATES) as (keyof typeof STATES)[]) {
+      const ids = await queue.getRanges([state]);
+      for (let start = 0; start < ids.length; start += CHUNK) {
+        const chunk = ids.slice(start, start + CHUNK);
+        const pipeline = connection.pipeline();
+        for (const id of chunk) pipeline.hmget(queue.toKey(id), 'data', 'timestamp', 'delay');
+        for (const [index, [, fields]] of ((await pipeline.exec()) ?? []).entries()) {
+          const job = jobIn(fields);
+          const jobId = chunk[index];
+          if (job === null || jobId === undefined || !bytesOf(job).equals(wanted)) continue;
+          const queuedAtMs = Number((fields as (string | null)[])[1]);
+          const dueAtMs = state === 'delayed' ? await dueAt(queue, jobId) : null;
+          found.push({ jobId, state: STATES[state], job, queuedAtMs, dueAtMs });
+        }
+      }
+    }
+  } finally {
+    await queue.close();
+  }
+  return found;
+}
+
+/** null: it left Redis while this looked, or another version of Slipway wrote it. */
+function jobIn(fields: unknown): UploadJob | null {
+  const [data] = Array.isArray(fields) ? (fields as (string | null)[]) : [];
+  if (data === undefined || data === null) return null;
+  try {
+    return decodeJob(JSON.parse(data));
+  } catch {
+    return null;
+  }
+}
+
+/** BullMQ's score of a delayed job: milliseconds in the upper bits, its order among equals in the lower twelve. */
+async function dueAt(queue: Queue, jobId: string): Promise<number | null> {
+  const connection = await queue.client;
+  const score = await connection.zscore(queue.toKey('delayed'), jobId);
+  return score === null ? null : Math.floor(Number(score) / 0x1000);
+}

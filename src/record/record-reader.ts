@@ -1,0 +1,110 @@
+import { stat } from 'node:fs/promises';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { PathName } from '../domain/path-bytes.ts';
+import type { Receipt } from '../domain/receipt.ts';
+import type { IntentOf } from './intent.ts';
+import { readPlace } from './journal-reader.ts';
+import { replayJournal } from './journal-replay.ts';
+import { latestLines, receiptLines } from './latest-lines.ts';
+import type { Ledger } from './ledger.ts';
+import type { Recorded } from './ledger-codec.ts';
+import { journalPathOf } from './manifest-journal.ts';
+import { decodeReceipt } from './receipt-codec.ts';
+import { ownerOf } from './source-lock.ts';
+import { openSourceStore, readSourceLedger, type StorePlace } from './source-store.ts';
+
+/** What is recorded of a source, for reading beside a running owner or without one. */
+export interface RecordReader {
+  /** Journal bytes that are recorded. */
+  readonly mark: number;
+  /** The newest receipt of a file version. */
+  find(id: string): Promise<Receipt | null>;
+  /** The latest receipt of a path. */
+  findPath(name: PathName): Promise<Receipt | null>;
+  /**
+   * Every receipt, in the order of their recording; memory does not grow with them.
+   * @param containing only those whose line holds this text
+   */
+  all(containing?: string): AsyncGenerator<readonly Receipt[]>;
+  /** The latest receipt of every path, in the order of their recording; memory does not grow with them. */
+  latest(): AsyncGenerator<readonly Receipt[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what is recorded of a source. Where a crash has left the ledger behind the journal, or no ledger, and nobody
+ * owns the source now, the ledger is brought up first, as a start would.
+ * @returns null when nothing was ever recorded
+ * @throws SlipwayError what opening the store throws
+ */
+export async function openRecordReader(
+  place: StorePlace & { readonly intentOf?: IntentOf | undefined },
+): Promise<RecordReader | null> {
+  const { dataDir, source } = place;
+  const path = journalPathOf(place.manifest);
+  const size = (await stat(path).catch(() => null))?.size ?? 0;
+  let ledger = readSourceLedger(dataDir, source);
+  if ((ledger?.mark() ?? 0) < size && ownerOf(dataDir, source) === null) {
+    await ledger?.close();
+    await bringUp(place, ledger !== null);
+    ledger = readSourceLedger(dataDir, source);
+  }
+  if (ledger === null) return null;
+  const mark = ledger.mark();
+  if (size >= mark) return readerOver(ledger, path);
+  await ledger.close();
+  throw new SlipwayError('journal_short', { path, size, mark, ledger: ledger.path });
+}
+
+function readerOver(ledger: Ledger, path: string): RecordReader {
+  async function at(recorded: Recorded | null): Promise<Receipt | null> {
+    const line = recorded === null ? null : await readPlace(path, recorded);
+    return line === null ? null : decodeReceipt(line.toString('utf8'));
+  }
+
+  const mark = ledger.mark();
+  return {
+    mark,
+    find: (id) => at(ledger.find(id)),
+    findPath: (name) => at(ledger.findPath(name)),
+
+    async *all(containing) {
+      const needle = containing === undefined ? null : Buffer.from(containing, 'utf8');
+      if (mark === 0) return;
+      for await (const lines of receiptLines(path, { from: 0, to: mark }, needle)) {
+        yield lines.map(({ receipt }) => receipt);
+      }
+    },
+
+    async *latest() {
+      const frozen = ledger.frozen();
+      try {
+        if (frozen.mark === 0) return;
+        for await (const lines of latestLines(path, frozen)) yield lines.map(({ receipt }) => receipt);
+      } finally {
+        frozen.close();
+      }
+    },
+
+    close: () => ledger.close(),
+  };
+}
+
+async function bringUp(
+  place: StorePlace & { readonly intentOf?: IntentOf | undefined },
+  canDoWithout: boolean,
+): Promise<void> {
+  const { log, intentOf } = place;
+  try {
+    const { ledger, journal, close } = await openSourceStore(place);
+    try {
+      await replayJournal({ journal, ledger, log, intentOf });
+    } finally {
+      await close();
+    }
+  } catch (error) {
+    // Another user's data folder may be read and not written; an owner may have started just now.
+    if (!canDoWithout) throw error;
+    log.debug({ source: place.source, reason: reasonOf(error) }, 'the ledger is read as it is');
+  }
+}

@@ -1,0 +1,94 @@
+/** G5: our credentials are nowhere but in the requests, not even when an answer sends them back. */
+import { expect, test } from 'vitest';
+import type { FaultPlan } from '../../src/sandbox/fault-rule.ts';
+import { startHttpServer } from '../support/http-server.ts';
+import { scriptSign } from '../support/original-script.ts';
+import { sandboxForTest } from '../support/sandbox.ts';
+import { filesHolding } from '../support/text-in-folder.ts';
+import { watchedTokenService } from '../support/watched-token-service.ts';
+import { inboxConfig, newWorkplace, sandboxDestination } from '../support/workplace.ts';
+
+test('no token, signature or Authorization is left in logs, manifest, ledger or Redis, whatever went wrong', async () => {
+  const place = await newWorkplace();
+  const faults: FaultPlan = [
+    { api: 'autoglm', action: '401', every: 9, times: 3 },
+    { api: 'autoglm', action: '503', every: 7, times: 3 },
+    { api: 'autoglm', action: 'reset-after-body', every: 8, times: 3 },
+    { api: 'autoglm', action: 'code', code: 400001, filename: '3.txt' },
+    { api: 'autoglm', action: 'code', code: 400002, filename: '5.txt', times: 1 },
+    { api: 'token', action: 'token', uses: 11 },
+  ];
+  const sandbox = await sandboxForTest({ faults });
+  const tokens = await watchedTokenService(sandbox.tokenUrl);
+  const retry = { baseDelay: '20ms', maxDelay: '100ms' };
+  await place.config(
+    inboxConfig({ ...sandboxDestination(sandbox), token: { url: tokens.tokenUrl } }, { retry }),
+  );
+  for (let index = 0; index < 40; index += 1) await place.file(`inbox/${index}.txt`, `file ${index}`);
+
+  const { code, stdout, stderr } = await place.run(['run', '--once', '--json', '--log-level', 'debug']);
+
+  expect(code).toBe(6);
+  expect(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).id)
+      .sort(),
+  ).toEqual((await place.receipts()).map(({ id }) => id).sort());
+  expect(sandbox.received()).toHaveLength(39);
+  const signatures = sandbox.received().map(({ headers }) => scriptSign(headers['x-auth-timestamp'] ?? ''));
+  const secrets = [...tokens.handedOut(), ...new Set(signatures)];
+  expect(tokens.handedOut().length).toBeGreaterThan(2);
+  expect(secrets.filter((secret) => `${stdout}${stderr}`.includes(secret))).toEqual([]);
+  expect(await filesHolding(place.folder, secrets)).toEqual([]);
+  // The search finds what is there.
+  expect(await filesHolding(place.path('inbox'), ['file 39'])).toEqual([
+    `${place.path('inbox/39.txt')}: file 39`,
+  ]);
+});
+
+test.for([
+  { answer: 'accepts', code: 0, exit: 0 },
+  { answer: 'refuses', code: 400001, exit: 6 },
+])(
+  'an API that $answer and sends our headers back does not get them recorded or printed',
+  async ({ code, exit }) => {
+    const place = await newWorkplace();
+    const sandbox = await sandboxForTest();
+    const tokens = await watchedTokenService(sandbox.tokenUrl);
+    const signatures: string[] = [];
+    const api = await startHttpServer(async (visit) => {
+      await visit.body();
+      const { authorization = '', 'x-auth-sign': sign = '' } = visit.request.headers;
+      signatures.push(String(sign));
+      visit.json(200, {
+        code,
+        msg: `you said ${authorization} and ${sign}`,
+        data: {
+          oss_info: [{ oss_name: 'x', oss_url: 'https://files.example/x' }],
+          yourHeaders: visit.request.headers,
+          nested: [[{ bare: authorization.replace('Bearer ', '') }]],
+        },
+      });
+    });
+    const destination = {
+      ...sandboxDestination(sandbox),
+      url: `${api.origin}/up`,
+      token: { url: tokens.tokenUrl },
+    };
+    await place.config(inboxConfig(destination));
+    await place.file('inbox/a.txt', 'a');
+
+    const run = await place.run(['run', '--once', '--json', '--log-level', 'debug']);
+    const upload = await place.run(['upload', 'inbox/a.txt', '--log-level', 'debug']);
+    const raw = await place.run(['upload', 'inbox/a.txt', '--raw']);
+
+    expect([run.code, upload.code, raw.code]).toEqual([exit, exit, exit]);
+    const secrets = [...tokens.handedOut(), ...new Set(signatures)];
+    expect(secrets.length).toBeGreaterThanOrEqual(2);
+    const printed = [run, upload, raw].map(({ stdout, stderr }) => stdout + stderr).join('');
+    expect(secrets.filter((secret) => printed.includes(secret))).toEqual([]);
+    expect(await filesHolding(place.folder, secrets)).toEqual([]);
+  },
+);

@@ -1,0 +1,122 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import type { DestinationDefinition } from '../../src/destinations/definition.ts';
+import { sourceKey } from '../../src/queue/queue-key.ts';
+import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
+import { definitionOf } from '../support/destination-definitions.ts';
+import { testFolder } from '../support/record-rig.ts';
+import { type RunRig, runRig } from '../support/run-rig.ts';
+import { sandboxForTest } from '../support/sandbox.ts';
+import { tinyDisk } from '../support/tiny-disk.ts';
+
+const never = new AbortController().signal;
+const GIVE_UP_MS = 60_000;
+/** Slow enough that what is done to Redis comes in the middle. */
+const SERVICE_MS = 20;
+
+function autoglm({ autoglmUrl, tokenUrl }: Sandbox): DestinationDefinition {
+  return definitionOf('autoglm', { url: autoglmUrl, token: { url: tokenUrl } });
+}
+
+/** How often each file arrived, by its name. */
+function arrivals(sandbox: Sandbox): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const { filename } of sandbox.received()) times.set(filename, (times.get(filename) ?? 0) + 1);
+  return times;
+}
+
+/** One line per (id, gen), all of them uploaded. */
+function expectEachRecordedOnce(rig: RunRig, count: number): void {
+  const receipts = rig.receipts();
+  expect(receipts.filter(({ status }) => status !== 'uploaded')).toEqual([]);
+  expect(receipts).toHaveLength(count);
+  expect(new Set(receipts.map(({ id, gen }) => `${id}-${gen}`)).size).toBe(count);
+}
+
+test('Redis restarts with its data in the middle of 500 files: all are recorded once, only what was in flight may go twice', async () => {
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: SERVICE_MS } });
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.files(500);
+  const run = await rig.start();
+  const ended = run.once(GIVE_UP_MS, never);
+  await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(100), 15_000);
+  await rig.redis.kill();
+  const recordedBefore = rig.receipts().map(({ path }) => path);
+  expect(recordedBefore.length).toBeLessThan(500);
+  await rig.redis.start();
+  expect(await ended).toEqual(['drained']);
+  expectEachRecordedOnce(rig, 500);
+  const times = arrivals(sandbox);
+  expect(times.size).toBe(500);
+  for (const path of recordedBefore) expect(times.get(path), path).toBe(1);
+}, 90_000);
+
+test('a flushed Redis loses nothing: files without a recorded result are queued again from disk, recorded ones are not', async () => {
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: SERVICE_MS } });
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.files(500);
+  const run = await rig.start();
+  const ended = run.once(GIVE_UP_MS, never);
+  await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(100), 15_000);
+  const recordedBefore = rig.receipts().map(({ path }) => path);
+  await rig.redis.connect().flushall();
+  const arrivedBefore = new Set(arrivals(sandbox).keys());
+  expect(arrivedBefore.size).toBeLessThan(500);
+  expect(await ended).toEqual(['drained']);
+  expectEachRecordedOnce(rig, 500);
+  const times = arrivals(sandbox);
+  expect(times.size).toBe(500);
+  for (const path of recordedBefore) expect(times.get(path), path).toBe(1);
+  expect(rig.log.lines.map(({ message }) => message)).toContain(
+    'Redis has lost jobs; their files are queued again',
+  );
+}, 90_000);
+
+test('a stop while Redis is gone ends by itself, and the next start goes on where it was', async () => {
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: SERVICE_MS } });
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.files(200);
+  const first = await rig.start();
+  await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(20), 15_000);
+  await rig.redis.kill();
+  const deadline = Promise.withResolvers<'hangs'>();
+  const timer = setTimeout(() => deadline.resolve('hangs'), 10_000);
+  expect(await Promise.race([first.stop(3_000), deadline.promise])).not.toBe('hangs');
+  clearTimeout(timer);
+  const recordedBefore = rig.receipts().map(({ path }) => path);
+  expect(recordedBefore.length).toBeLessThan(200);
+
+  await rig.redis.start();
+  // The next start is another process in real life, and sees that the owner of this lease is dead.
+  await rig.redis.connect().del(sourceKey('slipway', 'inbox', 'owner'));
+  const second = await rig.start();
+  expect(await second.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expectEachRecordedOnce(rig, 200);
+  const times = arrivals(sandbox);
+  for (const path of recordedBefore) expect(times.get(path), path).toBe(1);
+}, 90_000);
+
+test('a full disk under the journal pauses the uploads instead of losing results, and all goes on when there is room', async (context) => {
+  const disk = tinyDisk(testFolder(), 1);
+  if (disk === null) return context.skip('takes the right to mount a disk');
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox), manifestFolder: disk.path });
+  writeFileSync(join(disk.path, 'ballast'), Buffer.alloc(900 * 1024));
+  rig.files(1_000);
+  const run = await rig.start();
+  const ended = run.once(GIVE_UP_MS, never);
+  const trouble = async () => (await run.report()).sources[0]?.trouble;
+  await vi.waitFor(async () => expect(await trouble()).toMatch(/^no space left/), 20_000);
+  // Jobs in hand end; then nobody takes more.
+  await vi.waitFor(async () => expect((await run.report()).sources[0]?.active).toBe(0), 10_000);
+  const arrived = sandbox.summary().count;
+  expect(arrived).toBeLessThan(1_000);
+  expect(rig.receipts().length).toBeLessThan(arrived);
+
+  disk.grow(16);
+  expect(await ended).toEqual(['drained']);
+  expectEachRecordedOnce(rig, 1_000);
+  expect(sandbox.summary()).toMatchObject({ count: 1_000, repeated: 0 });
+  expect(await trouble()).toBeNull();
+}, 90_000);

@@ -1,0 +1,28 @@
+/**
+ * What follows receipts, in a process of its own, to be killed between two steps.
+ * Arguments: folder, action as JSON, the step to die after (or `none`), how often to pass it before.
+ */
+import { join } from 'node:path';
+import { silentLog } from '../../src/domain/log.ts';
+import { startAfterActions } from '../../src/record/after-actions.ts';
+import { openLedger } from '../../src/record/ledger.ts';
+import type { AfterActions } from '../../src/record/options.ts';
+
+const [folder = '', action = '"keep"', step = 'none', passes = '0'] = process.argv.slice(2);
+let left = Number(passes);
+const ledger = openLedger(join(folder, 'ledger'));
+const runner = startAfterActions({
+  root: join(folder, 'inbox'),
+  onSuccess: JSON.parse(action) as AfterActions['onSuccess'],
+  onFailure: 'keep',
+  ledger,
+  log: silentLog,
+  failpoint(reached) {
+    if (reached !== step) return;
+    if (left === 0) process.kill(process.pid, 'SIGKILL');
+    left -= 1;
+  },
+});
+await runner.settled();
+await runner.stop();
+await ledger.close();
