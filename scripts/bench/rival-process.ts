@@ -13,7 +13,8 @@ export interface LoopResult {
   /** From the first request at the server to the last answer read. */
   readonly windowMs: number;
   readonly files: number;
-  readonly cpuMicros: number;
+  /** Microseconds of processor time, the whole process; NaN where nobody counted. */
+  readonly totalCpuMicros: number;
 }
 
 /** Runs a bare loop in a process of its own. */
@@ -34,7 +35,7 @@ export async function runLoop(
   if (code !== 0) throw new Error(`${script} ended with ${code}`);
   const { files, endedAtMs, cpuMicros } = JSON.parse(text) as RivalResult;
   const { firstAtMs } = await server.stats();
-  return { windowMs: endedAtMs - firstAtMs, files, cpuMicros };
+  return { windowMs: endedAtMs - firstAtMs, files, totalCpuMicros: cpuMicros };
 }
 
 /** How a machine runs the one-file script. */
@@ -75,7 +76,7 @@ export async function runOnePerFile(
       join(folder, name),
     ]);
   }
-  return { windowMs: performance.now() - beganMs, files, cpuMicros: Number.NaN };
+  return { windowMs: performance.now() - beganMs, files, totalCpuMicros: Number.NaN };
 }
 
 function pathOf(name: string): string {

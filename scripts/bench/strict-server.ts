@@ -18,6 +18,8 @@ export interface ServerStats {
   /** Uploads under way, the most at once. */
   mostInFlight: number;
   bodyBytes: number;
+  /** Microseconds of processor time since the last reset. */
+  cpuMicros: number;
 }
 
 export type ServerCommand = 'stats' | 'reset';
@@ -27,9 +29,19 @@ const MAX_HEAD_BYTES = 16 * 1024;
 
 let stats = emptyStats();
 let inFlight = 0;
+let resetUsage = process.cpuUsage();
 
 function emptyStats(): ServerStats {
-  return { uploads: 0, refused: 0, problem: null, firstAtMs: 0, lastAtMs: 0, mostInFlight: 0, bodyBytes: 0 };
+  return {
+    uploads: 0,
+    refused: 0,
+    problem: null,
+    firstAtMs: 0,
+    lastAtMs: 0,
+    mostInFlight: 0,
+    bodyBytes: 0,
+    cpuMicros: 0,
+  };
 }
 
 function nowMs(): number {
@@ -47,11 +59,12 @@ interface Upload {
 function serve(socket: Socket): void {
   let rest: Buffer = Buffer.alloc(0);
   let upload: Upload | null = null;
+  let closing = false;
 
   function take(data: Buffer): void {
     let bytes = rest.length === 0 ? data : Buffer.concat([rest, data]);
     rest = Buffer.alloc(0);
-    while (bytes.length > 0) {
+    while (bytes.length > 0 && !closing) {
       if (upload === null) {
         const end = bytes.indexOf(HEAD_END);
         if (end === -1) {
@@ -88,6 +101,7 @@ function serve(socket: Socket): void {
     const length = Number(headers.get('content-length') ?? Number.NaN);
     if (method !== 'POST' || path !== UPLOAD_PATH || !Number.isSafeInteger(length) || length === 0) {
       refused('no upload with a Content-Length');
+      closing = true;
       socket.end('HTTP/1.1 411 Length Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
       return null;
     }
@@ -149,7 +163,12 @@ function headerOf(line: string): [string, string] {
 const server = createServer(serve);
 server.listen(0, '127.0.0.1', () => process.send?.(server.address()));
 process.on('message', (command: ServerCommand) => {
-  if (command === 'reset') stats = emptyStats();
+  if (command === 'reset') {
+    stats = emptyStats();
+    resetUsage = process.cpuUsage();
+  }
+  const { user, system } = process.cpuUsage(resetUsage);
+  stats.cpuMicros = user + system;
   process.send?.(stats);
 });
 process.on('disconnect', () => process.exit());

@@ -128,9 +128,11 @@ export function startDropper(inbox: string, known: KnownVersions, dice: Dice, pe
   ];
 
   async function dropOn(): Promise<void> {
-    let owed = 0;
+    const beganMs = performance.now();
+    let done = 0;
     while (!stopping) {
-      for (owed += (perSecond * TURN_MS) / 1000; owed >= 1 && !stopping; owed -= 1) {
+      const due = ((performance.now() - beganMs) / 1000) * perSecond;
+      for (; done < due && !stopping; done += 1) {
         const operation = dice.weighted(operations);
         counts[operation.name] = (counts[operation.name] ?? 0) + 1;
         await operation.run();

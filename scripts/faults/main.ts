@@ -40,6 +40,9 @@ if (first === undefined) {
 
 async function campaign(strikes: readonly [Strike, ...Strike[]]): Promise<void> {
   const endMs = Date.now() + Number(values.minutes) * MINUTE;
+  const interrupted = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.once(name, () => interrupted.abort(new Error(`faults: ended by ${name}`)));
   let tally = emptyTally();
   for (let seed = Number(values.seed); Date.now() < endMs; seed += 1) {
     const mode: Mode = values.mode === 'run' || values.mode === 'roles' ? values.mode : modeOf(seed);
@@ -54,6 +57,7 @@ async function campaign(strikes: readonly [Strike, ...Strike[]]): Promise<void> 
       concurrency: Number(values.concurrency),
       maxServiceMs: Number(values['max-service-ms']),
       say,
+      signal: interrupted.signal,
     });
     tally = withRound(tally, result);
     for (const violation of result.violations) say(`VIOLATION (SEED=${seed} --mode ${mode}) ${violation}`);

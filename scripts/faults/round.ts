@@ -1,13 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Receipt } from '../../src/domain/receipt.ts';
 import type { FaultRuleInput } from '../../src/sandbox/fault-rule.ts';
 import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
 import { diceOf } from './dice.ts';
-import { startDropper } from './dropper.ts';
+import { type Dropper, startDropper } from './dropper.ts';
 import { faultLog } from './fault-log.ts';
 import { type Fleet, fleetOf, type Mode } from './fleet.ts';
-import { knownVersions } from './known-versions.ts';
+import { type KnownVersions, knownVersions } from './known-versions.ts';
 import { privateRedisOf } from './private-redis.ts';
 import { countResends } from './resends.ts';
 import { openRoundPlace, type RoundPlace, SOURCE } from './round-place.ts';
@@ -29,6 +30,8 @@ export interface RoundOptions {
   /** The slowest server of any round. */
   readonly maxServiceMs: number;
   readonly say: (line: string) => void;
+  /** Ends the round early: everything is cleared away, and it throws. */
+  readonly signal?: AbortSignal;
 }
 
 export interface RoundResult {
@@ -53,7 +56,8 @@ const LOST_ANSWERS: FaultRuleInput = {
 };
 /** Most received files remembered by the server. */
 const MAX_FILES = 1_000_000;
-const FRESH_MS = 60_000;
+/** Longer than any lock, retry or probe of a stopped destination. */
+const STANDSTILL_MS = 45_000;
 const DRAIN_MS = 240_000;
 /** A process may fail to start, or give up, this long after the disk was full or Redis did not answer. */
 const EXCUSED_MS = 60_000;
@@ -86,7 +90,8 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     await strikeFor({ fleet, redis, server, place, log, dice: dice.fork() }, options);
     server.clear();
     await dropper.stop();
-    violations.push(...(await comesRight(fleet, place, () => dropper.dropOne())));
+    options.signal?.throwIfAborted();
+    violations.push(...(await comesRight(fleet, place, known, dropper)));
     const receipts = await place.receipts();
     const received = sandbox.received();
     const aftermath = { receipts, received, known, onDisk: dropper.onDisk(), dataDir: place.dataDir };
@@ -121,22 +126,32 @@ async function strikeFor(target: Target, options: RoundOptions): Promise<void> {
   const { dice } = target;
   while (Date.now() < endMs) {
     await delay(dice.int(0, options.pauseMs));
+    options.signal?.throwIfAborted();
     const strike = dice.weighted(options.strikes);
     options.say(`  ${new Date().toISOString().slice(11, 23)} ${strike.name}`);
     await strike.run(target);
   }
 }
 
-/** After the last fault: a fresh file flows, all can be stopped in order, and the rest drains. */
+/** After the last fault: a fresh file flows, the living processes upload all that is there, and stop in order. */
 async function comesRight(
   fleet: Fleet,
   place: RoundPlace,
-  dropOne: () => Promise<string>,
+  known: KnownVersions,
+  dropper: Dropper,
 ): Promise<string[]> {
   const violations: string[] = [];
   fleet.startAll();
-  const fresh = await dropOne();
-  if (!(await isRecorded(place, fresh))) violations.push(`a fresh file did not flow: ${fresh}`);
+  const fresh = await dropper.dropOne();
+  const paths = [...dropper.onDisk()];
+  const ids = new Set(await Promise.all(paths.map((path) => known.idOnDisk(path))));
+  const uploaded = (receipts: readonly Receipt[]): Receipt[] =>
+    receipts.filter(({ status }) => status === 'uploaded');
+  if (!(await flows(place, (receipts) => uploaded(receipts).some(({ path }) => path === fresh))))
+    violations.push(`a fresh file did not flow: ${fresh}`);
+  const isComplete = (receipts: readonly Receipt[]): boolean =>
+    uploaded(receipts).filter(({ id }) => ids.has(id)).length >= ids.size;
+  if (!(await flows(place, isComplete))) violations.push('the living processes did not upload all there is');
   const status = await fleet.command(['status', '--json'], 30_000);
   violations.push(...unbalancedStatus(status));
   const codes = await fleet.stop();
@@ -149,12 +164,14 @@ async function comesRight(
   return violations;
 }
 
-async function isRecorded(place: RoundPlace, path: string): Promise<boolean> {
-  const endMs = Date.now() + FRESH_MS;
-  while (Date.now() < endMs) {
+/** However long the backlog: it comes as long as something does. */
+async function flows(place: RoundPlace, done: (receipts: readonly Receipt[]) => boolean): Promise<boolean> {
+  let count = 0;
+  for (let sinceMs = Date.now(); Date.now() - sinceMs < STANDSTILL_MS; await delay(200)) {
     const receipts = await place.receipts();
-    if (receipts.some((receipt) => receipt.path === path && receipt.status === 'uploaded')) return true;
-    await delay(200);
+    if (done(receipts)) return true;
+    if (receipts.length > count) sinceMs = Date.now();
+    count = receipts.length;
   }
   return false;
 }

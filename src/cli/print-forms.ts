@@ -1,4 +1,5 @@
 import type { Receipt } from '../domain/receipt.ts';
+import { indentedJson } from './json-text.ts';
 
 /** What `upload --print` can print of a file. */
 export const PRINT_FORMS = ['receipt', 'raw', 'url', 'id', 'ref', 'message-file'] as const;
@@ -7,13 +8,14 @@ export type PrintForm = (typeof PRINT_FORMS)[number];
 /**
  * One file's result in the form asked for; null when it has none (a failed file has only a receipt).
  * `raw` is the API's own answer as the original AutoGLM script prints it: two spaces, non-ASCII as it is.
+ * @param answer the API's answer as it came, for `raw`: the receipt's `remote` is bounded and has parsed numbers
  */
-export function printed(receipt: Receipt, form: PrintForm): string | null {
+export function printed(receipt: Receipt, form: PrintForm, answer: string | null = null): string | null {
   if (form === 'receipt') return JSON.stringify(receipt);
   if (receipt.status !== 'uploaded') return null;
   switch (form) {
     case 'raw':
-      return JSON.stringify(receipt.remote, null, 2);
+      return indentedJson(answer ?? JSON.stringify(receipt.remote));
     case 'url':
       return receipt.url;
     case 'id':

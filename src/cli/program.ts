@@ -2,9 +2,13 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { addConfigCommand } from './commands/config.ts';
 import { addDestinationsCommand } from './commands/destinations.ts';
+import { addLookupCommand } from './commands/lookup.ts';
+import { addManifestCommand } from './commands/manifest.ts';
+import { addResendCommand } from './commands/resend.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addSandboxCommand } from './commands/sandbox.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addTraceCommand } from './commands/trace.ts';
 import { addUploadCommand } from './commands/upload.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
@@ -24,6 +28,10 @@ const COMMANDS: readonly AddCommand[] = [
   addRunCommands,
   addUploadCommand,
   addStatusCommand,
+  addLookupCommand,
+  addTraceCommand,
+  addResendCommand,
+  addManifestCommand,
   addDestinationsCommand,
   addConfigCommand,
   addSandboxCommand,

@@ -3,6 +3,7 @@ import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { acknowledgePublic } from '../runtime/acknowledgements.ts';
 import { openChosen } from '../runtime/destination-choice.ts';
 import type { Role } from '../runtime/live-report.ts';
+import { warnOfDeletion } from '../runtime/retention-warning.ts';
 import { type Run, startRun } from '../runtime/run.ts';
 import type { SourcePlan } from '../runtime/source-plan.ts';
 import { ownPathsOf, sourcePlans } from '../runtime/source-plans.ts';
@@ -55,6 +56,7 @@ export async function runSources(
   try {
     const { config } = session;
     const ownPaths = ownPathsOf(session, plans);
+    if (roles.includes('intake')) warnOfDeletion(plans, definitions, screen.log);
     const { processes } = config.worker;
     const seed: WorkerSeed = {
       plans,

@@ -1,7 +1,7 @@
 import type { PathName } from '../domain/path-bytes.ts';
 import { compileGlobs } from '../platform/glob.ts';
 import type { IgnoreReason } from './filter.ts';
-import { lookAt } from './look.ts';
+import { createLooks } from './look.ts';
 import type { SeenFile } from './seen-file.ts';
 import { openSourceFilter, type SourceFilterOptions } from './source-filter.ts';
 
@@ -24,7 +24,8 @@ export async function diskStateOf(
   nowMs: number,
 ): Promise<DiskState> {
   const { root, settle } = options;
-  const [top, look] = await lookAt(root, [{ path: '' }, name]);
+  const looks = createLooks(root, () => false, performance.now);
+  const [top, look] = await looks.at([{ path: '' }, name]);
   // A root that is a symlink to its folder is the user's way of naming it.
   if (top?.kind === 'gone' || look === undefined) return { kind: 'root-gone' };
   if (look.kind === 'gone') return { kind: 'gone' };

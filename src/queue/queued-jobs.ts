@@ -54,7 +54,7 @@ export async function findQueued(
           const jobId = chunk[index];
           if (job === null || jobId === undefined || !bytesOf(job).equals(wanted)) continue;
           const queuedAtMs = Number((fields as (string | null)[])[1]);
-          const dueAtMs = state === 'delayed' ? await dueAt(queue, jobId) : null;
+          const dueAtMs = state === 'delayed' ? await dueAt(connection, queue.toKey('delayed'), jobId) : null;
           found.push({ jobId, state: STATES[state], job, queuedAtMs, dueAtMs });
         }
       }
@@ -77,8 +77,7 @@ function jobIn(fields: unknown): UploadJob | null {
 }
 
 /** BullMQ's score of a delayed job: milliseconds in the upper bits, its order among equals in the lower twelve. */
-async function dueAt(queue: Queue, jobId: string): Promise<number | null> {
-  const connection = await queue.client;
-  const score = await connection.zscore(queue.toKey('delayed'), jobId);
+async function dueAt(connection: Redis, delayedKey: string, jobId: string): Promise<number | null> {
+  const score = await connection.zscore(delayedKey, jobId);
   return score === null ? null : Math.floor(Number(score) / 0x1000);
 }

@@ -1,7 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf } from '../domain/errors.ts';
-import type { Log } from '../domain/log.ts';
+import { type Log, silentLog } from '../domain/log.ts';
 import { replayJournal } from './journal-replay.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import type { VersionMark } from './ledger-codec.ts';
@@ -29,7 +29,9 @@ export async function buildLedger(options: {
   try {
     const journal = await openJournal({ path: options.journal, mark: 0, ledger: path, log });
     try {
-      receipts = await replayJournal({ journal, ledger, log });
+      // The one who asked for it says what it came to.
+      const quiet: Log = { ...silentLog, warn: log.warn.bind(log) };
+      receipts = await replayJournal({ journal, ledger, log: quiet });
       ledger.commit([], journal.size());
     } finally {
       await journal.close();

@@ -39,13 +39,19 @@ export interface DirectResult {
   readonly receipt: Receipt;
   /** The destination is stopped (credentials, clock, account): nobody else need try. */
   readonly stopped: boolean;
+  /** The API's own answer to the last request, as it came; null when there was none. */
+  readonly answer: string | null;
 }
+
+type Ended = Omit<DirectResult, 'answer'>;
 
 /** Uploads files at once, without queue and Redis; retries as the daemon would. */
 export interface DirectUploader {
   upload(file: DirectFile, signal: AbortSignal): Promise<DirectResult>;
   close(): Promise<void>;
 }
+
+type Heard = (body: string) => void;
 
 /** A direct uploader towards one destination. */
 export function directUploader(facts: {
@@ -71,7 +77,7 @@ export function directUploader(facts: {
     now: clock.nowMs,
   });
 
-  async function attempt(file: DirectFile, signal: AbortSignal): Promise<AttemptResult> {
+  async function attempt(file: DirectFile, signal: AbortSignal, heard: Heard): Promise<AttemptResult> {
     const release = await runner.permits.acquire(DIRECT_SOURCE, signal);
     if (release === null) return { kind: 'aborted' };
     const startedAtMs = clock.monotonicMs();
@@ -83,12 +89,25 @@ export function directUploader(facts: {
         size: file.size,
         mtimeNs: file.mtimeNs,
       };
-      const result = await uploadFile(task, destination, send, { clock, signal, log, smallReads });
+      const result = await uploadFile(task, destination, listening(heard), {
+        clock,
+        signal,
+        log,
+        smallReads,
+      });
       runner.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, bytes: file.size });
       return result;
     } finally {
       release();
     }
+  }
+
+  function listening(heard: Heard): HttpSend {
+    return async (request) => {
+      const answer = await send(request);
+      heard(answer.body);
+      return answer;
+    };
   }
 
   /** Until the accepted file can be used; holds no permit. */
@@ -108,7 +127,7 @@ export function directUploader(facts: {
     }
   }
 
-  async function upload(file: DirectFile, signal: AbortSignal): Promise<DirectResult> {
+  async function upload(file: DirectFile, signal: AbortSignal, heard: Heard): Promise<Ended> {
     const { size, mtimeNs } = file;
     const version = {
       source: DIRECT_SOURCE,
@@ -133,7 +152,7 @@ export function directUploader(facts: {
       const stopped = runner.health();
       if (stopped.kind === 'stopped')
         return { receipt: receipt(failedBy(stopped.failure), failedAttempts(job)), stopped: true };
-      const result = await attempt(file, signal);
+      const result = await attempt(file, signal, heard);
       signal.throwIfAborted();
       const step = nextStep(result, job, {
         retry,
@@ -168,7 +187,16 @@ export function directUploader(facts: {
     }
   }
 
-  return { upload, close: () => runner.close() };
+  return {
+    async upload(file, signal) {
+      let answer: string | null = null;
+      const ended = await upload(file, signal, (body) => {
+        answer = body;
+      });
+      return { ...ended, answer };
+    },
+    close: () => runner.close(),
+  };
 }
 
 function outOfPatience({ attemptLog }: UploadJob): boolean {

@@ -25,7 +25,8 @@ test('--help of every command shows a real example', async () => {
     expect
       .soft(examples, `example of \`${path.join(' ')}\``)
       .toContain(`slipway ${path.join(' ')}`.trimEnd());
-    for (const name of commandsIn(stdout)) if (name !== 'help') await visit([...path, name]);
+    const below = commandsIn(stdout).filter((name) => name !== 'help');
+    await Promise.all(below.map((name) => visit([...path, name])));
   };
   await visit([]);
   for (const known of [

@@ -117,6 +117,23 @@ test('--raw is byte for byte what python’s json.dumps(indent=2, ensure_ascii=F
   if (python !== null) expect(stdout).toBe(python);
 });
 
+test.for([
+  { what: 'an answer above 8 KiB', more: `"pad":"${'p'.repeat(9_000)}"` },
+  { what: 'a number that JavaScript cannot hold', more: '"id":1234567890123456789' },
+])('--raw prints $what as it came', async ({ more }) => {
+  const place = await newWorkplace();
+  const answer = `{"code":0,"data":{"oss_info":[{"oss_name":"x","oss_url":"https://x.example/x"}]},${more}}`;
+  const api = await startHttpServer(async ({ response, body }) => {
+    await body();
+    response.end(answer);
+  });
+  const destination = { preset: 'autoglm', url: `${api.origin}/up`, token: { value: 'a-token' } };
+  await place.config({ destinations: { demo: destination } });
+  await place.file('a.txt', 'a');
+  const { stdout } = await place.run(['upload', 'a.txt', '--raw', '--log-level', 'error']);
+  expect(stdout).toContain(more.replace(':', ': '));
+});
+
 test('- is standard input, named by --filename, and leaves no copy behind', async () => {
   const { place, sandbox } = await placeWithSandbox();
   const env = { ...place.env, TMPDIR: place.path('home') };

@@ -38,7 +38,10 @@ const STOPPED = 'stop the process that works on the source first';
 
 /** `slipway manifest export|rebuild|compact|import`. */
 export function addManifestCommand(program: Command, done: (code: ExitCode) => void): void {
-  const manifest = program.command('manifest').description('what is recorded: export it, keep it in shape');
+  const manifest = program
+    .command('manifest')
+    .description('what is recorded: export it, keep it in shape')
+    .addHelpText('after', '\nExample:\n  slipway manifest export --format csv > receipts.csv\n');
   manifest
     .command('export')
     .description('the latest receipt of every file, of any size, beside a running process too')

@@ -108,8 +108,8 @@ function printForm(flags: UploadFlags): PrintForm {
 }
 
 /** Prints one result and says what it means for the exit code. */
-function show({ receipt, stopped }: DirectResult, form: PrintForm): ExitCode {
-  const text = printed(receipt, form);
+function show({ receipt, stopped, answer }: DirectResult, form: PrintForm): ExitCode {
+  const text = printed(receipt, form, answer);
   if (text !== null) process.stdout.write(`${text}\n`);
   if (receipt.status === 'uploaded') return EXIT.ok;
   process.stderr.write(`slipway: ${printable(describe(receipt))}\n`);

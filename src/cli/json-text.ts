@@ -1,0 +1,34 @@
+/** Strings, punctuation, and the rest (numbers, true, false, null) of a JSON text. */
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
+
+const INDENT = '  ';
+
+/**
+ * A JSON text indented by two spaces, as Python's `json.dumps(indent=2, ensure_ascii=False)` writes it: characters as they
+ * are instead of `\uXXXX`. Numbers stay as they came: parsed, large ids would lose their last digits.
+ * @param text valid JSON; anything else comes back as it is
+ */
+export function indentedJson(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch {
+    return text;
+  }
+  let depth = 0;
+  let out = '';
+  let before = '';
+  const newLine = (): string => `\n${INDENT.repeat(depth)}`;
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === '}' || token === ']') {
+      depth -= 1;
+      // An empty group stays on its line.
+      out += before === '{' || before === '[' ? token : newLine() + token;
+    } else {
+      if (before === '{' || before === '[' || before === ',') out += newLine();
+      if (token === '{' || token === '[') depth += 1;
+      out += token === ':' ? ': ' : token.startsWith('"') ? JSON.stringify(JSON.parse(token)) : token;
+    }
+    before = token;
+  }
+  return out;
+}

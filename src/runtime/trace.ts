@@ -1,0 +1,146 @@
+import { reasonOf } from '../domain/errors.ts';
+import { fileVersionId } from '../domain/file-version.ts';
+import type { Log } from '../domain/log.ts';
+import type { Receipt } from '../domain/receipt.ts';
+import { findQueued, type QueuedFile } from '../queue/queued-jobs.ts';
+import { findFiles, type NamedFile } from './named-file.ts';
+import { findRedis } from './redis-access.ts';
+
+/** One thing that happened to a file, or will. */
+export interface TraceEvent {
+  /** ISO time; null where only the order is known. */
+  readonly at: string | null;
+  readonly event: 'queued' | 'attempt' | 'accepted' | 'uploaded' | 'failed' | 'skipped' | 'recorded' | 'due';
+  readonly detail: string;
+  /** File version's id and generation. */
+  readonly version: string;
+}
+
+/** Everything that is known of one file. */
+export interface Trace {
+  readonly v: 1;
+  readonly source: string;
+  readonly path: string;
+  readonly pathBytes?: string;
+  readonly timeline: readonly TraceEvent[];
+  /** Jobs of it in Redis now; null: Redis does not run, or does not answer. */
+  readonly queue: readonly { readonly jobId: string; readonly state: QueuedFile['state'] }[] | null;
+  readonly disk: { readonly state: DiskWord; readonly detail: string };
+}
+
+/** How what lies on disk compares with the latest receipt. */
+export type DiskWord = 'unchanged' | 'changed' | 'new' | 'settling' | 'ignored' | 'gone' | 'unknown';
+
+/**
+ * The timeline of one file from what is recorded, what waits in Redis (which is never started for it) and what lies on
+ * disk.
+ * @returns one per source that knows the path
+ */
+export async function traceFile(
+  options: Omit<Parameters<typeof findFiles>[0], 'history'> & {
+    readonly redis: { readonly url: string | null; readonly prefix: string };
+  },
+): Promise<Trace[]> {
+  const traces: Trace[] = [];
+  for (const file of await findFiles({ ...options, history: true })) {
+    const queued = await queuedOf(file, options);
+    const { source, name, receipts } = file;
+    traces.push({
+      v: 1,
+      source: source.name,
+      ...name,
+      timeline: [
+        ...receipts.flatMap(eventsOfReceipt),
+        ...(queued ?? []).flatMap((job) => eventsOfJob(job, file)),
+      ],
+      queue: queued?.map(({ jobId, state }) => ({ jobId, state })) ?? null,
+      disk: diskOf(file),
+    });
+  }
+  return traces;
+}
+
+async function queuedOf(
+  { source, name }: NamedFile,
+  { dataDir, redis, log }: { dataDir: string; redis: { url: string | null; prefix: string }; log: Log },
+): Promise<QueuedFile[] | null> {
+  try {
+    const connection = await findRedis({ dataDir, url: redis.url, log });
+    if (connection === null) return null;
+    try {
+      return await findQueued({ connection, prefix: redis.prefix, source: source.name }, name);
+    } finally {
+      connection.disconnect();
+    }
+  } catch (error) {
+    log.warn({ reason: reasonOf(error) }, 'the queue could not be read');
+    return null;
+  }
+}
+
+function eventsOfReceipt(receipt: Receipt): TraceEvent[] {
+  const { status, queuedAt, uploadedAt, recordedAt, attempts, error, destination } = receipt;
+  const version = `${receipt.id}-${receipt.gen}`;
+  const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  const outcome =
+    status === 'uploaded'
+      ? `to ${destination}, ${tries}: ${receipt.url ?? receipt.ref ?? receipt.fileId ?? 'accepted'}`
+      : `${error?.code ?? 'no code'}: ${error?.message ?? 'no reason given'} (${tries})`;
+  return [
+    { at: queuedAt, event: 'queued', detail: `for ${destination}, ${receipt.bytes} bytes`, version },
+    { at: uploadedAt ?? error?.at ?? null, event: status, detail: outcome, version },
+    { at: recordedAt, event: 'recorded', detail: status, version },
+  ];
+}
+
+function eventsOfJob(queued: QueuedFile, { source }: NamedFile): TraceEvent[] {
+  const { job, jobId, state, queuedAtMs, dueAtMs } = queued;
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  const { destination } = source.plan;
+  const id = destination === '' ? null : fileVersionId({ ...job, destination });
+  const stale = id !== null && !jobId.startsWith(`${id}-`) ? ', for another destination than now' : '';
+  const events: TraceEvent[] = [
+    {
+      at: iso(queuedAtMs),
+      event: 'queued',
+      detail: `${job.size} bytes, ${state} now${stale}`,
+      version: jobId,
+    },
+  ];
+  for (const { at, code, kind, httpStatus } of job.attemptLog) {
+    const http = httpStatus === null ? '' : `HTTP ${httpStatus} `;
+    events.push({ at, event: 'attempt', detail: `${http}${code} (${kind})`, version: jobId });
+  }
+  if (job.remoteId !== undefined) {
+    const at = job.uploaded?.uploadedAt ?? null;
+    events.push({ at, event: 'accepted', detail: `${job.remoteId}, being processed there`, version: jobId });
+  }
+  if (dueAtMs !== null) events.push({ at: iso(dueAtMs), event: 'due', detail: 'next try', version: jobId });
+  return events;
+}
+
+function diskOf({ disk, latest }: NamedFile): Trace['disk'] {
+  switch (disk.kind) {
+    case 'gone':
+      return { state: 'gone', detail: 'not on disk' };
+    case 'root-gone':
+      return { state: 'unknown', detail: 'the folder of the source is not there' };
+    case 'folder':
+      return { state: 'unknown', detail: 'it is a folder' };
+    case 'unreadable':
+      return { state: 'unknown', detail: `cannot be looked at (${reasonOf(disk.error)})` };
+    case 'ignored':
+      return { state: 'ignored', detail: disk.rule };
+    case 'file': {
+      const { size, mtimeNs } = disk.file;
+      const detail = `${size} bytes, modified ${new Date(disk.file.mtimeMs).toISOString()}`;
+      if (latest !== null && latest.bytes === size && latest.mtimeNs === mtimeNs)
+        return { state: 'unchanged', detail: `${detail}: as recorded` };
+      if (disk.settling)
+        return { state: 'settling', detail: `${detail}: waits until it has not changed for a while` };
+      return latest === null
+        ? { state: 'new', detail: `${detail}: nothing is recorded of it yet` }
+        : { state: 'changed', detail: `${detail}: another version than the recorded one` };
+    }
+  }
+}
