@@ -12,6 +12,9 @@ const ENTRIES_PER_COMMIT = 1_000;
 
 const NUL = 0x00;
 
+/** What a replay needs of a journal. */
+export type ReplayedJournal = Pick<ManifestJournal, 'path' | 'size' | 'lines' | 'cut'>;
+
 /**
  * Brings the ledger up to the journal: what a crash left between the two, or everything when the ledger is new.
  * @param options.intentOf for what a crash left only: a new ledger learns what happened long ago, and acts on none of it
@@ -19,7 +22,7 @@ const NUL = 0x00;
  * @throws SlipwayError `journal_corrupt`, `disk_full`, `ledger_unwritable`
  */
 export async function replayJournal(options: {
-  readonly journal: ManifestJournal;
+  readonly journal: ReplayedJournal;
   readonly ledger: Ledger;
   readonly log: Log;
   readonly intentOf?: IntentOf | undefined;
@@ -67,7 +70,7 @@ function entryOf(line: JournalLine, intentOf: IntentOf | undefined): LedgerEntry
  * NULs past the mark are blocks of the last append that a power cut left unwritten. No append follows one that was
  * not durable, and no job of it was removed: the rest of the file may go. Any other broken line is somebody's edit.
  */
-async function refuseOrCut(journal: ManifestJournal, line: JournalLine): Promise<void> {
+async function refuseOrCut(journal: ReplayedJournal, line: JournalLine): Promise<void> {
   if (!line.bytes.includes(NUL))
     throw new SlipwayError('journal_corrupt', { path: journal.path, offset: line.offset });
   await journal.cut(line.offset);

@@ -2,16 +2,18 @@ import { stat } from 'node:fs/promises';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Receipt } from '../domain/receipt.ts';
+import { finishCompaction } from './compaction-switch.ts';
+import { openDataDir, sourceFolder } from './data-dir.ts';
 import type { IntentOf } from './intent.ts';
-import { readPlace } from './journal-reader.ts';
-import { replayJournal } from './journal-replay.ts';
+import { readLines, readPlace } from './journal-reader.ts';
+import { type ReplayedJournal, replayJournal } from './journal-replay.ts';
 import { latestLines, receiptLines } from './latest-lines.ts';
-import type { Ledger } from './ledger.ts';
+import { type Ledger, openLedger } from './ledger.ts';
 import type { Recorded } from './ledger-codec.ts';
 import { journalPathOf } from './manifest-journal.ts';
 import { decodeReceipt } from './receipt-codec.ts';
-import { ownerOf } from './source-lock.ts';
-import { openSourceStore, readSourceLedger, type StorePlace } from './source-store.ts';
+import { lockSource, ownerOf } from './source-lock.ts';
+import { ledgerPathOf, readSourceLedger, type StorePlace } from './source-store.ts';
 
 /** What is recorded of a source, for reading beside a running owner or without one. */
 export interface RecordReader {
@@ -46,7 +48,7 @@ export async function openRecordReader(
   let ledger = readSourceLedger(dataDir, source);
   if ((ledger?.mark() ?? 0) < size && ownerOf(dataDir, source) === null) {
     await ledger?.close();
-    await bringUp(place, ledger !== null);
+    await bringUp(place, journalView(path, size), ledger !== null);
     ledger = readSourceLedger(dataDir, source);
   }
   if (ledger === null) return null;
@@ -90,21 +92,40 @@ function readerOver(ledger: Ledger, path: string): RecordReader {
   };
 }
 
+/** As a start would, but the journal is only read: its owner may be on another host, in the middle of an append. */
 async function bringUp(
   place: StorePlace & { readonly intentOf?: IntentOf | undefined },
+  journal: ReplayedJournal,
   canDoWithout: boolean,
 ): Promise<void> {
-  const { log, intentOf } = place;
+  const { dataDir, source, log, intentOf } = place;
   try {
-    const { ledger, journal, close } = await openSourceStore(place);
+    await openDataDir(dataDir);
+    const unlock = lockSource(dataDir, source);
     try {
-      await replayJournal({ journal, ledger, log, intentOf });
+      await finishCompaction(sourceFolder(dataDir, source), log);
+      const ledger = openLedger(ledgerPathOf(dataDir, source));
+      try {
+        await replayJournal({ journal, ledger, log, intentOf });
+      } finally {
+        await ledger.close();
+      }
     } finally {
-      await close();
+      unlock();
     }
   } catch (error) {
     // Another user's data folder may be read and not written; an owner may have started just now.
     if (!canDoWithout) throw error;
-    log.debug({ source: place.source, reason: reasonOf(error) }, 'the ledger is read as it is');
+    log.debug({ source, reason: reasonOf(error) }, 'the ledger is read as it is');
   }
+}
+
+function journalView(path: string, size: number): ReplayedJournal {
+  return {
+    path,
+    size: () => size,
+    lines: (from) => readLines(path, { from, to: size }),
+    // What a power cut left is for the owner to remove.
+    cut: async () => undefined,
+  };
 }

@@ -12,7 +12,8 @@ import { startAfterActions } from '../record/after-actions.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
 import { type RecorderOptions, startRecorder } from '../record/recorder.ts';
-import { openSourceStore } from '../record/source-store.ts';
+import { lockSource } from '../record/source-lock.ts';
+import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
 import type { SourceReport } from './live-report.ts';
 import { createPendingJobs } from './pending-jobs.ts';
@@ -87,9 +88,11 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
 
   /** The story of an owner: own it, open what is kept, record what has finished, then look for files. */
   async function start(): Promise<OwnerLine> {
+    // First: an owner of this host that was only stopped for a while must not lose its lease to us.
+    releases.push(lockSource(dataDir, source));
     const lease = await takeOwnership({ connection, prefix, source, owner: facts.owner, onLost, log });
     releases.push(() => lease.release());
-    const store = await openSourceStore({ dataDir, source, manifest: plan.manifest, log });
+    const store = await openLockedStore({ dataDir, source, manifest: plan.manifest, log });
     releases.push(() => store.close());
     const queue = openUploadQueue({ connection, prefix, source, destination: plan.destination, log, now });
     releases.push(() => queue.close());

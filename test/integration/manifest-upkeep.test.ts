@@ -1,12 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import {
-  appendFileSync,
-  existsSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Outcome } from '../../src/domain/receipt.ts';
@@ -19,13 +12,7 @@ import { rebuildSource } from '../../src/record/rebuild-ledger.ts';
 import { openRecordReader } from '../../src/record/record-reader.ts';
 import { ownerOf } from '../../src/record/source-lock.ts';
 import { grantWishes, leaveWish } from '../../src/record/wishes.ts';
-import {
-  journalLines,
-  lineOf,
-  rememberingLog,
-  storeIn,
-  testFolder,
-} from '../support/record-rig.ts';
+import { journalLines, lineOf, rememberingLog, storeIn, testFolder } from '../support/record-rig.ts';
 import { jobFor } from '../support/upload-job.ts';
 
 const COMPACT = join(import.meta.dirname, '../support/compact-process.ts');
@@ -295,6 +282,19 @@ test('a reader brings a ledger up that a crash left behind, and reads beside an 
   const generations = [];
   for await (const receipts of beside?.all(jobFor('p4').id) ?? []) generations.push(...receipts);
   expect(generations.map(({ gen }) => gen)).toEqual([0, 1, 2]);
+});
+
+test('a reader never writes the journal, whose owner may be on another host in the middle of an append', async () => {
+  const folder = testFolder();
+  await filled(folder);
+  appendFileSync(journalIn(folder), '{"v":1,"id":"f01');
+  const before = statSync(journalIn(folder));
+  rmSync(join(folder, 'data'), { recursive: true });
+  const reader = await openRecordReader(placeIn(folder));
+  expect(await reader?.findPath({ path: 'b' })).toMatchObject({ path: 'b' });
+  await reader?.close();
+  const { size, mtimeMs } = statSync(journalIn(folder));
+  expect([size, mtimeMs]).toEqual([before.size, before.mtimeMs]);
 });
 
 test('what is recorded while the latest receipts are read neither hides nor doubles a path', async () => {
