@@ -1,6 +1,7 @@
 /**
  * Usage: npm run bench -- throughput [--files N] [--rounds N] [--concurrency N] [--bytes N] [--script-files N]
- *        npm run bench -- memory [--bytes N]
+ *        npm run bench -- memory [--bytes N] [--rounds N]
+ * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
  * Both measure the built command (`npm run build` first); --command FILE measures another one.
  */
 import { existsSync } from 'node:fs';

@@ -7,12 +7,13 @@ const INDENT = '  ';
  * A JSON text indented by two spaces, as Python's `json.dumps(indent=2, ensure_ascii=False)` writes it: characters as they
  * are instead of `\uXXXX`. Numbers stay as they came: parsed, large ids would lose their last digits.
  * @param text valid JSON; anything else comes back as it is
+ * @param clean what every string, or the whole text where it is no JSON, passes through
  */
-export function indentedJson(text: string): string {
+export function indentedJson(text: string, clean: (text: string) => string = (same) => same): string {
   try {
     JSON.parse(text);
   } catch {
-    return text;
+    return clean(text);
   }
   let depth = 0;
   let out = '';
@@ -26,7 +27,7 @@ export function indentedJson(text: string): string {
     } else {
       if (before === '{' || before === '[' || before === ',') out += newLine();
       if (token === '{' || token === '[') depth += 1;
-      out += token === ':' ? ': ' : token.startsWith('"') ? JSON.stringify(JSON.parse(token)) : token;
+      out += token === ':' ? ': ' : token.startsWith('"') ? JSON.stringify(clean(JSON.parse(token))) : token;
     }
     before = token;
   }

@@ -1,4 +1,5 @@
 import type { Receipt } from '../domain/receipt.ts';
+import type { DirectAnswer } from '../runtime/direct-upload.ts';
 import { indentedJson } from './json-text.ts';
 
 /** What `upload --print` can print of a file. */
@@ -10,12 +11,18 @@ export type PrintForm = (typeof PRINT_FORMS)[number];
  * `raw` is the API's own answer as the original AutoGLM script prints it: two spaces, non-ASCII as it is.
  * @param answer the API's answer as it came, for `raw`: the receipt's `remote` is bounded and has parsed numbers
  */
-export function printed(receipt: Receipt, form: PrintForm, answer: string | null = null): string | null {
+export function printed(
+  receipt: Receipt,
+  form: PrintForm,
+  answer: DirectAnswer | null = null,
+): string | null {
   if (form === 'receipt') return JSON.stringify(receipt);
   if (receipt.status !== 'uploaded') return null;
   switch (form) {
     case 'raw':
-      return indentedJson(answer ?? JSON.stringify(receipt.remote));
+      return answer === null
+        ? indentedJson(JSON.stringify(receipt.remote))
+        : indentedJson(answer.body, answer.clean);
     case 'url':
       return receipt.url;
     case 'id':

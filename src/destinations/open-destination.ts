@@ -8,7 +8,7 @@ import type { Answer, AuthorizedRequest, Destination, Verdict } from './destinat
 import { fieldsFor } from './field-templates.ts';
 import { openParts, type RequestCredentials } from './open-parts.ts';
 import { openReadiness, type ReadinessPort } from './readiness-port.ts';
-import { orderedSecrets, type Secrets } from './redact-secrets.ts';
+import { orderedSecrets, redactText, type Secrets } from './redact-secrets.ts';
 import { createRefusalCount } from './refusal-count.ts';
 import { HEADER_VALUE } from './schema.ts';
 import { signatureHeaders } from './signer.ts';
@@ -34,6 +34,8 @@ export interface OpenDestination extends Destination {
   readonly readiness: ReadinessPort | null;
   /** Why the token cannot be read at present, for `status`; null when it can. */
   tokenProblem(): string | null;
+  /** A text that the far side sent, without the credentials it was sent with these headers (G5). */
+  withoutSecrets(text: string, headers: Readonly<Record<string, string>>): string;
 }
 
 /** Brings a definition to life: token, signature, verdict and what refusals lead to. Nothing is sent or read yet. */
@@ -117,7 +119,7 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
   }
 
   function judgeAs(as: DestinationDefinition, answer: Answer, request?: AuthorizedRequest): Verdict {
-    const sent = request === undefined ? [] : sentSecrets(request);
+    const sent = request === undefined ? [] : sentSecrets(request.headers);
     return judgeAnswer(as, answer, { nowMs: now(), secrets: secretsWith(sent) });
   }
 
@@ -147,6 +149,7 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
       refused: (generation) => token?.refused(generation),
     }),
     tokenProblem: () => token?.problem() ?? null,
+    withoutSecrets: (text, headers) => redactText(text, secretsWith(sentSecrets(headers))),
 
     async authorize(signal, file) {
       return {
@@ -177,10 +180,10 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
     },
   };
 
-  function sentSecrets(request: AuthorizedRequest): readonly string[] {
-    const carried = request.headers[auth.header];
+  function sentSecrets(headers: AuthorizedRequest['headers']): readonly string[] {
+    const carried = headers[auth.header];
     const bare = carried === undefined ? [] : [carried, withoutScheme(carried, auth.scheme)];
-    return [...bare, ...secretsIn(request.headers)];
+    return [...bare, ...secretsIn(headers)];
   }
 }
 

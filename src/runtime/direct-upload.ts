@@ -39,8 +39,15 @@ export interface DirectResult {
   readonly receipt: Receipt;
   /** The destination is stopped (credentials, clock, account): nobody else need try. */
   readonly stopped: boolean;
-  /** The API's own answer to the last request, as it came; null when there was none. */
-  readonly answer: string | null;
+  /** The API's own answer to the last request; null when there was none. */
+  readonly answer: DirectAnswer | null;
+}
+
+export interface DirectAnswer {
+  /** As it came: what is shown of it has to be cleaned. */
+  readonly body: string;
+  /** Takes our credentials out of a text, should the far side have sent them back (G5). */
+  clean(text: string): string;
 }
 
 type Ended = Omit<DirectResult, 'answer'>;
@@ -51,7 +58,7 @@ export interface DirectUploader {
   close(): Promise<void>;
 }
 
-type Heard = (body: string) => void;
+type Heard = (answer: DirectAnswer) => void;
 
 /** A direct uploader towards one destination. */
 export function directUploader(facts: {
@@ -105,7 +112,8 @@ export function directUploader(facts: {
   function listening(heard: Heard): HttpSend {
     return async (request) => {
       const answer = await send(request);
-      heard(answer.body);
+      const { headers } = request;
+      heard({ body: answer.body, clean: (text) => destination.withoutSecrets(text, headers) });
       return answer;
     };
   }
@@ -189,9 +197,9 @@ export function directUploader(facts: {
 
   return {
     async upload(file, signal) {
-      let answer: string | null = null;
-      const ended = await upload(file, signal, (body) => {
-        answer = body;
+      let answer: DirectAnswer | null = null;
+      const ended = await upload(file, signal, (heard) => {
+        answer = heard;
       });
       return { ...ended, answer };
     },

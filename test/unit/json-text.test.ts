@@ -37,3 +37,11 @@ test('white space between tokens does not matter, inside strings it does', () =>
 test('what is no JSON comes back as it is', () => {
   expect(indentedJson('<html>{"a":1}</html>')).toBe('<html>{"a":1}</html>');
 });
+
+test('what is cleaned is the meaning of a string, however it was escaped', () => {
+  const clean = (text: string): string => text.replaceAll('secret', '[gone]');
+  expect(indentedJson('{"s\\u0065cret":["a secret"]}', clean)).toBe(
+    '{\n  "[gone]": [\n    "a [gone]"\n  ]\n}',
+  );
+  expect(indentedJson('no JSON with a secret', clean)).toBe('no JSON with a [gone]');
+});
