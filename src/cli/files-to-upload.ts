@@ -15,9 +15,17 @@ export interface FilesToUpload {
 /**
  * Looks at every file that was named; `-` is the content of standard input.
  * @param stdinName what standard input is called at the destination
+ * @param signal ends the reading of standard input; its reason is thrown
  * @throws SlipwayError `usage` naming every file that cannot be uploaded
  */
-export async function filesToUpload(names: readonly string[], stdinName: string): Promise<FilesToUpload> {
+export async function filesToUpload(
+  names: readonly string[],
+  stdinName: string,
+  signal: AbortSignal,
+): Promise<FilesToUpload> {
+  if (names.indexOf('-') !== names.lastIndexOf('-')) {
+    throw new SlipwayError('usage', { problem: 'standard input can be read once only: give - once' });
+  }
   const folder = names.includes('-') ? await mkdtemp(join(tmpdir(), 'slipway-stdin-')) : null;
   const cleanUp = async (): Promise<void> => {
     if (folder !== null) await rm(folder, { recursive: true, force: true });
@@ -26,7 +34,7 @@ export async function filesToUpload(names: readonly string[], stdinName: string)
     const files: DirectFile[] = [];
     const problems: string[] = [];
     for (const name of names) {
-      const path = name === '-' ? await keptStdin(join(folder ?? '', basename(stdinName))) : resolve(name);
+      const path = name === '-' ? await keptStdin(join(folder ?? '', basename(stdinName)), signal) : resolve(name);
       const file = await look(path, name === '-' ? basename(stdinName) : name);
       if (typeof file === 'string') problems.push(`${name}: ${file}`);
       else files.push(file);
@@ -39,8 +47,8 @@ export async function filesToUpload(names: readonly string[], stdinName: string)
   }
 }
 
-async function keptStdin(path: string): Promise<string> {
-  await pipeline(process.stdin, createWriteStream(path, { mode: 0o600 }));
+async function keptStdin(path: string, signal: AbortSignal): Promise<string> {
+  await pipeline(process.stdin, createWriteStream(path, { mode: 0o600 }), { signal });
   return path;
 }
 

@@ -1,5 +1,6 @@
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { surviveGoneReaders } from './output.ts';
 import { buildProgram, UsageProblem } from './program.ts';
 import { printable } from './terminal.ts';
 
@@ -26,10 +27,5 @@ async function main(): Promise<void> {
   }
 }
 
-// A reader that goes away (`slipway … | head`) is not an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok);
-  throw error;
-});
-
+surviveGoneReaders();
 await main();

@@ -10,7 +10,7 @@ import { ownPathsOf, sourcePlans } from '../runtime/source-plans.ts';
 import { startWorkerPool } from '../runtime/worker-pool.ts';
 import type { WorkerSeed } from '../runtime/worker-seed.ts';
 import { confirmPublic } from './confirm-public.ts';
-import { EXIT, type ExitCode } from './exit-codes.ts';
+import { EXIT, type ExitCode, exitCodeOf, worstExit } from './exit-codes.ts';
 import { onceExit, onceSummary, onceTrouble } from './once-outcome.ts';
 import { logScreen, type RunScreen, terminalScreen } from './run-screen.ts';
 import { httpOptions, openSession, type SharedFlags, sessionHttp } from './session.ts';
@@ -140,20 +140,33 @@ async function follow(
   screen.follow(running.report);
   const over = new AbortController();
   try {
-    if (flags.once !== true) return await ladder.ended;
+    if (flags.once !== true) return await untilEnded(running, ladder, drainMs);
     const once = running.once(flags.giveUp ?? GIVE_UP_MS, over.signal);
     const ended = await Promise.race([ladder.ended, once]);
-    if (typeof ended === 'number') return ended;
+    if (typeof ended === 'number') return ended === EXIT.ok ? failureExit(running) : ended;
     const code = onceExit(ended, running);
     screen.say(code === EXIT.ok ? onceSummary(running.recorded()) : onceTrouble(await running.report()));
     await running.stop(drainMs);
-    return code;
+    return worstExit([code, failureExit(running)]);
   } catch (error) {
     await running.stop(drainMs);
     throw error;
   } finally {
     over.abort();
   }
+}
+
+/** Until a signal has ended it, or no source can go on. */
+async function untilEnded(running: Run, ladder: SignalLadder, drainMs: number): Promise<ExitCode> {
+  const code = await Promise.race([ladder.ended, running.dead]);
+  if (code === undefined) await running.stop(drainMs);
+  return code === undefined || code === EXIT.ok ? failureExit(running) : code;
+}
+
+/** A clean end is none while results could not be recorded. */
+function failureExit(running: Run): ExitCode {
+  const failure = running.failure();
+  return failure === null ? EXIT.ok : exitCodeOf(failure);
 }
 
 /** `--concurrency N`: at most N uploads at once, however the destination is configured. */

@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import { presetNames } from '../destinations/presets.ts';
 import { destinationProblems } from '../destinations/resolve-destination.ts';
 import { type DestinationConfig, destinationConfigSchema } from '../destinations/schema.ts';
+import { bareDurations } from './bare-durations.ts';
 import type { Mistake } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { defaultManifest } from './place.ts';
@@ -11,6 +12,7 @@ export function crossChecks(tree: unknown, placed: (path: string) => string): re
   const destinations = entriesOf(tree, 'destinations');
   const sources = entriesOf(tree, 'sources');
   return [
+    ...bareDurations(tree),
     ...destinations.flatMap(([name, value]) => destinationMistakes(name, value)),
     ...sources.flatMap(([name, value]) =>
       unknownDestination(

@@ -61,6 +61,7 @@ export function publishedJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(configSchema, {
     io: 'input',
     override: ({ jsonSchema: node }) => {
+      if (node.const !== undefined) return;
       if (node.type === 'number' || node.type === 'integer' || node.type === 'boolean') {
         const type = node.type;
         // `pattern` speaks of texts only, the bounds of numbers only: one node can say both.

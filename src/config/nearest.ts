@@ -1,8 +1,9 @@
 /** The word that was probably meant: the closest one, if it is close at all; null otherwise. */
 export function nearest(word: string, known: readonly string[]): string | null {
   let best: string | null = null;
-  // A third of the letters wrong is still a slip; more is another word.
-  let leastEdits = Math.max(2, Math.floor(word.length / 3)) + 1;
+  // One slip in a short word, two from six letters on, a third of the letters in a long one; more is another word.
+  const mostEdits = word.length < 6 ? 1 : Math.max(2, Math.floor(word.length / 3));
+  let leastEdits = mostEdits + 1;
   for (const candidate of known) {
     const edits = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (edits < leastEdits && edits < candidate.length) {

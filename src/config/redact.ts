@@ -1,5 +1,6 @@
 import { bytesText, durationText } from '../platform/units.ts';
 import type { YamlPath } from '../platform/yaml-document.ts';
+import { isDuration } from './bare-durations.ts';
 import type { Environment } from './env.ts';
 import { nodesAt } from './json-schema.ts';
 import type { ResolvedConfig } from './resolved-config.ts';
@@ -42,6 +43,8 @@ function hiddenForm(value: unknown, path: YamlPath, env: Environment): unknown {
   if (depth === 4 && (key === 'headers' || key === 'query')) return SET;
   if (depth === 4 && key === 'signer' && inner === 'key') return SET;
   if (depth === 4 && (key === 'fields' || key === 'params') && SECRET_NAME.test(String(inner))) return SET;
+  if (depth === 4 && key === 'params' && typeof value === 'string' && value.includes('://'))
+    return publicUrl(value);
   if (key !== 'token' || depth !== 4) return undefined;
   if (inner === 'value') return SET;
   if (inner === 'url') return publicUrl(String(value));
@@ -76,7 +79,7 @@ function commandName(command: unknown): string {
 /** A number that was written as a duration or a size is shown as one. */
 function quantityText(value: number, path: YamlPath): number | string {
   const patterns = nodesAt(path).map((node) => node.pattern ?? '');
-  if (patterns.some((pattern) => pattern.includes('(ms|s|m|h|d)'))) return durationText(value);
+  if (isDuration(path)) return durationText(value);
   if (patterns.some((pattern) => pattern.includes('i?B'))) return bytesText(value);
   return value;
 }

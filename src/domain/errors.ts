@@ -33,7 +33,17 @@ export const ERRORS = {
     message:
       'no config file at {file}: create it (see config/example.yaml), name one with --config, or give a PATH to watch',
   },
-  config_unreadable: { kind: 'config', retryable: false, message: 'cannot read {file}: {reason}' },
+  config_unreadable: {
+    kind: 'config',
+    retryable: false,
+    message: 'cannot read {file} ({reason}): correct the path, or its permissions',
+  },
+  proxy_invalid: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'the environment variable {variable} is not the URL of an http or https proxy: set it to http://HOST:PORT, or unset it',
+  },
   source_missing: {
     kind: 'config',
     retryable: false,
@@ -55,6 +65,18 @@ export const ERRORS = {
     retryable: false,
     message:
       'source {source} is already being worked by process {pid} on {host}: stop that one first, or use another dataDir',
+  },
+  source_lost: {
+    kind: 'local',
+    retryable: true,
+    message:
+      'another process has taken over source {source}; this one no longer works on it: see which one runs with slipway status',
+  },
+  queue_foreign: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'the queue of source {source} in Redis holds {jobs} jobs of another installation: give this one a redis.prefix of its own, or use the dataDir those jobs belong to',
   },
   // this machine
   redis_binary_missing: {
@@ -116,6 +138,12 @@ export const ERRORS = {
     kind: 'local',
     retryable: true,
     message: 'cannot write the manifest journal {path}: {reason}',
+  },
+  journal_forbidden: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'cannot write the manifest journal {path} ({reason}): set `manifest` of its source (sources.NAME.manifest) to a writable place, or correct the permissions',
   },
   ledger_unreadable: {
     kind: 'local',
@@ -205,7 +233,12 @@ export const ERRORS = {
     message:
       'what {where} gives is not a token (it holds spaces, or characters that no HTTP header may carry): log in at the token service, or correct the token',
   },
-  token_missing: { kind: 'misconfigured', retryable: false, message: 'no token: {where} is not set' },
+  token_missing: {
+    kind: 'misconfigured',
+    retryable: false,
+    message:
+      'no token: {where} is not set: set it, or configure the token of the destination (destinations.NAME.token)',
+  },
   token_refused: {
     kind: 'misconfigured',
     retryable: false,

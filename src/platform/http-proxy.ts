@@ -1,3 +1,5 @@
+import { SlipwayError } from '../domain/errors.ts';
+
 /** Proxies for http and https targets, and who is reached without one (hosts, comma-separated). null: none. */
 export interface ProxySettings {
   readonly http: string | null;
@@ -5,10 +7,24 @@ export interface ProxySettings {
   readonly no: string | null;
 }
 
-/** The environment's proxies; the lower-case spelling wins, as with curl. An empty value means none. */
+/**
+ * The environment's proxies; the lower-case spelling wins, as with curl. An empty value means none, one without a
+ * scheme is an HTTP proxy.
+ * @throws SlipwayError `proxy_invalid`
+ */
 export function proxiesOf(env: Readonly<Record<string, string | undefined>>): ProxySettings {
-  const read = (name: string): string | null => env[name] || env[name.toUpperCase()] || null;
-  return { http: read('http_proxy'), https: read('https_proxy'), no: read('no_proxy') };
+  const name = (lower: string): string => (env[lower] ? lower : lower.toUpperCase());
+  const proxy = (lower: string): string | null => proxyUrl(name(lower), env[name(lower)] || null);
+  return { http: proxy('http_proxy'), https: proxy('https_proxy'), no: env[name('no_proxy')] || null };
+}
+
+/** The value may hold a password, so the message names the variable only. */
+function proxyUrl(variable: string, text: string | null): string | null {
+  if (text === null) return null;
+  const url = URL.parse(text.includes('://') ? text : `http://${text}`);
+  if (url === null || url.hostname === '' || !/^https?:$/.test(url.protocol))
+    throw new SlipwayError('proxy_invalid', { variable });
+  return url.href;
 }
 
 export function hasProxy({ http, https }: ProxySettings): boolean {

@@ -43,7 +43,10 @@ export function byteSize(defaultText?: string) {
 }
 
 function durationType({ minMs = 0, maxMs = MAX_TIMER_MS }: DurationBounds) {
-  return quantityText(DURATION_PATTERN, DURATION_FORM).transform((value, context) => {
+  // Inside, definitions are put together from durations that are milliseconds already; in the file a bare number other
+  // than 0 is refused by config, and editors are told so here.
+  const number = z.number({ error: DURATION_FORM }).meta({ const: 0 });
+  return quantityText(DURATION_PATTERN, DURATION_FORM, number).transform((value, context) => {
     const ms = parseDurationMs(value);
     if (ms !== null && ms >= minMs && ms <= maxMs) return ms;
     context.addIssue(ms === null ? DURATION_FORM : rangeProblem(ms, minMs, maxMs));
@@ -52,7 +55,7 @@ function durationType({ minMs = 0, maxMs = MAX_TIMER_MS }: DurationBounds) {
 }
 
 function byteSizeType() {
-  return quantityText(BYTES_PATTERN, BYTES_FORM).transform((value, context) => {
+  return quantityText(BYTES_PATTERN, BYTES_FORM, z.number({ error: BYTES_FORM })).transform((value, context) => {
     const bytes = parseBytes(value);
     if (bytes !== null) return bytes;
     context.addIssue(BYTES_FORM);
@@ -61,9 +64,9 @@ function byteSizeType() {
 }
 
 /** Text or number; the text's form is checked by the transform, and shown to editors as a pattern. */
-function quantityText(pattern: string, form: string) {
+function quantityText(pattern: string, form: string, number: z.ZodNumber) {
   const text = z.string({ error: form }).meta({ pattern: `${pattern}|${PLACEHOLDER}` });
-  return z.union([text, z.number({ error: form })], { error: form });
+  return z.union([text, number], { error: form });
 }
 
 function rangeProblem(ms: number, minMs: number, maxMs: number): string {

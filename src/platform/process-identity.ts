@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 
 /** A pid alone is reused by the system; with its start time it names one process for ever. */
 export interface ProcessIdentity {
@@ -9,6 +10,18 @@ export interface ProcessIdentity {
 }
 
 const UNKNOWN_START = '0';
+
+/**
+ * Where pids mean what they mean here: the host's name, on Linux with its pid namespace, since two containers may share
+ * the name and see one another's processes as dead.
+ */
+export function hostIdentity(): string {
+  try {
+    return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return hostname();
+  }
+}
 
 /** This process. */
 export function ownIdentity(): ProcessIdentity {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
@@ -33,6 +34,19 @@ async function layoutOf(dataDir: string): Promise<number | null> {
   const layout = Number(text.trim());
   if (Number.isSafeInteger(layout) && layout > 0) return layout;
   throw new SlipwayError('data_dir', { path: dataDir, reason: 'its file `version` holds no layout number' });
+}
+
+/**
+ * Names this data folder among all that may share a Redis: random, made once.
+ * @throws SlipwayError `data_dir`
+ */
+export async function installationId(dataDir: string): Promise<string> {
+  const file = join(dataDir, 'installation');
+  const known = await readFile(file, 'utf8').catch(() => '');
+  if (/^[0-9a-f]{32}\n$/.test(known)) return known.trim();
+  const made = randomBytes(16).toString('hex');
+  await writeAtomic(file, `${made}\n`, { mode: 0o600 });
+  return made;
 }
 
 /** The folder of one source. Throws SlipwayError `data_dir` for a name that is no folder name. */

@@ -42,6 +42,7 @@ export interface JournalOptions {
   readonly openFile?: (path: string) => Promise<JournalFile>;
 }
 
+const FORBIDDEN: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS']);
 const NEWLINE = 0x0a;
 const TAIL_BYTES = 64 * 1024;
 
@@ -53,16 +54,19 @@ export function journalPathOf(manifest: string): string {
 /**
  * Opens or creates (0600) the journal. Bytes after the last newline are an append that a crash cut short: never
  * acknowledged, their jobs still wait, so they are cut off.
- * @throws SlipwayError `journal_short`, `journal_changed`, `journal_unwritable`
+ * @throws SlipwayError `journal_short`, `journal_changed`, `journal_unwritable`, `journal_forbidden`
  */
 export async function openJournal(options: JournalOptions): Promise<ManifestJournal> {
   const { path, mark, ledger, log, openFile = openOrCreate } = options;
   // Looked at before it is created: a journal that is gone must not come back empty.
-  const found = await stat(path).catch(() => null);
+  const found = await stat(path).catch((error: unknown) => {
+    if (FORBIDDEN.has(reasonOf(error))) throw openError(path, error);
+    return null;
+  });
   if ((found?.size ?? 0) < mark)
     throw new SlipwayError('journal_short', { path, size: found?.size ?? 0, mark, ledger });
   const file = await openFile(path).catch((error: unknown) => {
-    throw new SlipwayError('journal_unwritable', { path, reason: reasonOf(error) }, { cause: error });
+    throw openError(path, error);
   });
   try {
     if (found === null) await syncedFolder(dirname(path));
@@ -174,6 +178,13 @@ function writeError(path: string, error: unknown): SlipwayError {
   const reason = reasonOf(error);
   const full = reason === 'ENOSPC' || reason === 'EDQUOT';
   return new SlipwayError(full ? 'disk_full' : 'journal_unwritable', { path, reason }, { cause: error });
+}
+
+/** What is forbidden when it is opened stays so until somebody changes it: trying again is no use. */
+function openError(path: string, error: unknown): SlipwayError {
+  const reason = reasonOf(error);
+  const code = FORBIDDEN.has(reason) ? 'journal_forbidden' : 'journal_unwritable';
+  return new SlipwayError(code, { path, reason }, { cause: error });
 }
 
 async function openOrCreate(path: string): Promise<FileHandle> {

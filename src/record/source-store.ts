@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { compactedJournal, finishCompaction } from './compaction-switch.ts';
 import { openDataDir, sourceFolder } from './data-dir.ts';
@@ -25,7 +26,7 @@ export interface StorePlace {
 
 /**
  * Opens what is kept of a source, creating it (0700) where it is new, for the one process that may write it.
- * @throws SlipwayError `source_owned`, `data_dir`, `data_dir_newer`, `ledger_unreadable`, `journal_short`, `journal_changed`
+ * @throws SlipwayError `source_owned`, `data_dir`, `data_dir_newer`, `ledger_unreadable`, `journal_short`, `journal_changed`, `journal_forbidden`
  */
 export async function openSourceStore(options: StorePlace): Promise<SourceStore> {
   const { dataDir, source } = options;
@@ -51,7 +52,9 @@ export async function openLockedStore(options: StorePlace): Promise<SourceStore>
   const { dataDir, source, manifest, log } = options;
   await finishCompaction(sourceFolder(dataDir, source), log);
   // What a compaction left that never came to be meant.
-  await rm(compactedJournal(journalPathOf(manifest)), { force: true });
+  await rm(compactedJournal(journalPathOf(manifest)), { force: true }).catch((error: unknown) =>
+    log.debug({ reason: reasonOf(error) }, 'what a compaction left stays for now'),
+  );
   const path = ledgerPathOf(dataDir, source);
   const ledger = openLedger(path);
   try {

@@ -4,6 +4,7 @@ import type { Log } from '../domain/log.ts';
 import { type AdaptiveLimit, createAdaptiveLimit } from '../pacing/adaptive-limit.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { capacitySignal } from './capacity-signal.ts';
+import { createMovingUploads, type MovingUpload } from './moving-uploads.ts';
 import { createPermits, type Permits } from './permits.ts';
 import { createRefusalHold, type RefusalHold } from './refusal-hold.ts';
 
@@ -51,7 +52,9 @@ export interface DestinationRunner {
   /** Why files are failing for now, in one line; null since the last success. */
   trouble(): string | null;
   /** Told when an attempt begins and how it ended; the limit learns from it. */
-  started(): void;
+  started(): MovingUpload;
+  /** When the oldest upload began whose bytes move; null: none does. */
+  movingSinceMs(): number | null;
   finished(result: AttemptResult, facts: { readonly rttMs: number; readonly bytes: number }): void;
   /** Told of every look at an accepted file: why it told nothing, null when it did. Says nothing about capacity. */
   looked(failure: UploadFailure | null): void;
@@ -82,6 +85,7 @@ export function runDestination(options: {
   let probeDelayMs = probe.firstMs;
   let probeTimer: NodeJS.Timeout | null = null;
 
+  const moving = createMovingUploads(now);
   const permits = createPermits(limit);
   const refusals = createRefusalHold(() => Math.max(0, options.inHand() - refusals.held()));
 
@@ -131,7 +135,11 @@ export function runDestination(options: {
         : Math.max(lastSuccessAtMs, lastLookAtMs),
     limit,
     trouble: () => uploadTrouble ?? lookTrouble,
-    started: () => adaptive.started(now(), permits.inFlight()),
+    started() {
+      adaptive.started(now(), permits.inFlight());
+      return moving.started();
+    },
+    movingSinceMs: moving.movingSinceMs,
     finished(result, { rttMs, bytes }) {
       adaptive.finished({ nowMs: now(), rttMs, bytes, outcome: capacitySignal(result) });
       if (result.kind === 'uploaded') succeeded();

@@ -88,7 +88,7 @@ export function directUploader(facts: {
     const release = await runner.permits.acquire(DIRECT_SOURCE, signal);
     if (release === null) return { kind: 'aborted' };
     const startedAtMs = clock.monotonicMs();
-    runner.started();
+    const underWay = runner.started();
     try {
       const task = {
         root: file.folder,
@@ -105,6 +105,7 @@ export function directUploader(facts: {
       runner.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, bytes: file.size });
       return result;
     } finally {
+      underWay.ended();
       release();
     }
   }

@@ -9,7 +9,12 @@ export interface OnceView {
   health(): DestinationHealth['kind'];
   trouble(): string | null;
   lastProgressAtMs(): number | null;
+  /** When the oldest upload began whose bytes move; null: none does. */
+  movingSinceMs(): number | null;
 }
+
+/** Short tries that fail move bytes too; they are over before this share of the time has passed. */
+const LONG_SHARE = 0.25;
 
 const LOOK_EVERY_MS = 200;
 
@@ -26,11 +31,16 @@ export async function onceEnd(
   const ended = new AbortController();
   const both = AbortSignal.any([signal, ended.signal]);
   const startedAtMs = Date.now();
+  /** A file that has been on its way for a good part of that time, and moves. */
+  const longUnderWay = (): boolean => {
+    const sinceMs = destination.movingSinceMs();
+    return sinceMs !== null && Date.now() - sinceMs > giveUpMs * LONG_SHARE;
+  };
   const halted = new Promise<OnceEnd>((resolve) => {
     const look = (): void => {
       const quietMs = Date.now() - Math.max(startedAtMs, destination.lastProgressAtMs() ?? 0);
       if (destination.health() === 'stopped') resolve('stopped');
-      else if (destination.trouble() !== null && quietMs > giveUpMs) resolve('gave-up');
+      else if (destination.trouble() !== null && quietMs > giveUpMs && !longUnderWay()) resolve('gave-up');
     };
     const timer = setInterval(look, Math.min(LOOK_EVERY_MS, giveUpMs));
     both.addEventListener('abort', () => clearInterval(timer), { once: true });

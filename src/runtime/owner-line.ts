@@ -1,4 +1,4 @@
-import { reasonOf } from '../domain/errors.ts';
+import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import { startIntake } from '../intake/watcher.ts';
@@ -6,9 +6,11 @@ import { createMutex } from '../platform/mutex.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import { within } from '../platform/within.ts';
 import { takeOwnership } from '../queue/owner-lease.ts';
+import { claimQueue } from '../queue/queue-claim.ts';
 import { hearFinished, setHold } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
+import { installationId } from '../record/data-dir.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
 import { type RecorderOptions, startRecorder } from '../record/recorder.ts';
@@ -16,12 +18,11 @@ import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
 import type { SourceReport } from './live-report.ts';
+import { watchForLostJobs } from './lost-jobs.ts';
 import { createPendingJobs } from './pending-jobs.ts';
 import type { RedisAccess } from './redis-access.ts';
 import type { SourcePlan } from './source-plan.ts';
 
-/** How often what Redis holds is compared with what we believe it holds: a flush makes no noise. */
-const RESYNC_MS = 5_000;
 /** Well within the life of a hold. */
 const HOLD_EVERY_MS = 5_000;
 
@@ -54,6 +55,10 @@ export interface OwnerLine {
   report(): Promise<SourceReport>;
   /** Resolves when everything that lies in the folder is recorded. Rejects when it cannot be. */
   drained(signal: AbortSignal): Promise<void>;
+  /** Why receipts cannot be kept, or whose source it is now; null when all is well. */
+  failure(): SlipwayError | null;
+  /** Resolves when this source cannot go on in this process. */
+  readonly dead: Promise<void>;
   /** Finds nothing new. */
   quiesce(): Promise<void>;
   /** Records what has finished, refreshes the manifest where it fits the budget, and leaves everything. */
@@ -76,6 +81,12 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   /** Versions that ended without their file's being recorded for good: they come again, as new jobs. */
   let comeAgain = 0;
   let holding: NodeJS.Timeout | null = null;
+  let failure: SlipwayError | null = null;
+  const died = Promise.withResolvers<void>();
+  /** Rejects whoever waits for what will never come. */
+  const lost = Promise.withResolvers<never>();
+  lost.promise.catch(() => undefined);
+  let releasing: Promise<void> | null = null;
   /** Until intake runs nobody needs to ask: it begins with a look at everything. */
   let rescan = (): void => {};
 
@@ -96,7 +107,10 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     releases.push(() => store.close());
     const queue = openUploadQueue({ connection, prefix, source, destination: plan.destination, log, now });
     releases.push(() => queue.close());
-    pending.replace(await queue.jobIds());
+    const waiting = await queue.jobIds();
+    const installation = await installationId(dataDir);
+    await claimQueue({ connection, prefix, source, installation, jobs: waiting.length });
+    pending.replace(waiting);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
     const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
@@ -114,7 +128,16 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         facts.onRecorded(receipts);
         if (pending.size() === 0) void snapshot.refresh();
       },
-      onState: ({ kind }) => recordingChanged(kind === 'recording' || kind === 'stopped'),
+      onState(state) {
+        failure =
+          state.kind === 'paused' || state.kind === 'halted'
+            ? state.error
+            : state.kind === 'recording'
+              ? null
+              : failure;
+        recordingChanged(state.kind === 'recording' || state.kind === 'stopped');
+        if (state.kind === 'halted') died.resolve();
+      },
       failpoint: facts.failpoint,
       now,
       log,
@@ -149,42 +172,15 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     rescan = intake.rescan;
     void snapshot.refresh();
 
-    /** Redis may have lost jobs (flushed, restarted without its data): disk and ledger know what to queue again. */
-    async function resync(): Promise<void> {
-      const lost = await exclusive(async () => {
-        const known = new Set(pending.all());
-        const there = await queue.jobIds();
-        for (const jobId of there) known.delete(jobId);
-        const gone = [...known].filter((jobId) => !isRecorded(jobId)).length;
+    const resync = watchForLostJobs({
+      ...{ source, queue, pending, exclusive, ledger: store.ledger, redis, log },
+      onLost(jobs) {
         // Before the set shrinks: whoever waits for it to be empty has to wait for these too.
-        comeAgain += gone;
-        pending.replace(there);
-        return gone;
-      });
-      if (lost === 0) return;
-      log.warn({ source, jobs: lost }, 'Redis has lost jobs; their files are queued again');
-      intake.rescan();
-    }
-
-    function isRecorded(jobId: string): boolean {
-      const [id = '', gen = ''] = jobId.split('-');
-      const recorded = store.ledger.find(id);
-      return recorded !== null && recorded.gen >= Number(gen);
-    }
-
-    async function resyncIfFewer(): Promise<void> {
-      const { waiting, active, delayed, finished } = await queue.counts();
-      if (waiting + active + delayed + finished < pending.size()) await resync();
-    }
-
-    const quietly = (work: () => Promise<void>) => () => {
-      work().catch((error: unknown) =>
-        log.debug({ source, reason: reasonOf(error) }, 'not compared with Redis yet'),
-      );
-    };
-    const resyncTimer = setInterval(quietly(resyncIfFewer), RESYNC_MS);
-    releases.push(() => clearInterval(resyncTimer));
-    redis.onBack(quietly(resync));
+        comeAgain += jobs;
+      },
+      requeue: intake.rescan,
+    });
+    releases.push(() => resync.close());
 
     function trouble(): string | null {
       const state = recorder.state();
@@ -204,6 +200,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       plan,
       unreadable,
       wake: recorder.wake,
+      failure: () => failure,
+      dead: died.promise,
 
       async report() {
         const { waiting, active, delayed } = await queue.counts();
@@ -232,12 +230,13 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
 
       async drained(signal) {
         let before: number;
+        const unlessLost = <T>(work: Promise<T>): Promise<T> => Promise.race([work, lost.promise]);
         do {
           before = comeAgain;
-          await intake.caughtUp();
-          await pending.waitUntilEmpty(signal);
-          await recorder.drained();
-          await afterActions.settled();
+          await unlessLost(intake.caughtUp());
+          await unlessLost(pending.waitUntilEmpty(signal));
+          await unlessLost(recorder.drained());
+          await unlessLost(afterActions.settled());
           // A file that changed while it was read settles as a new version, which belongs to what lies there; what
           // Redis lost is queued again.
         } while (comeAgain !== before || intake.unsettled() > 0);
@@ -270,17 +269,27 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   }
 
   function onLost(): void {
-    log.error({ source }, 'another process has taken over this source; this one stops working on it');
+    failure = new SlipwayError('source_lost', { source });
+    log.error({ source }, failure.message);
+    lost.reject(failure);
+    died.resolve();
     stopping.abort();
     facts.onLost();
     void releaseAll(1_000);
   }
 
-  async function releaseAll(budgetMs: number): Promise<void> {
+  /** Once, whoever asks first: a second caller waits for the first. */
+  function releaseAll(budgetMs: number): Promise<void> {
+    releasing ??= release(budgetMs);
+    return releasing;
+  }
+
+  async function release(budgetMs: number): Promise<void> {
     stopping.abort();
     if (holding !== null) clearInterval(holding);
-    for (let release = releases.pop(); release !== undefined; release = releases.pop()) {
-      await within(Promise.resolve(release()), budgetMs);
+    for (let undo = releases.pop(); undo !== undefined; undo = releases.pop()) {
+      // One that fails must not keep the others from being released.
+      await within(Promise.resolve().then(undo), budgetMs);
     }
   }
 }

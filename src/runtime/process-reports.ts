@@ -1,9 +1,11 @@
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import { within } from '../platform/within.ts';
 import type { LiveReport } from './live-report.ts';
 import type { RedisConnection } from './redis-access.ts';
 
 const EVERY_MS = 1_000;
+const CLOSE_MS = 500;
 /** A process that died is gone from `status` after this long. */
 const EXPIRE_MS = 10_000;
 
@@ -17,25 +19,30 @@ export function publishReports(options: {
 }): { close(): Promise<void> } {
   const { connection, log } = options;
   const key = `${reportKeys(options.prefix)}${options.owner.host}:${options.owner.pid}`;
-  let busy = false;
+  let busy: Promise<void> | null = null;
 
-  async function publish(): Promise<void> {
-    // During an outage commands wait; one report is enough to wait with.
-    if (busy || connection.status !== 'ready') return;
-    busy = true;
+  async function publishNow(): Promise<void> {
     try {
       await connection.set(key, JSON.stringify(await options.report()), 'PX', EXPIRE_MS);
     } catch (error) {
       log.debug({ reason: reasonOf(error) }, 'report not published');
-    } finally {
-      busy = false;
     }
+  }
+
+  function publish(): void {
+    // During an outage commands wait; one report is enough to wait with.
+    if (busy !== null || connection.status !== 'ready') return;
+    busy = publishNow().finally(() => {
+      busy = null;
+    });
   }
 
   const timer = setInterval(publish, EVERY_MS);
   return {
     async close() {
       clearInterval(timer);
+      // One under way would come back after it has been taken away.
+      await within(busy ?? Promise.resolve(), CLOSE_MS);
       if (connection.status === 'ready') await connection.del(key).catch(() => undefined);
     },
   };

@@ -13,8 +13,8 @@ export type RedisConnection = ReturnType<typeof openRedis>;
 export interface RedisAccess {
   /** Shared for commands; comes back by itself after an outage. */
   readonly connection: RedisConnection;
-  /** Called whenever the connection is there again after it was lost. */
-  onBack(listener: () => void): void;
+  /** Called whenever the connection is there again after it was lost; returns what ends that. */
+  onBack(listener: () => void): () => void;
   /** Leaves Redis; the last user of a private one stops it. Never throws. */
   close(): Promise<void>;
 }
@@ -83,7 +83,10 @@ function access(target: RedisTarget, log: Log, release: () => Promise<void>): Re
   });
   return {
     connection,
-    onBack: (listener) => void listeners.add(listener),
+    onBack(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     async close() {
       connection.removeAllListeners('close');
       connection.disconnect();

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
@@ -6,7 +5,7 @@ import { networkFileSystemOf } from '../intake/network-fs.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { HttpClient } from '../platform/http-client.ts';
-import { ownIdentity } from '../platform/process-identity.ts';
+import { hostIdentity, ownIdentity } from '../platform/process-identity.ts';
 import { within } from '../platform/within.ts';
 import { openDataDir } from '../record/data-dir.ts';
 import type { RetryOptions } from '../upload/options.ts';
@@ -71,6 +70,10 @@ export interface RunFacts {
 /** The sources of one process at work. */
 export interface Run {
   report(): Promise<LiveReport>;
+  /** Why a source can no longer be recorded, or is worked on by somebody else; null when all is well. */
+  failure(): SlipwayError | null;
+  /** Resolves when no source can go on: there is nothing left to run for. */
+  readonly dead: Promise<void>;
   /** For the parent of an upload process. */
   destinationViews(): DestinationView[];
   /** Receipts recorded since the start. */
@@ -107,7 +110,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   const recorded: Record<ReceiptStatus, number> = { uploaded: 0, failed: 0, skipped: 0 };
   const meter = createRateMeter(now);
   const cut = new AbortController();
-  const owner = { ...ownIdentity(), host: hostname() };
+  const owner = { ...ownIdentity(), host: hostIdentity() };
 
   const runners = new Map<string, { runner: DestinationRunner; max: number }>();
   const uploadsHere = roles.includes('worker') && facts.pool === undefined;
@@ -218,6 +221,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     return [...runners.values()].map(({ runner }) => ({
       report: destinationReport(runner),
       lastProgressAtMs: runner.lastProgressAtMs(),
+      movingSinceMs: runner.movingSinceMs(),
     }));
   }
 
@@ -271,6 +275,11 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       stopped ??= stop(budgetMs);
       return stopped;
     },
+    failure: () => owners.map((line) => line.failure()).find((error) => error !== null) ?? null,
+    dead:
+      owners.length === 0
+        ? new Promise(() => undefined)
+        : Promise.all(owners.map((line) => line.dead)).then(() => undefined),
     destinationViews,
     cutShort() {
       cut.abort();

@@ -46,12 +46,16 @@ export async function sourcePlans(
   const definitions = new Map<string, DestinationDefinition>();
   for (const path of paths) {
     const root = await folderOf(path);
-    const known = to === undefined ? await planAt(configured, root) : null;
+    if (plans.some((plan) => plan.root === root)) continue;
+    const there = await planAt(configured, root);
+    // The same folder to the same destination is the same source, however it was named.
+    const known = there !== null && (to === undefined || to === there.destination) ? there : null;
     const definition =
       known === null ? chooseDestination(config, to, baseDir) : config.definitions[known.destination];
     if (definition === undefined) continue;
     definitions.set(definition.name, definition);
-    plans.push(known ?? (await adHocPlan(root, definition.name, config)));
+    const plan = known ?? (await adHocPlan(root, definition.name, config));
+    plans.push(there === null || plan === there ? plan : withOwnManifest(plan));
   }
   return { plans, definitions: [...definitions.values()] };
 }
@@ -72,6 +76,12 @@ async function planAt(configured: readonly SourcePlan[], root: string): Promise<
 async function adHocPlan(root: string, destination: string, config: ResolvedConfig): Promise<SourcePlan> {
   const name = await adHocSourceName(config.dataDir, root, Object.keys(config.sources));
   return adHocPlanOf(name, root, destination);
+}
+
+/** Two sources must not write one journal: a folder that is also a configured source gets a second manifest. */
+function withOwnManifest(plan: SourcePlan): SourcePlan {
+  const { root, name } = plan;
+  return { ...plan, manifest: join(dirname(root), `${basename(root)}.${name}.manifest.json`) };
 }
 
 /** The plan of a source that was named on the command line: every option has its default. */

@@ -1,10 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { readSourceLedger } from '../record/source-store.ts';
 import type { DestinationReport, LiveReport, SourceReport } from './live-report.ts';
 import { readReports } from './process-reports.ts';
-import { findRedis } from './redis-access.ts';
+import { findRedis, type RedisConnection } from './redis-access.ts';
 import type { SourcePlan } from './source-plan.ts';
 
 /** One source as `status` shows it: from the process that runs it, else from its ledger. */
@@ -22,6 +23,10 @@ export interface Status {
   readonly v: 1;
   /** Whether any process works on these sources now. */
   readonly running: boolean;
+  /** What running processes tell comes from there; without an answer nobody knows whether any runs. */
+  readonly redis: 'ok' | 'unreachable' | 'not running';
+  /** Why it does not answer, with the fix; null where it does, or where there is nothing to ask. */
+  readonly redisTrouble: string | null;
   readonly filesPerSecond: number;
   readonly bytesPerSecond: number;
   readonly etaSeconds: number | null;
@@ -31,13 +36,14 @@ export interface Status {
 
 /** Reads the state without starting or changing anything: no Redis is started for it (DESIGN §7). */
 export async function readStatus(options: {
+  /** Of every source that is known, those once named on the command line included. */
   readonly plans: readonly SourcePlan[];
   readonly dataDir: string;
   readonly redis: { readonly url: string | null; readonly prefix: string };
   readonly log: Log;
 }): Promise<Status> {
   const { plans, dataDir } = options;
-  const reports = await liveReports(options);
+  const { redis, redisTrouble, reports } = await liveReports(options);
   const live = new Map(
     reports.flatMap(({ sources }) => sources.map((source) => [source.name, source] as const)),
   );
@@ -57,6 +63,8 @@ export async function readStatus(options: {
   return {
     v: 1,
     running: reports.length > 0,
+    redis,
+    redisTrouble,
     filesPerSecond: rate(({ filesPerSecond }) => filesPerSecond),
     bytesPerSecond: rate(({ bytesPerSecond }) => bytesPerSecond),
     etaSeconds: etas.length === 0 || etas.includes(null) ? null : Math.max(...etas.map(Number)),
@@ -65,14 +73,23 @@ export async function readStatus(options: {
   };
 }
 
-async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<LiveReport[]> {
+type Live = Pick<Status, 'redis' | 'redisTrouble'> & { readonly reports: readonly LiveReport[] };
+
+/** A Redis that is down hides the live part only: the ledgers are files. */
+async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<Live> {
   const { dataDir, redis, log } = options;
-  const connection = await findRedis({ dataDir, url: redis.url, log });
-  if (connection === null) return [];
+  let connection: RedisConnection | null = null;
   try {
-    return await readReports(connection, redis.prefix);
+    connection = await findRedis({ dataDir, url: redis.url, log });
+    if (connection === null) return { redis: 'not running', redisTrouble: null, reports: [] };
+    return { redis: 'ok', redisTrouble: null, reports: await readReports(connection, redis.prefix) };
+  } catch (error) {
+    const isLost = connection !== null && connection.status !== 'ready';
+    const isDown = error instanceof SlipwayError && error.code === 'redis_unreachable';
+    if (!isLost && !isDown) throw error;
+    return { redis: 'unreachable', redisTrouble: reasonOf(error), reports: [] };
   } finally {
-    connection.disconnect();
+    connection?.disconnect();
   }
 }
 
@@ -84,7 +101,8 @@ async function sourceStatus(
 ): Promise<SourceStatus> {
   const where = {
     path: live?.path ?? plan?.root ?? null,
-    destination: live?.destination ?? plan?.destination ?? null,
+    // Of a source that was named on the command line only its runs know it.
+    destination: live?.destination || plan?.destination || null,
     manifest: live?.manifest ?? plan?.manifest ?? null,
   };
   if (live !== null) {

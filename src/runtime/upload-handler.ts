@@ -13,6 +13,7 @@ import { failedBy, type Settlement } from '../upload/settlement.ts';
 import type { SmallReads } from '../upload/small-reads.ts';
 import { type HttpSend, uploadFile } from '../upload/upload-file.ts';
 import type { DestinationRunner } from './destination-runner.ts';
+import { tellingOfChunks } from './moving-uploads.ts';
 import { REFUSALS_TO_STOP } from './refusal-hold.ts';
 
 /** A job that took its worker down this often does so itself; ordinary kills hit the same job less often. */
@@ -67,15 +68,30 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
   /** The permit is held for the request alone: a file that waits for its next try holds nobody up. */
   async function attempt(job: UploadJob, signal: AbortSignal, release: () => void): Promise<AttemptResult> {
     const startedAtMs = clock.monotonicMs();
-    runner.started();
+    const underWay = runner.started();
     try {
       const task = { root, name: job, size: job.size, mtimeNs: job.mtimeNs };
-      const result = await uploadFile(task, runner.destination, send, { clock, signal, log, smallReads });
+      const result = await uploadFile(task, runner.destination, watched(underWay.moved), {
+        clock,
+        signal,
+        log,
+        smallReads,
+      });
       runner.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, bytes: job.size });
       return result;
     } finally {
+      underWay.ended();
       release();
     }
+  }
+
+  /** A body in one piece is sent before anybody could ask whether it moves. */
+  function watched(moved: () => void): HttpSend {
+    return (request) => {
+      const { body } = request;
+      if (body === null || Buffer.isBuffer(body)) return send(request);
+      return send({ ...request, body: tellingOfChunks(body, moved) });
+    };
   }
 
   async function follow(step: NextStep, upload: QueuedUpload, signal: AbortSignal): Promise<Step> {

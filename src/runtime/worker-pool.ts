@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { within } from '../platform/within.ts';
@@ -54,7 +55,8 @@ export function startWorkerPool(seed: WorkerSeed, count: number, log: Log): Work
       if (message.kind === 'view') child.views = message.destinations;
       else child.complete = message.complete;
     });
-    child.process.on('exit', (code, signal) => {
+    child.process.on('exit', ended);
+    function ended(code: number | null, signal: NodeJS.Signals | null): void {
       if (stopping) return;
       children.delete(child);
       // One that ran for a while begins again with the short wait.
@@ -68,8 +70,12 @@ export function startWorkerPool(seed: WorkerSeed, count: number, log: Log): Work
         spawn(Math.min(delayMs * 2, LAST_RESTART_MS));
       }, delayMs);
       timers.add(timer);
+    }
+    child.process.on('error', (error) => {
+      log.error({ reason: reasonOf(error) }, 'an upload process could not be started');
+      // One that was never there does not exit either.
+      if (child.process.pid === undefined) ended(null, null);
     });
-    child.process.on('error', () => undefined);
     child.process.send({ kind: 'start', seed: shared } satisfies ToWorker, () => undefined);
   }
 
@@ -86,6 +92,7 @@ export function startWorkerPool(seed: WorkerSeed, count: number, log: Log): Work
           viewsOf(destination).find(({ report }) => report.health === 'stopped')?.report.health ?? 'running',
         trouble: () =>
           viewsOf(destination).find(({ report }) => report.lastTrouble !== null)?.report.lastTrouble ?? null,
+        movingSinceMs: () => earliest(viewsOf(destination).map((view) => view.movingSinceMs)),
         lastProgressAtMs: () =>
           viewsOf(destination).reduce<number | null>(
             (latest, { lastProgressAtMs: at }) => (at === null ? latest : Math.max(latest ?? 0, at)),
@@ -126,6 +133,11 @@ export function startWorkerPool(seed: WorkerSeed, count: number, log: Log): Work
       }
     },
   };
+}
+
+function earliest(times: readonly (number | null)[]): number | null {
+  const known = times.filter((at) => at !== null);
+  return known.length === 0 ? null : Math.min(...known);
 }
 
 /** The same entry from the sources and from the build. */

@@ -26,6 +26,7 @@ export interface DestinationView {
   readonly report: DestinationReport;
   /** Milliseconds since the epoch; null before the first. */
   readonly lastProgressAtMs: number | null;
+  readonly movingSinceMs: number | null;
 }
 
 /** From the parent to an upload process. */

@@ -100,3 +100,44 @@ test('a second run on the same source is refused while the first one works, and 
   expect((await first.ended).code).toBe(0);
   expect(sandbox.summary()).toMatchObject({ count: 2, repeated: 0 });
 });
+
+test('a Redis that is down hides what runs, not what was recorded', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  const config = inboxConfig(sandboxDestination(sandbox));
+  await place.config(config);
+  await place.file('inbox/a.txt', 'a');
+  expect((await place.run(['run', '--once'])).code).toBe(0);
+  expect(await statusOf(place)).toMatchObject({ redis: 'not running', redisTrouble: null });
+
+  const port = await freePort();
+  await place.config({ ...config, redis: { url: `redis://127.0.0.1:${port}/0` } });
+
+  expect(await statusOf(place)).toMatchObject({
+    running: false,
+    redis: 'unreachable',
+    redisTrouble: expect.stringContaining('does not answer'),
+    sources: [{ name: 'inbox', uploaded: 1 }],
+  });
+  const { code, stdout } = await place.run(['status']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^not running\nRedis at .* does not answer .*\n\nsource inbox .*1 uploaded/s);
+});
+
+test('a folder that was named on the command line is shown with its path and its manifest', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  await place.config({ dataDir: './data', destinations: { demo: sandboxDestination(sandbox) } });
+  await place.file('papers/a.txt', 'a');
+  expect((await place.run(['run', 'papers', '--to', 'demo', '--once', '--yes'])).code).toBe(0);
+  expect((await statusOf(place)).sources).toMatchObject([
+    {
+      name: 'papers',
+      running: false,
+      path: place.path('papers'),
+      manifest: place.path('papers.manifest.json'),
+      destination: null,
+      uploaded: 1,
+    },
+  ]);
+});

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Environment } from '../../src/config/env.ts';
 import { checkConfig, loadConfig } from '../../src/config/load-config.ts';
+import { nearest } from '../../src/config/nearest.ts';
 import { adHocSource } from '../../src/config/resolve-config.ts';
 import { SlipwayError } from '../../src/domain/errors.ts';
 
@@ -337,4 +338,28 @@ log: { level: loud }
       code: 'config_unreadable',
     });
   });
+});
+
+test('a duration without a unit is refused with the unit it may have meant; 0 needs none', async () => {
+  const source = (settle: string): string =>
+    `${qwen}sources:\n  inbox: { path: ./in, destination: qwen, settle: ${settle} }\n`;
+  expect(await mistakesIn(source('2'))).toEqual([
+    'slipway.yaml:4: sources.inbox.settle: needs a unit: 2s or 2ms, for example',
+  ]);
+  expect((await load(source('0'))).config.sources.inbox?.settle).toBe(0);
+  expect(
+    await mistakesIn(
+      'timeouts: { connect: 5 }\ndestinations:\n  x: { preset: dashscope, token: { url: "http://127.0.0.1:1", timeout: 3 }, limits: { maxBytes: 1000 } }\n',
+    ),
+  ).toEqual([
+    expect.stringContaining('timeouts.connect: needs a unit: 5s'),
+    expect.stringContaining('destinations.x.token.timeout: needs a unit: 3s'),
+  ]);
+});
+
+test('a word that is only a little like a known one is not suggested', () => {
+  expect(nearest('batch', ['path', 'settle', 'rescan'])).toBeNull();
+  expect(nearest('setle', ['path', 'settle'])).toBe('settle');
+  expect(nearest('paht', ['path'])).toBe('path');
+  expect(nearest('destinaton', ['destinations', 'sources'])).toBe('destinations');
 });

@@ -68,6 +68,16 @@ test.each([
   expect((await shown(`redis: { url: ${JSON.stringify(url)} }\n`)).redis).toMatchObject({ url: expected });
 });
 
+test('a URL among the parameters of a preset loses its query', async () => {
+  const result = await shown(
+    "destinations:\n  x: { preset: dashscope, token: { env: KEY }, params: { base: 'https://files.example.com/v1?sig=hunter2' } }\n",
+  );
+  expect(JSON.stringify(result)).not.toContain('hunter2');
+  expect(result.destinations).toMatchObject({
+    x: { params: { base: 'https://files.example.com/v1' } },
+  });
+});
+
 test('durations and sizes are shown as they would be written, paths in full', async () => {
   const result = await shown(
     'shutdown: { drain: 90s }\nretry: { baseDelay: 1500ms, deadline: 7d }\nsources: { in: { path: ./in, destination: autoglm } }\ndestinations: { x: { preset: autoglm, limits: { maxBytes: 64KiB } } }\n',

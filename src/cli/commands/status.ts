@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
-import { configuredPlans } from '../../runtime/source-plans.ts';
+import { knownSources } from '../../runtime/known-sources.ts';
 import { readStatus, type Status } from '../../runtime/status.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { isReaderGone } from '../output.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
 import { type Paint, paintFor, printable } from '../terminal.ts';
 
@@ -38,7 +39,7 @@ async function status(flags: StatusFlags): Promise<ExitCode> {
         ? `${JSON.stringify(now)}\n`
         : statusText(now, paintFor(process.stdout, process.env));
     process.stdout.write(clear + text);
-    if (flags.watch !== true) return EXIT.ok;
+    if (flags.watch !== true || isReaderGone()) return EXIT.ok;
     await sleep(WATCH_MS);
   }
 }
@@ -46,7 +47,7 @@ async function status(flags: StatusFlags): Promise<ExitCode> {
 async function read(session: Session): Promise<Status> {
   const { config, log } = session;
   return await readStatus({
-    plans: configuredPlans(config),
+    plans: (await knownSources(config)).map(({ plan }) => plan),
     dataDir: config.dataDir,
     redis: config.redis,
     log,
@@ -56,6 +57,7 @@ async function read(session: Session): Promise<Status> {
 /** What a person reads. */
 export function statusText(status: Status, paint: Paint): string {
   const lines = [status.running ? paint.good('running') : 'not running'];
+  if (status.redisTrouble !== null) lines.push(paint.bad(printable(status.redisTrouble)));
   if (status.filesPerSecond >= 0.1) {
     const eta =
       status.etaSeconds === null || status.etaSeconds === 0

@@ -51,17 +51,6 @@ async function upload(names: readonly string[], flags: UploadFlags): Promise<Exi
   const { config, baseDir, env } = session;
   const screen = process.stderr.isTTY ? terminalScreen(process.stderr, process.env) : logScreen(session.log);
   const definition = chooseDestination(config, flags.to, baseDir);
-  const { files, cleanUp } = await filesToUpload(names, flags.filename ?? 'stdin');
-  const concurrency = definition.concurrency ?? config.worker.concurrency;
-  const http = sessionHttp(session, concurrency.max);
-  const destination = openChosen(definition, { http, env, log: screen.log });
-  const uploader = directUploader({
-    destination,
-    concurrency,
-    retry: config.retry,
-    send: http.send,
-    log: screen.log,
-  });
   const stop = new AbortController();
   let cutBy: ExitCode | null = null;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -73,6 +62,16 @@ async function upload(names: readonly string[], flags: UploadFlags): Promise<Exi
     for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, onSignal);
   };
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, onSignal);
+@@FILES@@  const concurrency = definition.concurrency ?? config.worker.concurrency;
+  const http = sessionHttp(session, concurrency.max);
+  const destination = openChosen(definition, { http, env, log: screen.log });
+  const uploader = directUploader({
+    destination,
+    concurrency,
+    retry: config.retry,
+    send: http.send,
+    log: screen.log,
+  });
   try {
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
     await acknowledgeDirect(destination, {

@@ -1,0 +1,69 @@
+import { reasonOf } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { Exclusive } from '../platform/mutex.ts';
+import type { UploadQueue } from '../queue/upload-queue.ts';
+import type { Ledger } from '../record/ledger.ts';
+import type { PendingJobs } from './pending-jobs.ts';
+import type { RedisAccess } from './redis-access.ts';
+
+/** How often what Redis holds is compared with what we believe it holds: a flush makes no noise. */
+const RESYNC_MS = 5_000;
+
+/**
+ * Redis may lose jobs (flushed, restarted without its data): compared every few seconds and after every reconnect. Disk
+ * and ledger know what to queue again.
+ */
+export function watchForLostJobs(facts: {
+  readonly source: string;
+  readonly queue: UploadQueue;
+  readonly pending: PendingJobs;
+  readonly exclusive: Exclusive;
+  readonly ledger: Pick<Ledger, 'find'>;
+  readonly redis: RedisAccess;
+  readonly log: Log;
+  /** Told how many are gone, before they are forgotten. */
+  readonly onLost: (jobs: number) => void;
+  readonly requeue: () => void;
+}): { close(): void } {
+  const { source, queue, pending, exclusive, ledger, redis, log } = facts;
+
+  async function compare(): Promise<void> {
+    const lost = await exclusive(async () => {
+      const known = new Set(pending.all());
+      const there = await queue.jobIds();
+      for (const jobId of there) known.delete(jobId);
+      const gone = [...known].filter((jobId) => !isRecorded(jobId)).length;
+      facts.onLost(gone);
+      pending.replace(there);
+      return gone;
+    });
+    if (lost === 0) return;
+    log.warn({ source, jobs: lost }, 'Redis has lost jobs; their files are queued again');
+    facts.requeue();
+  }
+
+  function isRecorded(jobId: string): boolean {
+    const [id = '', gen = ''] = jobId.split('-');
+    const recorded = ledger.find(id);
+    return recorded !== null && recorded.gen >= Number(gen);
+  }
+
+  async function compareIfFewer(): Promise<void> {
+    const { waiting, active, delayed, finished } = await queue.counts();
+    if (waiting + active + delayed + finished < pending.size()) await compare();
+  }
+
+  const quietly = (work: () => Promise<void>) => () => {
+    work().catch((error: unknown) =>
+      log.debug({ source, reason: reasonOf(error) }, 'not compared with Redis yet'),
+    );
+  };
+  const timer = setInterval(quietly(compareIfFewer), RESYNC_MS);
+  const forget = redis.onBack(quietly(compare));
+  return {
+    close() {
+      clearInterval(timer);
+      forget();
+    },
+  };
+}
