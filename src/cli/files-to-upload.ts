@@ -34,7 +34,8 @@ export async function filesToUpload(
     const files: DirectFile[] = [];
     const problems: string[] = [];
     for (const name of names) {
-      const path = name === '-' ? await keptStdin(join(folder ?? '', basename(stdinName)), signal) : resolve(name);
+      const path =
+        name === '-' ? await keptStdin(join(folder ?? '', basename(stdinName)), signal) : resolve(name);
       const file = await look(path, name === '-' ? basename(stdinName) : name);
       if (typeof file === 'string') problems.push(`${name}: ${file}`);
       else files.push(file);

@@ -55,12 +55,14 @@ function durationType({ minMs = 0, maxMs = MAX_TIMER_MS }: DurationBounds) {
 }
 
 function byteSizeType() {
-  return quantityText(BYTES_PATTERN, BYTES_FORM, z.number({ error: BYTES_FORM })).transform((value, context) => {
-    const bytes = parseBytes(value);
-    if (bytes !== null) return bytes;
-    context.addIssue(BYTES_FORM);
-    return z.NEVER;
-  });
+  return quantityText(BYTES_PATTERN, BYTES_FORM, z.number({ error: BYTES_FORM })).transform(
+    (value, context) => {
+      const bytes = parseBytes(value);
+      if (bytes !== null) return bytes;
+      context.addIssue(BYTES_FORM);
+      return z.NEVER;
+    },
+  );
 }
 
 /** Text or number; the text's form is checked by the transform, and shown to editors as a pattern. */

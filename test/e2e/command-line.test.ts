@@ -61,6 +61,7 @@ test.for([
   { args: ['upload'], says: "missing required argument 'file'" },
   { args: ['upload', 'a', '--print', 'everything'], says: 'Allowed choices are receipt, raw, url' },
   { args: ['run', '--give-up', 'soon'], says: 'give a duration such as' },
+  { args: ['run', '--give-up', '5s'], says: '--give-up goes with --once' },
   { args: ['status', '--log-level', 'loud'], says: 'Allowed choices are silent' },
 ])('$args is refused with 2 and says what it takes', async ({ args, says }) => {
   const place = await newWorkplace();

@@ -160,3 +160,19 @@ async function endedWithin<T>(ended: Promise<T>, ms: number): Promise<T> {
   if (first === null) throw new Error(`not ended within ${ms} ms`);
   return first;
 }
+
+test('a reader of the receipts that goes away ends neither the run nor its clean end', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: 60 } });
+  const concurrency = { initial: 2, max: 2, adaptive: false };
+  await place.config(inboxConfig(sandboxDestination(sandbox, { concurrency })));
+  for (let index = 0; index < 30; index += 1) await place.file(`inbox/${index}.txt`, `file ${index}`);
+  const head = '"$@" | head -1; exit "${PIPESTATUS[0]}"';
+  const { code, stdout } = await place.run(['run', '--once', '--json'], {
+    through: (command) => ['bash', '-c', head, 'bash', ...command],
+  });
+  expect(code).toBe(0);
+  expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+  expect(await place.receipts()).toHaveLength(30);
+  expect(place.redisServers()).toEqual([]);
+});

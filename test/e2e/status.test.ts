@@ -110,8 +110,7 @@ test('a Redis that is down hides what runs, not what was recorded', async () => 
   expect((await place.run(['run', '--once'])).code).toBe(0);
   expect(await statusOf(place)).toMatchObject({ redis: 'not running', redisTrouble: null });
 
-  const port = await freePort();
-  await place.config({ ...config, redis: { url: `redis://127.0.0.1:${port}/0` } });
+  await place.config({ ...config, redis: { url: `unix://${place.path('none.sock')}` } });
 
   expect(await statusOf(place)).toMatchObject({
     running: false,

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 import type { SandboxOptions } from '../../src/sandbox/options.ts';
 import { errorLine } from '../support/cli.ts';
@@ -210,3 +210,73 @@ function pythonPrints(script: string, input: string): string | null {
     return null;
   }
 }
+
+/** As `… | head -1` in a shell that gives the exit code of what stands before it. */
+const HEAD = (command: readonly string[]): readonly string[] => [
+  'bash',
+  '-c',
+  '"$@" | head -1; exit "${PIPESTATUS[0]}"',
+  'bash',
+  ...command,
+];
+
+test('a reader that takes one line and goes away ends the printing, not the uploads', async () => {
+  const { place, sandbox } = await placeWithSandbox({
+    faults: [{ api: 'autoglm', action: 'slow', ms: 60, every: 1 }],
+  });
+  const names = Array.from({ length: 40 }, (_, index) => `many/${index}.txt`);
+  for (const name of names) await place.file(name, `content of ${name}`);
+
+  const all = await place.run(['upload', ...names, '--to', 'demo'], { through: HEAD });
+  expect(all).toMatchObject({ code: 0, stderr: '' });
+  expect(all.stdout.trimEnd().split('\n')).toHaveLength(1);
+  expect(sandbox.summary().count).toBe(40);
+
+  const refused = await place.run(['upload', ...names, '--to', 'agent'], { through: HEAD });
+  expect(refused.code).not.toBe(0);
+});
+
+test('standard input cannot be named twice', async () => {
+  const { place } = await placeWithSandbox();
+  const result = await place.run(['upload', '-', '-', '--to', 'demo'], { input: 'x' });
+  expect(result.code).toBe(2);
+  expect(errorLine(result)).toContain('give - once');
+});
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s while standard input is read leaves nothing of it behind', async (signal, code) => {
+  const { place, sandbox } = await placeWithSandbox();
+  const kept = async (): Promise<string[]> =>
+    (await readdir(place.path('home'))).filter((name) => name.startsWith('slipway-stdin-'));
+  const env = { ...place.env, TMPDIR: place.path('home') };
+  const cli = place.start(['upload', '-', '--to', 'demo'], { interactive: true, env });
+  cli.type('half of it');
+  await vi.waitFor(async () => expect(await kept()).toHaveLength(1), { timeout: 20_000, interval: 20 });
+  cli.signal(signal);
+  expect(await cli.ended).toMatchObject({ code, stderr: '' });
+  expect(await kept()).toEqual([]);
+  expect(sandbox.summary().count).toBe(0);
+});
+
+test('--json is --print receipt, and contradicts another form', async () => {
+  const { place } = await placeWithSandbox();
+  await place.file('a.txt', 'a');
+  const receipt = await place.run(['upload', 'a.txt', '--to', 'demo', '--json']);
+  expect(JSON.parse(receipt.stdout)).toMatchObject({ path: 'a.txt', status: 'uploaded' });
+  const both = await place.run(['upload', 'a.txt', '--to', 'demo', '--json', '--print', 'url']);
+  expect(both.code).toBe(2);
+  expect(errorLine(both)).toContain('contradict');
+});
+
+test('a proxy variable that is no URL is named with the fix', async () => {
+  const { place } = await placeWithSandbox();
+  await place.file('a.txt', 'a');
+  const args = ['upload', 'a.txt', '--to', 'demo'];
+  const wrong = await place.run(args, { env: { ...place.env, HTTPS_PROXY: 'socks5://127.0.0.1:9' } });
+  expect(wrong.code).toBe(2);
+  expect(errorLine(wrong)).toContain('HTTPS_PROXY');
+  const bare = await place.run(args, { env: { ...place.env, HTTPS_PROXY: '127.0.0.1:9' } });
+  expect(bare).toMatchObject({ code: 0, stderr: '' });
+});

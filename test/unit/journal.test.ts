@@ -165,17 +165,20 @@ test('a folder that cannot hold a journal is named', async () => {
   });
 });
 
-test.each(['EACCES', 'EPERM', 'EROFS'])('%s at the start is a mistake of the config, with the fix', async (code) => {
-  const path = join(testFolder(), 'x.manifest.jsonl');
-  const openFile = (): Promise<JournalFile> => Promise.reject(Object.assign(new Error(code), { code }));
-  const opened = openJournal({ path, mark: 0, ledger: '/l', log: rememberingLog(), openFile });
-  await expect(opened).rejects.toMatchObject({
-    code: 'journal_forbidden',
-    kind: 'config',
-    retryable: false,
-    message: expect.stringContaining('sources.NAME.manifest'),
-  });
-});
+test.each(['EACCES', 'EPERM', 'EROFS'])(
+  '%s at the start is a mistake of the config, with the fix',
+  async (code) => {
+    const path = join(testFolder(), 'x.manifest.jsonl');
+    const openFile = (): Promise<JournalFile> => Promise.reject(Object.assign(new Error(code), { code }));
+    const opened = openJournal({ path, mark: 0, ledger: '/l', log: rememberingLog(), openFile });
+    await expect(opened).rejects.toMatchObject({
+      code: 'journal_forbidden',
+      kind: 'config',
+      retryable: false,
+      message: expect.stringContaining('sources.NAME.manifest'),
+    });
+  },
+);
 
 test.each(['ENOSPC', 'EDQUOT'])('%s takes a partial append back and says the disk is full', async (code) => {
   const rig = journalRig();

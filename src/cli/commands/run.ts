@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { SlipwayError } from '../../domain/errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { durationFlag, integerFlag } from '../flags.ts';
 import { type RunFlags, runSources } from '../run-sources.ts';
@@ -26,6 +27,12 @@ export function addRunCommands(program: Command, done: (code: ExitCode) => void)
       '\nExamples:\n  slipway run                                   the sources of ./slipway.yaml\n  slipway run ./inbox --to dashscope            one folder, no config file\n  slipway run ./archive --to openai --once      upload what is there, then exit\n',
     )
     .action(async (paths: string[], flags: RunFlags) => {
+      // Without --once an outage is waited out, however long: a limit that is never looked at would promise an end.
+      if (flags.giveUp !== undefined && flags.once !== true) {
+        throw new SlipwayError('usage', {
+          problem: '--give-up goes with --once: add --once, or leave it out',
+        });
+      }
       done(await runSources(paths, flags, ['intake', 'worker']));
     });
   program

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { DestinationDefinition } from '../../destinations/definition.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { formatBytes } from '../../platform/units.ts';
@@ -10,13 +11,14 @@ import { EXIT, type ExitCode, exitCodeOfKind, worstExit } from '../exit-codes.ts
 import { filesToUpload } from '../files-to-upload.ts';
 import { PRINT_FORMS, type PrintForm, printed } from '../print-forms.ts';
 import { logScreen, terminalScreen } from '../run-screen.ts';
-import { openSession, type SharedFlags, sessionHttp } from '../session.ts';
+import { openSession, type Session, type SharedFlags, sessionHttp } from '../session.ts';
 import { printable } from '../terminal.ts';
 
 interface UploadFlags extends SharedFlags {
   readonly to?: string;
   readonly print?: PrintForm;
   readonly raw?: boolean;
+  readonly json?: boolean;
   readonly filename?: string;
   readonly yes?: boolean;
 }
@@ -34,6 +36,7 @@ export function addUploadCommand(program: Command, done: (code: ExitCode) => voi
       new Option('--print <form>', 'what to print of each file (default receipt)').choices(PRINT_FORMS),
     )
     .option('--raw', "same as --print raw: the API's own JSON, indented by two spaces")
+    .option('--json', 'same as --print receipt')
     .option('--filename <name>', 'what - is called at the destination', 'stdin')
     .option('-y, --yes', 'I know that a public destination makes the files readable by anyone')
     .addHelpText(
@@ -48,9 +51,7 @@ export function addUploadCommand(program: Command, done: (code: ExitCode) => voi
 async function upload(names: readonly string[], flags: UploadFlags): Promise<ExitCode> {
   const form = printForm(flags);
   const session = await openSession(flags, false);
-  const { config, baseDir, env } = session;
-  const screen = process.stderr.isTTY ? terminalScreen(process.stderr, process.env) : logScreen(session.log);
-  const definition = chooseDestination(config, flags.to, baseDir);
+  const definition = chooseDestination(session.config, flags.to, session.baseDir);
   const stop = new AbortController();
   let cutBy: ExitCode | null = null;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -62,8 +63,38 @@ async function upload(names: readonly string[], flags: UploadFlags): Promise<Exi
     for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, onSignal);
   };
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, onSignal);
-@@FILES@@  const concurrency = definition.concurrency ?? config.worker.concurrency;
+  try {
+    // Standard input may take long: a Ctrl-C meanwhile must not leave what was kept of it.
+    const { files, cleanUp } = await filesToUpload(names, flags.filename ?? 'stdin', stop.signal);
+    try {
+      return await send(files, { session, definition, form, yes: flags.yes === true, signal: stop.signal });
+    } finally {
+      await cleanUp();
+    }
+  } catch (error) {
+    if (cutBy === null) throw error;
+    return cutBy;
+  } finally {
+    release();
+  }
+}
+
+async function send(
+  files: readonly DirectFile[],
+  facts: {
+    readonly session: Session;
+    readonly definition: DestinationDefinition;
+    readonly form: PrintForm;
+    /** What a public destination means has been acknowledged. */
+    readonly yes: boolean;
+    readonly signal: AbortSignal;
+  },
+): Promise<ExitCode> {
+  const { session, definition, signal } = facts;
+  const { config, env } = session;
+  const concurrency = definition.concurrency ?? config.worker.concurrency;
   const http = sessionHttp(session, concurrency.max);
+  const screen = process.stderr.isTTY ? terminalScreen(process.stderr, process.env) : logScreen(session.log);
   const destination = openChosen(definition, { http, env, log: screen.log });
   const uploader = directUploader({
     destination,
@@ -78,32 +109,33 @@ async function upload(names: readonly string[], flags: UploadFlags): Promise<Exi
       files: files.length,
       bytes,
       dataDir: config.dataDir,
-      confirm: (question) => confirmPublic(question, flags.yes === true),
+      confirm: (question) => confirmPublic(question, facts.yes),
     });
     const codes: ExitCode[] = [];
-    for await (const result of inOrder(files, concurrency.max, (file) =>
-      uploader.upload(file, stop.signal),
-    )) {
-      codes.push(show(result, form));
+    for await (const result of inOrder(files, concurrency.max, (file) => uploader.upload(file, signal))) {
+      codes.push(show(result, facts.form));
     }
     return worstExit(codes);
-  } catch (error) {
-    if (cutBy === null) throw error;
-    return cutBy;
   } finally {
-    release();
     screen.end();
     await uploader.close();
     await http.close();
-    await cleanUp();
   }
 }
 
 function printForm(flags: UploadFlags): PrintForm {
-  if (flags.raw === true && flags.print !== undefined && flags.print !== 'raw') {
-    throw new SlipwayError('usage', { problem: '--raw and --print contradict each other: give one of them' });
+  const forms: ReadonlySet<PrintForm> = new Set([
+    ...(flags.raw === true ? (['raw'] as const) : []),
+    ...(flags.json === true ? (['receipt'] as const) : []),
+    ...(flags.print === undefined ? [] : [flags.print]),
+  ]);
+  const [form = 'receipt', ...others] = forms;
+  if (others.length > 0) {
+    throw new SlipwayError('usage', {
+      problem: '--print, --raw and --json contradict each other: give one of them',
+    });
   }
-  return flags.raw === true ? 'raw' : (flags.print ?? 'receipt');
+  return form;
 }
 
 /** Prints one result and says what it means for the exit code. */
