@@ -9,7 +9,7 @@ import { type ExchangeLimits, HttpExchange } from './http-exchange.ts';
 import { timeoutFailure } from './http-failure.ts';
 import { sendableHeaders } from './http-headers.ts';
 import type { HttpAnswer, HttpRequest } from './http-message.ts';
-import { hasProxy, isLoopbackHost, type ProxySettings } from './http-proxy.ts';
+import { hasProxy, isLoopbackHost, type ProxySettings, proxyOrigins } from './http-proxy.ts';
 
 export interface HttpClientOptions {
   /** Name resolution, TCP and TLS together. */
@@ -61,12 +61,17 @@ export function openHttpClient(options: HttpClientOptions): HttpClient {
     const { signal } = request;
     if (signal.aborted) throw abortErrorOf(signal);
     const url = parsedUrl(request.url);
-    const limits: ExchangeLimits = { ...options, maxResponseBytes: request.maxResponseBytes };
+    const isLocal = isLoopbackHost(url.hostname);
+    const limits: ExchangeLimits = {
+      ...options,
+      maxResponseBytes: request.maxResponseBytes,
+      proxies: isLocal ? [] : proxyOrigins(options.proxies),
+    };
     const exchange = new HttpExchange(limits, url.origin);
     const dispatchOptions = dispatchOptionsOf(request, url, options.idleTimeoutMs);
     const stopListening = onAbort(signal, () => exchange.fail(abortErrorOf(signal)));
     // A loopback address behind a proxy would be the proxy's own machine.
-    const dispatcher = isLoopbackHost(url.hostname) ? direct : proxied;
+    const dispatcher = isLocal ? direct : proxied;
     dispatcher.dispatch(dispatchOptions, exchange);
     try {
       return await exchange.answer;

@@ -11,6 +11,8 @@ export interface ExchangeLimits {
   /** For messages: the connector itself enforces it. */
   readonly connectTimeoutMs: number;
   readonly maxResponseBytes: number;
+  /** For messages: origins of the proxies that requests may go through. */
+  readonly proxies: readonly string[];
 }
 
 /** The part of undici's controller that an exchange needs. */
@@ -119,7 +121,7 @@ export class HttpExchange {
   onResponseError(_: Controller, error: unknown): void {
     if (this.#phase === 'done') return;
     this.#settle();
-    this.#reject(httpFailure(error, this.#origin, this.#limits.connectTimeoutMs));
+    this.#reject(httpFailure(error, this.#origin, this.#limits.connectTimeoutMs, this.#limits.proxies));
   }
 
   /** A peer that switches protocols without being asked has nothing to say that we could read. */

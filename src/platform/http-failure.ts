@@ -20,8 +20,14 @@ const OURS = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_R
  * What the HTTP library threw, in our words. Its messages may quote the request, so only its codes are passed on
  * (G5); what a body threw by itself stays as it is.
  * @param origin scheme, host and port of the far side
+ * @param proxies scheme, host and port of the proxies it may go through
  */
-export function httpFailure(error: unknown, origin: string, connectTimeoutMs: number): SlipwayError {
+export function httpFailure(
+  error: unknown,
+  origin: string,
+  connectTimeoutMs: number,
+  proxies: readonly string[] = [],
+): SlipwayError {
   if (error instanceof SlipwayError) return error;
   const code = codeOf(error);
   if (CONNECTING.has(code)) return timeoutFailure(connectTimeoutMs, `connecting to ${origin}`, error);
@@ -35,6 +41,9 @@ export function httpFailure(error: unknown, origin: string, connectTimeoutMs: nu
   const fix = UNKNOWN_ISSUER.has(code)
     ? '; if its certificate is yours, name your authority in network.caFile'
     : '';
+  const proxy = proxies.find((one) => isPeer(error, new URL(one)));
+  if (proxy !== undefined)
+    return connectionFailure(`${code} at the proxy ${proxy}, on the way to ${origin}`, error);
   return connectionFailure(`${code} at ${origin}${fix}`, error);
 }
 
@@ -44,6 +53,16 @@ export function timeoutFailure(timeoutMs: number, phase: string, cause?: unknown
 
 function connectionFailure(reason: string, cause: unknown): SlipwayError {
   return new SlipwayError('connection', { reason }, { cause });
+}
+
+/** True when the system's error names this host (by name) or this port as the other end. */
+function isPeer(error: unknown, { hostname, port, protocol }: URL): boolean {
+  const tries: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
+  const peerPort = Number(port || (protocol === 'https:' ? 443 : 80));
+  return tries.some((one) => {
+    const peer = one as { readonly hostname?: unknown; readonly port?: unknown } | null;
+    return peer?.hostname === hostname || peer?.port === peerPort;
+  });
 }
 
 function codeOf(error: unknown): string {

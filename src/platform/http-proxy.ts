@@ -31,6 +31,11 @@ export function hasProxy({ http, https }: ProxySettings): boolean {
   return http !== null || https !== null;
 }
 
+/** Scheme, host and port of each, as messages may show them. */
+export function proxyOrigins({ http, https }: ProxySettings): string[] {
+  return [http, https].filter((url) => url !== null).map((url) => new URL(url).origin);
+}
+
 /** True when the host of a URL is this machine. */
 export function isLoopbackHost(hostname: string): boolean {
   const host = hostname.toLowerCase();

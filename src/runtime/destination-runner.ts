@@ -51,6 +51,8 @@ export interface DestinationRunner {
   limit(): number;
   /** Why files are failing for now, in one line; null since the last success. */
   trouble(): string | null;
+  /** When that began, milliseconds since the epoch: the first failure since the last success. */
+  troubleSinceMs(): number | null;
   /** Told when an attempt begins and how it ended; the limit learns from it. */
   started(): MovingUpload;
   /** When the oldest upload began whose bytes move; null: none does. */
@@ -82,6 +84,7 @@ export function runDestination(options: {
   let lastLookAtMs: number | null = null;
   let uploadTrouble: string | null = null;
   let lookTrouble: string | null = null;
+  let troubleSinceMs: number | null = null;
   let probeDelayMs = probe.firstMs;
   let probeTimer: NodeJS.Timeout | null = null;
 
@@ -116,11 +119,17 @@ export function runDestination(options: {
   function succeeded(): void {
     lastSuccessAtMs = now();
     uploadTrouble = null;
+    noteTrouble();
     refusals.succeeded();
     if (health.kind !== 'probing') return;
     probeDelayMs = probe.firstMs;
     log.info({ destination: destination.name }, `destination ${destination.name} accepts files again`);
     become({ kind: 'running' });
+  }
+
+  function noteTrouble(): void {
+    if (uploadTrouble === null && lookTrouble === null) troubleSinceMs = null;
+    else troubleSinceMs ??= now();
   }
 
   return {
@@ -135,6 +144,7 @@ export function runDestination(options: {
         : Math.max(lastSuccessAtMs, lastLookAtMs),
     limit,
     trouble: () => uploadTrouble ?? lookTrouble,
+    troubleSinceMs: () => troubleSinceMs,
     started() {
       adaptive.started(now(), permits.inFlight());
       return moving.started();
@@ -145,11 +155,13 @@ export function runDestination(options: {
       if (result.kind === 'uploaded') succeeded();
       else if (result.kind === 'failed' && isTemporary(result.failure))
         uploadTrouble = result.failure.message;
+      noteTrouble();
       permits.pump();
     },
     looked(failure) {
       lookTrouble = failure?.message ?? null;
       if (failure === null) lastLookAtMs = now();
+      noteTrouble();
     },
     stop,
     onHealth: (listener) => void listeners.add(listener),

@@ -8,6 +8,8 @@ export type OnceEnd = 'drained' | 'incomplete' | 'gave-up' | 'stopped';
 export interface OnceView {
   health(): DestinationHealth['kind'];
   trouble(): string | null;
+  /** Milliseconds since the epoch; null without trouble. */
+  troubleSinceMs(): number | null;
   lastProgressAtMs(): number | null;
   /** When the oldest upload began whose bytes move; null: none does. */
   movingSinceMs(): number | null;
@@ -38,7 +40,13 @@ export async function onceEnd(
   };
   const halted = new Promise<OnceEnd>((resolve) => {
     const look = (): void => {
-      const quietMs = Date.now() - Math.max(startedAtMs, destination.lastProgressAtMs() ?? 0);
+      // A first try that takes long, and then fails, leaves the same time for the others.
+      const sinceMs = Math.max(
+        startedAtMs,
+        destination.lastProgressAtMs() ?? 0,
+        destination.troubleSinceMs() ?? 0,
+      );
+      const quietMs = Date.now() - sinceMs;
       if (destination.health() === 'stopped') resolve('stopped');
       else if (destination.trouble() !== null && quietMs > giveUpMs && !longUnderWay()) resolve('gave-up');
     };

@@ -222,6 +222,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       report: destinationReport(runner),
       lastProgressAtMs: runner.lastProgressAtMs(),
       movingSinceMs: runner.movingSinceMs(),
+      troubleSinceMs: runner.troubleSinceMs(),
     }));
   }
 

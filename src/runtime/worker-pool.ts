@@ -92,6 +92,7 @@ export function startWorkerPool(seed: WorkerSeed, count: number, log: Log): Work
           viewsOf(destination).find(({ report }) => report.health === 'stopped')?.report.health ?? 'running',
         trouble: () =>
           viewsOf(destination).find(({ report }) => report.lastTrouble !== null)?.report.lastTrouble ?? null,
+        troubleSinceMs: () => earliest(viewsOf(destination).map((view) => view.troubleSinceMs)),
         movingSinceMs: () => earliest(viewsOf(destination).map((view) => view.movingSinceMs)),
         lastProgressAtMs: () =>
           viewsOf(destination).reduce<number | null>(

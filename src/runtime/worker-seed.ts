@@ -27,6 +27,7 @@ export interface DestinationView {
   /** Milliseconds since the epoch; null before the first. */
   readonly lastProgressAtMs: number | null;
   readonly movingSinceMs: number | null;
+  readonly troubleSinceMs: number | null;
 }
 
 /** From the parent to an upload process. */

@@ -167,7 +167,7 @@ test('a reader of the receipts that goes away ends neither the run nor its clean
   const concurrency = { initial: 2, max: 2, adaptive: false };
   await place.config(inboxConfig(sandboxDestination(sandbox, { concurrency })));
   for (let index = 0; index < 30; index += 1) await place.file(`inbox/${index}.txt`, `file ${index}`);
-  const head = '"$@" | head -1; exit "${PIPESTATUS[0]}"';
+  const head = 'set -o pipefail; "$@" | head -1';
   const { code, stdout } = await place.run(['run', '--once', '--json'], {
     through: (command) => ['bash', '-c', head, 'bash', ...command],
   });

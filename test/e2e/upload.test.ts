@@ -215,7 +215,7 @@ function pythonPrints(script: string, input: string): string | null {
 const HEAD = (command: readonly string[]): readonly string[] => [
   'bash',
   '-c',
-  '"$@" | head -1; exit "${PIPESTATUS[0]}"',
+  'set -o pipefail; "$@" | head -1',
   'bash',
   ...command,
 ];
@@ -232,8 +232,13 @@ test('a reader that takes one line and goes away ends the printing, not the uplo
   expect(all.stdout.trimEnd().split('\n')).toHaveLength(1);
   expect(sandbox.summary().count).toBe(40);
 
-  const refused = await place.run(['upload', ...names, '--to', 'agent'], { through: HEAD });
-  expect(refused.code).not.toBe(0);
+  await place.file('big.txt', 'x'.repeat(2000));
+  await place.config({
+    destinations: { demo: sandboxDestination(sandbox, { limits: { maxBytes: '1KB' } }) },
+  });
+  const skipped = await place.run(['upload', ...names, 'big.txt', '--to', 'demo'], { through: HEAD });
+  expect(skipped.code).toBe(6);
+  expect(sandbox.summary().count).toBe(80);
 });
 
 test('standard input cannot be named twice', async () => {

@@ -280,7 +280,7 @@ test('a certificate file that is not there is a mistake of the config', () => {
   const options = { connectTimeoutMs: 1, responseTimeoutMs: 1, idleTimeoutMs: 1, connectionsPerOrigin: 1 };
   const proxies = { http: null, https: null, no: null };
   expect(() => openHttpClient({ ...options, proxies, caFile: '/no/such.pem' })).toThrow(
-    /cannot read \/no\/such.pem/,
+    /cannot read \/no\/such.pem \(ENOENT\): correct the path/,
   );
 });
 
@@ -338,6 +338,23 @@ test('a proxy that refuses the tunnel is named as the reason', async () => {
     message: expect.stringContaining('proxy refused'),
   });
 });
+
+test.each(['http://files.invalid/', 'https://files.invalid/'])(
+  'on the way to %s a proxy that does not answer is named without its password',
+  async (url) => {
+    const gone = createServer();
+    const port = await listening(gone);
+    await new Promise((closed) => gone.close(closed));
+    const proxy = `http://me:secret@127.0.0.1:${port}/`;
+    const client = testClient({ proxies: { http: proxy, https: proxy, no: null } });
+    const failure: unknown = await client.send(post(url)).catch((error: unknown) => error);
+    expect(failure).toMatchObject({
+      code: 'connection',
+      message: expect.stringContaining(`ECONNREFUSED at the proxy http://127.0.0.1:${port}, on the way to`),
+    });
+    expect(String(failure)).not.toContain('secret');
+  },
+);
 
 test('TLS through a proxy trusts the same authorities', async () => {
   const server = await startHttpServer((visit) => visit.json(200, {}), readTls());

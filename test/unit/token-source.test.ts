@@ -100,7 +100,7 @@ test('an environment variable is read, and missing or empty ones are named', asy
   await expect(open({ env: 'KEY' }, { env: { KEY: ' abc ' } }).read(never)).resolves.toBe('abc');
   for (const env of [{}, { KEY: ' ' }]) {
     await expect(open({ env: 'KEY' }, { env }).read(never)).rejects.toThrow(
-      'no token: environment variable KEY is not set',
+      'no token: environment variable KEY is not set: set it, or configure the token of the destination',
     );
   }
 });
