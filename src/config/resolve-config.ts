@@ -30,7 +30,7 @@ export function resolveConfig(parsed: ParsedConfig, baseDir: string, env: Enviro
  * @param path absolute
  */
 export function adHocSource(name: string, path: string, destination: string): SourceConfig {
-  const source = sourceSchema.parse({ path, destination });
+  const source = sourceSchema.parse({ path });
   return deepFrozen(placedSource({ ...source, name, destination }, (relative) => relative));
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import type { Waker } from '../platform/waker.ts';
 import type { CaughtUp } from './caught-up.ts';
 import type { Dirty } from './dirty.ts';
 import type { Examiner } from './examiner.ts';
@@ -10,7 +11,6 @@ import type { Observation } from './observation.ts';
 import type { ReconcileSchedule } from './reconcile-schedule.ts';
 import type { RootGuard } from './root-guard.ts';
 import type { Settle } from './settle.ts';
-import type { Waker } from './waker.ts';
 
 export interface IntakeParts {
   readonly source: string;

@@ -1,3 +1,4 @@
+import { createWaker } from '../platform/waker.ts';
 import { createAdmission } from './admission.ts';
 import { createCaughtUp } from './caught-up.ts';
 import { createChokidarSource } from './chokidar-source.ts';
@@ -15,7 +16,6 @@ import { startRootGuard } from './root-guard.ts';
 import type { SeenFile } from './seen-file.ts';
 import { createSettle } from './settle.ts';
 import { openSourceFilter } from './source-filter.ts';
-import { createWaker } from './waker.ts';
 
 export type { Intake, IntakeCounts, WatcherOptions } from './intake.ts';
 

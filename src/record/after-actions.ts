@@ -1,13 +1,13 @@
 import { unlink } from 'node:fs/promises';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import { createWaker } from '../platform/waker.ts';
 import { type Intent, isWanted } from './intent.ts';
 import { type IntentEnd, markOf, type StoredIntent } from './intent-table.ts';
 import type { Ledger } from './ledger.ts';
 import { type MoveStep, moveInto } from './move-file.ts';
 import type { AfterActions } from './options.ts';
 import { deviceOf, pathsOf, putBack, setAside, undoAside } from './set-aside.ts';
-import { createWakeSignal } from './wake-signal.ts';
 
 /** What has just been done when the fault harness may strike. */
 export type ActionStep = 'aside' | 'acting' | MoveStep | 'acted' | 'ended';
@@ -45,7 +45,7 @@ const NOTHING = (): void => {};
 /** Starts with what an earlier process left unfinished. */
 export function startAfterActions(options: AfterActionOptions): AfterActionRunner {
   const { root, ledger, log, failpoint = NOTHING, retryMs = RETRY_MS } = options;
-  const signal = createWakeSignal();
+  const signal = createWaker();
   const waiters = new Set<() => void>();
   let stopping = false;
   let cursor = 0;

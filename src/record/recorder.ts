@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { reasonOf, type SlipwayError } from '../domain/errors.ts';
+import { createWaker } from '../platform/waker.ts';
 import { replayJournal } from './journal-replay.ts';
 import { createBatchRecorder, MAX_BATCH, type RecordBatchPorts } from './record-batch.ts';
 import {
@@ -8,7 +9,6 @@ import {
   type RecorderTiming,
   storageTrouble,
 } from './recorder-state.ts';
-import { createWakeSignal } from './wake-signal.ts';
 
 export interface RecorderOptions extends Omit<RecordBatchPorts, 'failpoint'> {
   readonly failpoint?: RecordBatchPorts['failpoint'] | undefined;
@@ -59,7 +59,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
     failpoint = NOTHING,
   } = options;
   const waiters = new Set<DrainWaiter>();
-  const signal = createWakeSignal();
+  const signal = createWaker();
   let state: RecorderState = { kind: 'recording' };
   let stopping = false;
   let abandoned = false;

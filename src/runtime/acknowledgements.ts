@@ -33,18 +33,10 @@ export async function acknowledgePublic(
   await openDataDir(facts.dataDir);
   const acknowledged = await openAcknowledgements(facts.dataDir);
   for (const destination of destinations) {
-    if (acknowledged.given(destination, destination.definition.acknowledgePublic)) continue;
-    const { name, origin } = destination;
-    const concerned = facts.plans.filter((plan) => plan.destination === name);
-    const { files, bytes } = await backlogOf(concerned, facts.ownPaths, facts.dataDir);
-    if (!(await facts.confirm({ destination: name, origin, files, bytes }))) {
-      throw new SlipwayError('public_unacknowledged', {
-        destination: name,
-        files,
-        bytes: formatBytes(bytes),
-      });
-    }
-    await acknowledged.remember(destination);
+    if (acknowledged.given(destination)) continue;
+    const concerned = facts.plans.filter((plan) => plan.destination === destination.name);
+    const backlog = await backlogOf(concerned, facts.ownPaths, facts.dataDir);
+    await ask(destination, backlog, facts.confirm, acknowledged);
   }
 }
 
@@ -61,14 +53,26 @@ export async function acknowledgeDirect(
     readonly confirm: (question: PublicQuestion) => Promise<boolean>;
   },
 ): Promise<void> {
-  const { files, bytes } = facts;
   // A private destination needs no data folder: nothing is written for it.
-  const { name, origin, definition } = destination;
-  if (destination.visibility !== 'public' || destination.loopback || definition.acknowledgePublic) return;
+  if (needsNoWord(destination)) return;
   await openDataDir(facts.dataDir);
   const acknowledged = await openAcknowledgements(facts.dataDir);
-  if (acknowledged.given(destination, false)) return;
-  if (!(await facts.confirm({ destination: name, origin, files, bytes }))) {
+  if (!acknowledged.given(destination)) await ask(destination, facts, facts.confirm, acknowledged);
+}
+
+/** A destination that nobody else can read, or whose audience the config names. */
+function needsNoWord({ visibility, loopback, definition }: OpenDestination): boolean {
+  return visibility !== 'public' || loopback || definition.acknowledgePublic;
+}
+
+async function ask(
+  destination: OpenDestination,
+  { files, bytes }: { readonly files: number; readonly bytes: number },
+  confirm: (question: PublicQuestion) => Promise<boolean>,
+  acknowledged: Acknowledgements,
+): Promise<void> {
+  const { name, origin } = destination;
+  if (!(await confirm({ destination: name, origin, files, bytes }))) {
     throw new SlipwayError('public_unacknowledged', { destination: name, files, bytes: formatBytes(bytes) });
   }
   await acknowledged.remember(destination);
@@ -77,7 +81,7 @@ export async function acknowledgeDirect(
 /** Which public destinations have been acknowledged on this machine, kept with the data so that it is asked once. */
 export interface Acknowledgements {
   /** Whether this destination may be used without asking. */
-  given(destination: Destination, acknowledgedInConfig: boolean): boolean;
+  given(destination: OpenDestination): boolean;
   remember(destination: Destination): Promise<void>;
 }
 
@@ -88,11 +92,7 @@ export async function openAcknowledgements(dataDir: string): Promise<Acknowledge
   // Another host under the same name is another audience.
   const keyOf = ({ name, origin }: Destination): string => `${name} ${origin}`;
   return {
-    given: (destination, acknowledgedInConfig) =>
-      destination.visibility !== 'public' ||
-      destination.loopback ||
-      acknowledgedInConfig ||
-      known.has(keyOf(destination)),
+    given: (destination) => needsNoWord(destination) || known.has(keyOf(destination)),
     async remember(destination) {
       known.add(keyOf(destination));
       await writeAtomic(file, [`${JSON.stringify({ v: 1, destinations: [...known] })}\n`], { mode: 0o600 });

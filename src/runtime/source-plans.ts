@@ -1,19 +1,18 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { LoadedConfig } from '../config/load-config.ts';
-import type { ResolvedConfig } from '../config/resolved-config.ts';
+import { adHocSource } from '../config/resolve-config.ts';
+import type { ResolvedConfig, SourceConfig } from '../config/resolved-config.ts';
 import type { DestinationDefinition } from '../destinations/definition.ts';
 import { SlipwayError } from '../domain/errors.ts';
-import { intakeOptionsSchema } from '../intake/options.ts';
 import { adHocSourceName } from '../record/ad-hoc-source.ts';
 import { journalPathOf } from '../record/manifest-journal.ts';
-import { recordOptionsSchema } from '../record/options.ts';
 import { chooseDestination } from './destination-choice.ts';
 import type { SourcePlan } from './source-plan.ts';
 
 /** The sources of the config file. */
 export function configuredPlans(config: ResolvedConfig): SourcePlan[] {
-  return Object.values(config.sources).map(({ path, ...source }) => ({ ...source, root: path }));
+  return Object.values(config.sources).map(planOf);
 }
 
 /**
@@ -86,10 +85,11 @@ function withOwnManifest(plan: SourcePlan): SourcePlan {
 
 /** The plan of a source that was named on the command line: every option has its default. */
 export function adHocPlanOf(name: string, root: string, destination: string): SourcePlan {
-  const { path: _path, ...intake } = intakeOptionsSchema.parse({ path: root });
-  const record = recordOptionsSchema.parse({});
-  const manifest = join(dirname(root), `${basename(root)}.manifest.json`);
-  return { ...intake, ...record, name, root, destination, manifest };
+  return planOf(adHocSource(name, root, destination));
+}
+
+function planOf({ path, ...source }: SourceConfig): SourcePlan {
+  return { ...source, root: path };
 }
 
 /** G9: none of Slipway's own files is ever uploaded, nor what the config names besides: tokens and certificates. */
