@@ -72,6 +72,17 @@ export const ERRORS = {
     message:
       'another process has taken over source {source}; this one no longer works on it: see which one runs with slipway status',
   },
+  owner_silent: {
+    kind: 'local',
+    retryable: true,
+    message:
+      'the process that works on source {source} did not answer within {seconds} s; nothing was done: see slipway status, and try again',
+  },
+  owner_refused: {
+    kind: 'local',
+    retryable: false,
+    message: 'the process that works on source {source} could not do it: {reason}',
+  },
   queue_foreign: {
     kind: 'config',
     retryable: false,

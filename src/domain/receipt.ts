@@ -44,6 +44,10 @@ export interface Outcome extends PathName {
   /** The API's own answer, secrets removed, at most 8 KiB of JSON. */
   readonly remote: unknown;
   readonly error: ReceiptError | null;
+  /** File version whose upload stands for this one: nothing was sent. Present only then. */
+  readonly reusedFrom?: string;
+  /** What the user attached to the file (correlation ids). Present only where there is some. */
+  readonly meta?: Readonly<Record<string, string>>;
 }
 
 /** The outcome of one (id, gen) once the recorder has made it durable. */

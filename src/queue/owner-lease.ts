@@ -30,7 +30,8 @@ const RELEASE_LUA = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`;
 
-interface Owner extends ProcessIdentity {
+/** The process that works on a source, on whatever host. */
+export interface Owner extends ProcessIdentity {
   readonly host: string;
 }
 
@@ -86,4 +87,17 @@ export async function takeOwnership(options: {
       await connection.eval(RELEASE_LUA, 1, key, mine).catch(() => undefined);
     },
   };
+}
+
+/** Who holds the lease of a source now; null: nobody, or a process of this host that is gone. */
+export async function leaseHolder(
+  connection: Redis,
+  prefix: string,
+  source: string,
+  host: string,
+): Promise<Owner | null> {
+  const text = await connection.get(sourceKey(prefix, source, 'owner'));
+  if (text === null) return null;
+  const holder = JSON.parse(text) as Owner;
+  return holder.host === host && !isProcessAlive(holder) ? null : holder;
 }

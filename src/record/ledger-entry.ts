@@ -10,6 +10,9 @@ export interface LedgerEntry extends Recorded {
   readonly name: PathName;
   /** When the version was admitted: orders the versions of one path. */
   readonly queuedAtMs: number;
+  /** Hex; null unless uploaded. */
+  readonly sha256: string | null;
+  readonly batch: string | null;
   /** What to do with the file, stored in the same transaction; null: nothing. */
   readonly intent: Intent | null;
 }
@@ -34,6 +37,8 @@ export function ledgerEntryOf(receipt: Receipt, place: LinePlace, intentOf?: Int
     queuedAtMs: Number.isNaN(queuedAtMs) ? 0 : queuedAtMs,
     offset: place.offset,
     length: place.length,
+    sha256: receipt.sha256,
+    batch: receipt.batch,
     intent: intentOf?.(receipt) ?? null,
   };
 }

@@ -31,7 +31,8 @@ export function openEnvironment(
     path,
     ...options,
     noSubdir: false,
-    maxDbs: 8,
+    // The tables below, and those of other keepers.
+    maxDbs: 32,
     mapSize: MAP_BYTES,
     // Plain LMDB commits: synced in order before they return, so that neither a kill nor a power cut damages the tree.
     overlappingSync: false,

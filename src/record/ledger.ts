@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Database, Key } from 'lmdb';
 import { SlipwayError } from '../domain/errors.ts';
-import type { PathName } from '../domain/path-bytes.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
-import { type IntentTable, markAgain, openIntentTable } from './intent-table.ts';
+import { markAgain, openIntentTable } from './intent-table.ts';
 import {
   decodePathEntry,
   decodeRecorded,
@@ -12,11 +12,9 @@ import {
   encodeRecorded,
   genOf,
   isAgain,
-  type KnownVersion,
   offsetOf,
   pathKey,
   statusOf,
-  type VersionMark,
   versionKey,
 } from './ledger-codec.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
@@ -30,73 +28,17 @@ import {
   writeError,
 } from './ledger-environment.ts';
 import { checkLedgerFile } from './ledger-file.ts';
+import type { CommitKeeper, Ledger, TableCoding } from './ledger-port.ts';
 
-export type StatusCounts = Readonly<Record<ReceiptStatus, number>>;
-
-export interface LedgerCounts {
-  /** The latest receipt of every path. */
-  readonly latest: StatusCounts;
-  /** Every receipt ever recorded. */
-  readonly total: StatusCounts;
-}
-
-/** A step of a pass over the latest receipt of every path. */
-export interface LatestPage {
-  /** Where these receipts begin in the journal, in no order. */
-  readonly offsets: readonly number[];
-  readonly counts: StatusCounts;
-  /** Give it back for the next page; null after the last. */
-  readonly next: Buffer | null;
-}
-
-/** The index of what has been recorded (DESIGN §2). Reads are synchronous and see every commit before them. */
-export interface Ledger {
-  /** The folder of the LMDB environment. */
-  readonly path: string;
-  /** Random, made once: tells two data folders apart that claim the same source. */
-  readonly id: string;
-  /** The newest receipt of a file version; null when none is recorded. */
-  find(id: string): KnownVersion | null;
-  /** The latest receipt of a path; null when none is recorded. */
-  findPath(name: PathName): KnownVersion | null;
-  counts(): LedgerCounts;
-  /** Journal bytes that are covered. */
-  mark(): number;
-  /** Whether it has followed its journal since before now. False: what the journal holds is not news. */
-  begun(): boolean;
-  /**
-   * One durable transaction: the entries, the counts and the mark, or nothing. An entry whose (id, gen) is recorded
-   * already is passed over.
-   * @param mark journal bytes covered with these entries
-   * @returns how many were new
-   * @throws SlipwayError `disk_full`, `ledger_unwritable`
-   */
-  commit(entries: readonly LedgerEntry[], mark: number): number;
-  /** @param after `next` of the page before; null to begin */
-  latestPage(after: Buffer | null, limit: number): LatestPage;
-  /** The ledger as it is now, however much is recorded meanwhile. To be closed: it keeps old pages from being used. */
-  frozen(): FrozenLedger;
-  /**
-   * One durable transaction: these versions go once more when they lie on disk.
-   * @returns how many; a version that has a newer generation by now is passed over
-   * @throws SlipwayError `disk_full`, `ledger_unwritable`
-   */
-  sendAgain(versions: readonly VersionMark[]): number;
-  /** Every version that is to go once more. */
-  again(): Iterable<VersionMark>;
-  /** What is still to be done with files. */
-  readonly intents: IntentTable;
-  close(): Promise<void>;
-}
-
-/** A ledger at one moment. */
-export interface FrozenLedger {
-  /** Journal bytes that were covered. */
-  readonly mark: number;
-  /** Whether the line beginning there is the latest receipt of its path. */
-  isLatest(name: PathName, offset: number): boolean;
-  close(): void;
-}
+export type {
+  CommitKeeper,
+  FrozenLedger,
+  LatestPage,
+  Ledger,
+  LedgerCounts,
+  StatusCounts,
+  TableCoding,
+} from './ledger-port.ts';
 
 interface State {
   readonly mark: number;
@@ -153,6 +95,7 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
   if (layout > LAYOUT) throw new SlipwayError('data_dir_newer', { path, found: layout, known: LAYOUT });
 
   const intents = openIntentTable({ ...tables, transact });
+  const keepers: CommitKeeper[] = [];
 
   function transact<T>(work: () => T): T {
     try {
@@ -222,7 +165,11 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
       return transact(() => {
         const next = { ...state(), mark };
         let added = 0;
-        for (const entry of entries) if (put(entry, next)) added += 1;
+        for (const entry of entries) {
+          if (!put(entry, next)) continue;
+          added += 1;
+          for (const keep of keepers) keep(entry);
+        }
         meta.putSync('state', next);
         return added;
       });
@@ -272,6 +219,12 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
     },
 
     intents,
+
+    table: <Value, TableKey extends Key>(name: string, coding: TableCoding) =>
+      // The types do not say so, but of a table that is not there a reader gets none.
+      (root.openDB<Value, TableKey>({ name, ...coding }) as Database<Value, TableKey> | undefined) ?? null,
+    transact,
+    alongside: (keeper) => void keepers.push(keeper),
 
     close: () => root.close(),
   };

@@ -48,6 +48,9 @@ function inOrder(receipt: Receipt, remote: unknown): Record<keyof Receipt, unkno
     batch: receipt.batch,
     remote: remote === undefined ? null : remote,
     error: receipt.error,
+    // As `pathBytes`: only where there is something to say.
+    reusedFrom: receipt.reusedFrom,
+    meta: receipt.meta,
   };
 }
 

@@ -1,13 +1,14 @@
 import type { Log } from '../domain/log.ts';
-import type { Receipt } from '../domain/receipt.ts';
+import type { Outcome, Receipt } from '../domain/receipt.ts';
 import type { Exclusive } from '../platform/mutex.ts';
-import type { FinishedJob, FinishedJobs } from './finished-jobs.ts';
+import type { FinishedJobs } from './finished-jobs.ts';
 import type { IntentOf } from './intent.ts';
 import type { LinePlace } from './journal-reader.ts';
 import { replayJournal } from './journal-replay.ts';
 import type { Ledger } from './ledger.ts';
 import { type LedgerEntry, ledgerEntryOf } from './ledger-entry.ts';
 import type { ManifestJournal } from './manifest-journal.ts';
+import type { OwnOutcomes } from './own-outcomes.ts';
 import { encodeReceipt } from './receipt-codec.ts';
 
 /** What has just been done when the fault harness may strike. */
@@ -17,6 +18,8 @@ export interface RecordBatchPorts {
   readonly ledger: Ledger;
   readonly journal: ManifestJournal;
   readonly finished: FinishedJobs;
+  /** What the owner settles itself, without a job. */
+  readonly own: OwnOutcomes;
   /** The source's mutex: no admission between its ledger check and its add may see a job id being freed. */
   readonly exclusive: Exclusive;
   /**
@@ -24,6 +27,8 @@ export interface RecordBatchPorts {
    * whose receipt was known already).
    */
   readonly onRecorded: (receipts: readonly Receipt[], jobIds: readonly string[]) => void;
+  /** The last word on an outcome before it is written: adds what travels with the ledger. Left out: nothing. */
+  readonly finish?: ((outcome: Outcome) => Outcome) | undefined;
   /** What is to be done with a file once its receipt is durable; left out: nothing. */
   readonly intentOf?: IntentOf | undefined;
   /** Epoch milliseconds. */
@@ -47,7 +52,8 @@ export interface BatchRecorder {
 export const MAX_BATCH = 500;
 
 export function createBatchRecorder(ports: RecordBatchPorts): BatchRecorder {
-  const { ledger, journal, finished, exclusive, onRecorded, intentOf, now, log, failpoint } = ports;
+  const { ledger, journal, finished, own, exclusive, onRecorded, intentOf, now, log, failpoint } = ports;
+  const { finish = asItIs } = ports;
   /** Durable in the journal, not yet announced. */
   let unannounced: Receipt[] = [];
   /** Committed, ids not yet free. */
@@ -56,21 +62,25 @@ export function createBatchRecorder(ports: RecordBatchPorts): BatchRecorder {
   async function record(): Promise<number> {
     await replayJournal({ journal, ledger, log, intentOf });
     await freeRecorded();
-    const jobs = await finished.take(MAX_BATCH);
-    if (jobs.length === 0) return 0;
+    const settled = own.peek(MAX_BATCH);
+    const jobs = settled.length < MAX_BATCH ? await finished.take(MAX_BATCH - settled.length) : [];
+    if (settled.length + jobs.length === 0) return 0;
     await failpoint('taken');
 
-    const receipts = newOutcomes(jobs, ledger).map((job) => received(job, now()));
+    const outcomes = [...settled, ...jobs.map(({ outcome }) => outcome)];
+    const receipts = newOutcomes(outcomes, ledger).map((outcome) => received(finish(outcome), now()));
     const places = await journal.append(receipts.map(encodeReceipt));
     unannounced.push(...receipts);
     await failpoint('journaled');
 
     ledger.commit(entriesOf(receipts, places, intentOf), journal.size());
+    own.drop(settled.length);
     recordedJobs = jobs.map((job) => job.jobId);
     await failpoint('committed');
 
+    if (jobs.length === 0) announceRest();
     await freeRecorded();
-    return jobs.length;
+    return outcomes.length;
   }
 
   async function freeRecorded(): Promise<void> {
@@ -93,17 +103,21 @@ export function createBatchRecorder(ports: RecordBatchPorts): BatchRecorder {
 }
 
 /** Those without a receipt yet: a kill between commit and removal, or a job listed twice, must not write a second line. */
-function newOutcomes(jobs: readonly FinishedJob[], ledger: Ledger): FinishedJob[] {
+function newOutcomes(outcomes: readonly Outcome[], ledger: Ledger): Outcome[] {
   const seen = new Map<string, number>();
-  return jobs.filter(({ outcome: { id, gen } }) => {
+  return outcomes.filter(({ id, gen }) => {
     const known = seen.get(id) ?? ledger.find(id)?.gen ?? -1;
     seen.set(id, Math.max(known, gen));
     return gen > known;
   });
 }
 
-function received(job: FinishedJob, nowMs: number): Receipt {
-  return { ...job.outcome, recordedAt: new Date(nowMs).toISOString() };
+function asItIs(outcome: Outcome): Outcome {
+  return outcome;
+}
+
+function received(outcome: Outcome, nowMs: number): Receipt {
+  return { ...outcome, recordedAt: new Date(nowMs).toISOString() };
 }
 
 function entriesOf(

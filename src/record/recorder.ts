@@ -1,7 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { reasonOf, type SlipwayError } from '../domain/errors.ts';
+import type { Outcome } from '../domain/receipt.ts';
 import { createWaker } from '../platform/waker.ts';
 import { replayJournal } from './journal-replay.ts';
+import { createOwnOutcomes } from './own-outcomes.ts';
 import { createBatchRecorder, MAX_BATCH, type RecordBatchPorts } from './record-batch.ts';
 import {
   RECORDER_TIMING,
@@ -10,7 +12,7 @@ import {
   storageTrouble,
 } from './recorder-state.ts';
 
-export interface RecorderOptions extends Omit<RecordBatchPorts, 'failpoint'> {
+export interface RecorderOptions extends Omit<RecordBatchPorts, 'failpoint' | 'own'> {
   readonly failpoint?: RecordBatchPorts['failpoint'] | undefined;
   readonly onState?: (state: RecorderState) => void;
   readonly timing?: RecorderTiming;
@@ -20,6 +22,12 @@ export interface RecorderOptions extends Omit<RecordBatchPorts, 'failpoint'> {
 export interface Recorder {
   /** A job has finished. Cheap, may be called for each. */
   wake(): void;
+  /**
+   * Records what needs no job (or can have none), beside the finished jobs and by the same rules: a (version,
+   * generation) that has a receipt gets no second one. Resolves when they are durable, rejects when the recorder is
+   * halted or stopped first.
+   */
+  settle(outcomes: readonly Outcome[]): Promise<void>;
   /**
    * Resolves when everything that had finished before the call is recorded and removed; also when the recorder is
    * stopped first. Rejects when it is halted. Waits while it is paused.
@@ -60,6 +68,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
   } = options;
   const waiters = new Set<DrainWaiter>();
   const signal = createWaker();
+  const own = createOwnOutcomes();
   let state: RecorderState = { kind: 'recording' };
   let stopping = false;
   let abandoned = false;
@@ -68,6 +77,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
 
   const batches = createBatchRecorder({
     ...options,
+    own,
     failpoint,
     onRecorded,
     exclusive: (work) => unlessAbandoned(options.exclusive(work)),
@@ -133,6 +143,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
   function halt(error: SlipwayError): void {
     log.error({ code: error.code, reason: error.message }, 'recording is halted; results stay in Redis');
     change({ kind: 'halted', error });
+    own.fail(error);
     for (const waiter of waiters) waiter.reject(error);
     waiters.clear();
   }
@@ -181,6 +192,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
     await running;
     clearTimeout(grace);
     batches.announceRest();
+    own.fail(new Error('the recorder was stopped'));
     change({ kind: 'stopped' });
     resolveAll(waiters);
   }
@@ -188,6 +200,12 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
   return {
     wake: signal.wake,
     state: () => state,
+
+    settle(outcomes) {
+      const durable = own.add(outcomes);
+      signal.wake();
+      return durable;
+    },
 
     drained() {
       if (state.kind === 'halted') return Promise.reject(state.error);

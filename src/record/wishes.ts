@@ -50,14 +50,18 @@ export async function grantWishes(options: {
   let granted = 0;
   for (const name of names.filter((entry) => /^\d.*\.json$/.test(entry)).sort()) {
     const wish = await readWish(join(folder, name), log);
-    if (wish !== null) granted += await grant(wish, ledger, journal);
+    if (wish !== null) granted += await grantWish(wish, ledger, journal);
     await rm(join(folder, name), { force: true });
   }
   if (names.length > 0) await syncedFolder(folder);
   return granted;
 }
 
-async function grant(wish: Wish, ledger: Ledger, journal: string): Promise<number> {
+/**
+ * Writes one wish into the ledger. For the source's owner only.
+ * @returns how many versions are to go once more
+ */
+export async function grantWish(wish: Wish, ledger: Ledger, journal: string): Promise<number> {
   if (wish.name !== null) {
     const recorded = ledger.findPath(wish.name);
     if (recorded === null || recorded.offset >= wish.mark) return 0;

@@ -1,11 +1,9 @@
 import { SlipwayError } from '../domain/errors.ts';
-import type { Log } from '../domain/log.ts';
-import type { Receipt } from '../domain/receipt.ts';
 import { startIntake } from '../intake/watcher.ts';
 import { createMutex } from '../platform/mutex.ts';
-import type { ProcessIdentity } from '../platform/process-identity.ts';
 import { within } from '../platform/within.ts';
 import { takeOwnership } from '../queue/owner-lease.ts';
+import { hearRequests } from '../queue/owner-requests.ts';
 import { claimQueue } from '../queue/queue-claim.ts';
 import { hearFinished, setHold } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
@@ -13,57 +11,20 @@ import { startAfterActions } from '../record/after-actions.ts';
 import { installationId } from '../record/data-dir.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
-import { type RecorderOptions, startRecorder } from '../record/recorder.ts';
+import { startRecorder } from '../record/recorder.ts';
 import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
-import type { SourceReport } from './live-report.ts';
 import { watchForLostJobs } from './lost-jobs.ts';
+import type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
+import { createOwnerReport } from './owner-report.ts';
+import { answerRequest, type OwnerRequest } from './owner-request.ts';
 import { createPendingJobs } from './pending-jobs.ts';
-import type { RedisAccess } from './redis-access.ts';
-import type { SourcePlan } from './source-plan.ts';
 
 /** Well within the life of a hold. */
 const HOLD_EVERY_MS = 5_000;
 
-export interface OwnerLineFacts {
-  readonly plan: SourcePlan;
-  readonly redis: RedisAccess;
-  readonly prefix: string;
-  readonly dataDir: string;
-  readonly maxPending: number;
-  readonly ownPaths: readonly string[];
-  readonly owner: ProcessIdentity & { readonly host: string };
-  readonly onRecorded: (receipts: readonly Receipt[]) => void;
-  /** Receipts can, or cannot, be kept: uploads of this process go on, or pause. */
-  readonly onRecording: (recording: boolean) => void;
-  /** Another process works on this source now; nothing of it may go on here. */
-  readonly onLost: () => void;
-  /** For the fault harness only: nothing in the product sets it. */
-  readonly failpoint: RecorderOptions['failpoint'];
-  readonly log: Log;
-  readonly now: () => number;
-}
-
-/** What the owner of one source does: intake and record. */
-export interface OwnerLine {
-  readonly plan: SourcePlan;
-  /** Files and folders that the last comparison of the whole folder could not look at. */
-  unreadable(): number;
-  /** Jobs have finished in this process. */
-  wake(): void;
-  report(): Promise<SourceReport>;
-  /** Resolves when everything that lies in the folder is recorded. Rejects when it cannot be. */
-  drained(signal: AbortSignal): Promise<void>;
-  /** Why receipts cannot be kept, or whose source it is now; null when all is well. */
-  failure(): SlipwayError | null;
-  /** Resolves when this source cannot go on in this process. */
-  readonly dead: Promise<void>;
-  /** Finds nothing new. */
-  quiesce(): Promise<void>;
-  /** Records what has finished, refreshes the manifest where it fits the budget, and leaves everything. */
-  close(budgetMs: number): Promise<void>;
-}
+export type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 
 /**
  * Becomes the owner of a source: finished jobs are recorded, settled files are queued.
@@ -172,6 +133,12 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     rescan = intake.rescan;
     void snapshot.refresh();
 
+    const requests = hearRequests({
+      ...{ connection, prefix, source, log },
+      handle: (request) => answerRequest(request as OwnerRequest, { store, rescan }),
+    });
+    releases.push(() => requests.close());
+
     const resync = watchForLostJobs({
       ...{ source, queue, pending, exclusive, ledger: store.ledger, redis, log },
       onLost(jobs) {
@@ -182,51 +149,16 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     });
     releases.push(() => resync.close());
 
-    function trouble(): string | null {
-      const state = recorder.state();
-      if (state.kind === 'paused' || state.kind === 'halted') return state.error.message;
-      if (intake.counts().root === 'missing') return `the folder ${plan.root} is not there`;
-      const count = unreadable();
-      return count === 0
-        ? null
-        : `${count} of the files and folders in ${plan.root} cannot be read: give the user that runs Slipway permission to read them`;
-    }
-
-    function unreadable(): number {
-      return intake.counts().scan.unobservable;
-    }
+    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake });
 
     return {
       plan,
-      unreadable,
+      unreadable: reports.unreadable,
       wake: recorder.wake,
       failure: () => failure,
       dead: died.promise,
 
-      async report() {
-        const { waiting, active, delayed } = await queue.counts();
-        const { uploaded, failed, skipped } = store.ledger.counts().latest;
-        const unsettled = intake.unsettled();
-        const open = pending.size() + unsettled;
-        return {
-          name: source,
-          path: plan.root,
-          destination: plan.destination,
-          manifest: plan.manifest,
-          discovered: uploaded + failed + skipped + open,
-          uploaded,
-          failed,
-          skipped,
-          pending: open,
-          unsettled,
-          unreadable: unreadable(),
-          waiting,
-          active,
-          delayed,
-          oldestWaiting: waiting === 0 ? null : await queue.oldestWaiting(),
-          trouble: trouble(),
-        };
-      },
+      report: reports.report,
 
       async drained(signal) {
         let before: number;

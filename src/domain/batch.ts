@@ -1,0 +1,23 @@
+import type { ReceiptStatus } from './receipt.ts';
+
+/** How many files of a batch ended how; discovered = uploaded + failed + skipped once it is complete. */
+export interface BatchCounts extends Readonly<Record<ReceiptStatus, number>> {
+  readonly discovered: number;
+}
+
+/** The one end of a batch (DESIGN §2): every file of it has its receipt. Said once. */
+export interface BatchEnd {
+  readonly v: 1;
+  /** Id of the batch, as its receipts carry it. */
+  readonly batch: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly counts: BatchCounts;
+  /** ISO times. */
+  readonly startedAt: string;
+  readonly completedAt: string;
+  /** Absolute path of its manifest, complete and durable. */
+  readonly manifest: string;
+  /** Hex, of the manifest's bytes. */
+  readonly manifestSha256: string;
+}

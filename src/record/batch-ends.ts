@@ -1,0 +1,59 @@
+import type { BatchEnd } from '../domain/batch.ts';
+import type { Ledger } from './ledger-port.ts';
+
+/** A batch that has ended, and its place in the order of the ends. */
+export interface NumberedBatchEnd {
+  /** From 1 on, ascending, never used again. */
+  readonly seq: number;
+  readonly end: BatchEnd;
+}
+
+/** The batches of one source that have ended, in the ledger: what webhooks tell of them is read from here. */
+export interface BatchEnds {
+  /**
+   * Writes one down. To be called inside `ledger.transact`, with whatever else ends the batch.
+   * @returns its place, or null: this batch has ended before
+   */
+  add(end: BatchEnd): number | null;
+  /** The oldest behind a place, at most `limit`. */
+  after(seq: number, limit: number): NumberedBatchEnd[];
+  find(batch: string): BatchEnd | null;
+  /** Place of the newest; 0: none. */
+  last(): number;
+}
+
+const PLACE = 'place:';
+
+/** @returns null: a reader, of a ledger without batches */
+export function openBatchEnds(ledger: Ledger): BatchEnds | null {
+  const coding = { encoding: 'json', keyEncoding: 'ordered-binary' } as const;
+  const ends = ledger.table<BatchEnd, number>('batch-ends', coding);
+  const places = ledger.table<number, string>('batch-end-places', coding);
+  if (ends === null || places === null) return null;
+
+  function last(): number {
+    for (const seq of ends?.getKeys({ reverse: true, limit: 1 }) ?? []) return seq;
+    return 0;
+  }
+
+  return {
+    add(end) {
+      if (places.get(PLACE + end.batch) !== undefined) return null;
+      const seq = last() + 1;
+      ends.putSync(seq, end);
+      places.putSync(PLACE + end.batch, seq);
+      return seq;
+    },
+    after(seq, limit) {
+      const found: NumberedBatchEnd[] = [];
+      for (const { key, value } of ends.getRange({ start: seq + 1, limit }))
+        found.push({ seq: key, end: value });
+      return found;
+    },
+    find(batch) {
+      const seq = places.get(PLACE + batch);
+      return seq === undefined ? null : (ends.get(seq) ?? null);
+    },
+    last,
+  };
+}

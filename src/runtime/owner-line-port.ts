@@ -1,0 +1,47 @@
+import type { SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { Receipt } from '../domain/receipt.ts';
+import type { ProcessIdentity } from '../platform/process-identity.ts';
+import type { RecorderOptions } from '../record/recorder.ts';
+import type { SourceReport } from './live-report.ts';
+import type { RedisAccess } from './redis-access.ts';
+import type { SourcePlan } from './source-plan.ts';
+
+export interface OwnerLineFacts {
+  readonly plan: SourcePlan;
+  readonly redis: RedisAccess;
+  readonly prefix: string;
+  readonly dataDir: string;
+  readonly maxPending: number;
+  readonly ownPaths: readonly string[];
+  readonly owner: ProcessIdentity & { readonly host: string };
+  readonly onRecorded: (receipts: readonly Receipt[]) => void;
+  /** Receipts can, or cannot, be kept: uploads of this process go on, or pause. */
+  readonly onRecording: (recording: boolean) => void;
+  /** Another process works on this source now; nothing of it may go on here. */
+  readonly onLost: () => void;
+  /** For the fault harness only: nothing in the product sets it. */
+  readonly failpoint: RecorderOptions['failpoint'];
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+/** What the owner of one source does: intake and record. */
+export interface OwnerLine {
+  readonly plan: SourcePlan;
+  /** Files and folders that the last comparison of the whole folder could not look at. */
+  unreadable(): number;
+  /** Jobs have finished in this process. */
+  wake(): void;
+  report(): Promise<SourceReport>;
+  /** Resolves when everything that lies in the folder is recorded. Rejects when it cannot be. */
+  drained(signal: AbortSignal): Promise<void>;
+  /** Why receipts cannot be kept, or whose source it is now; null when all is well. */
+  failure(): SlipwayError | null;
+  /** Resolves when this source cannot go on in this process. */
+  readonly dead: Promise<void>;
+  /** Finds nothing new. */
+  quiesce(): Promise<void>;
+  /** Records what has finished, refreshes the manifest where it fits the budget, and leaves everything. */
+  close(budgetMs: number): Promise<void>;
+}

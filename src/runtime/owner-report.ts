@@ -1,0 +1,69 @@
+import type { Intake } from '../intake/watcher.ts';
+import type { UploadQueue } from '../queue/upload-queue.ts';
+import type { Recorder } from '../record/recorder.ts';
+import type { SourceStore } from '../record/source-store.ts';
+import type { SourceReport } from './live-report.ts';
+import type { PendingJobs } from './pending-jobs.ts';
+import type { SourcePlan } from './source-plan.ts';
+
+export interface OwnerReport {
+  /** Files and folders that the last comparison of the whole folder could not look at. */
+  unreadable(): number;
+  report(): Promise<SourceReport>;
+}
+
+/** What `status` and the progress line show of one source, from the parts that know it. */
+export function createOwnerReport(parts: {
+  readonly plan: SourcePlan;
+  readonly queue: UploadQueue;
+  readonly store: SourceStore;
+  readonly pending: PendingJobs;
+  readonly recorder: Recorder;
+  readonly intake: Intake;
+}): OwnerReport {
+  const { plan, queue, store, pending, recorder, intake } = parts;
+
+  function unreadable(): number {
+    return intake.counts().scan.unobservable;
+  }
+
+  function trouble(): string | null {
+    const state = recorder.state();
+    if (state.kind === 'paused' || state.kind === 'halted') return state.error.message;
+    if (intake.counts().root === 'missing') return `the folder ${plan.root} is not there`;
+    const count = unreadable();
+    return count === 0
+      ? null
+      : `${count} of the files and folders in ${plan.root} cannot be read: give the user that runs Slipway permission to read them`;
+  }
+
+  return {
+    unreadable,
+
+    async report() {
+      const { waiting, active, delayed } = await queue.counts();
+      const { uploaded, failed, skipped } = store.ledger.counts().latest;
+      const unsettled = intake.unsettled();
+      const open = pending.size() + unsettled;
+      return {
+        name: plan.name,
+        path: plan.root,
+        destination: plan.destination,
+        manifest: plan.manifest,
+        // The books balance by construction: whatever is known is recorded or pending.
+        discovered: uploaded + failed + skipped + open,
+        uploaded,
+        failed,
+        skipped,
+        pending: open,
+        unsettled,
+        unreadable: unreadable(),
+        waiting,
+        active,
+        delayed,
+        oldestWaiting: waiting === 0 ? null : await queue.oldestWaiting(),
+        trouble: trouble(),
+      };
+    },
+  };
+}
