@@ -38,6 +38,7 @@ export async function countBacklog(
     looks,
     filter,
     start: { path: '' },
+    entering: () => {},
     descend: () => true,
     signal,
     report,

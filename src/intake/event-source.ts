@@ -1,3 +1,5 @@
+import type { PathName } from '../domain/path-bytes.ts';
+
 /** What an event source tells. Everything it says is a hint; nothing it does not say means anything. */
 export interface EventListener {
   /**
@@ -16,4 +18,18 @@ export interface EventSource {
   start(listener: EventListener): void;
   /** After it nothing more is told. May be called twice, and without a start. */
   close(): Promise<void>;
+  /** A source that looks for no folders itself is told which there are by the scans. */
+  readonly follower?: FolderFollower;
+}
+
+/** What the scans tell a source that follows them. */
+export interface FolderFollower {
+  /** This folder is about to be listed: whatever happens in it from now on is to be told. Throws nothing. */
+  folder(name: PathName): void;
+  /** No folder is there any more, nor anything below it. */
+  gone(path: string): void;
+  /** A scan of everything begins. */
+  scanBegan(): void;
+  /** It has seen every folder there is: those it did not meet are no more. */
+  scanEnded(): void;
 }

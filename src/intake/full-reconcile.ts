@@ -51,9 +51,11 @@ export function createFullReconcile(options: {
   readonly source: string;
   readonly filter: Filter;
   readonly log: Log;
+  /** Told of every folder right before it is listed. */
+  readonly entering: (folder: PathName) => void;
   readonly unobservable: () => void;
 }): FullReconcile {
-  const { root, looks, source, filter, log } = options;
+  const { root, looks, source, filter, log, entering } = options;
   let steps: AsyncGenerator<readonly SeenFile[]> | null = null;
   let current = emptyTally();
   let last: RunningTally | null = null;
@@ -86,7 +88,8 @@ export function createFullReconcile(options: {
     running: () => steps !== null,
     begin(signal) {
       current = emptyTally();
-      steps = rescan({ root, looks, filter, start: { path: '' }, descend: () => true, signal, report });
+      const everywhere = { start: { path: '' }, entering, descend: () => true };
+      steps = rescan({ root, looks, filter, ...everywhere, signal, report });
     },
     async step() {
       const next = await steps?.next();

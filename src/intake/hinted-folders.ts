@@ -26,9 +26,11 @@ export function createHintedFolders(options: {
   readonly root: string;
   readonly looks: Looks;
   readonly filter: Filter;
+  /** Told of every folder right before it is listed. */
+  readonly entering: (folder: PathName) => void;
   readonly unobservable: (name: PathName, error: unknown) => void;
 }): HintedFolders {
-  const { root, looks, filter, unobservable } = options;
+  const { root, looks, filter, entering, unobservable } = options;
   const report = { ignored() {}, unobservable };
   // Marked again while its scan runs: scanned again, since the scan may have passed the spot.
   const marked = new Map<string, HintedExtent>();
@@ -40,7 +42,10 @@ export function createHintedFolders(options: {
     const [path, extent] = first;
     marked.delete(path);
     const descend = (folder: PathName): boolean => extent === 'whole' || folder.path.includes(GARBLED);
-    return { steps: rescan({ root, looks, filter, start: { path }, descend, signal, report }), extent };
+    return {
+      steps: rescan({ root, looks, filter, start: { path }, entering, descend, signal, report }),
+      extent,
+    };
   }
 
   return {

@@ -43,6 +43,9 @@ const TURN = 128;
 /** Pause after an error that should not be. */
 const RECOVER_MS = 1_000;
 
+/** Looking at a file and asking the ledger about it, against looking alone. */
+const LEDGER_PER_LOOK = 3;
+
 /** The loop of one source: one small thing at a time, the most urgent first, asleep when there is none. */
 export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   const { source, root, guard, observation, settle, dirty, folders, scan, schedule, examiner, caughtUp } =
@@ -50,6 +53,8 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   const { waker, log, monotonicMs } = parts;
   let appeared = true;
   let reconciles = 0;
+  /** What the scan that runs has cost so far. */
+  let scanMs = 0;
 
   /** The story. False: there is nothing to do until the next due time, or until somebody wakes the loop. */
   async function turn(signal: AbortSignal): Promise<boolean> {
@@ -94,22 +99,38 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
       // The name leads nowhere, but its folder does.
       else folders.mark(path.slice(0, Math.max(0, path.lastIndexOf('/', path.indexOf(GARBLED)))), 'lossy');
     }
-    for (const path of await examiner.lookAtHints(named, signal)) folders.mark(path, 'whole');
+    const found = new Set(await examiner.lookAtHints(named, signal));
+    for (const path of named) {
+      if (found.has(path)) folders.mark(path, 'whole');
+      else observation.noFolder(path);
+    }
   }
 
   function beginScan(signal: AbortSignal): void {
-    schedule.began(monotonicMs());
+    schedule.began();
+    scanMs = 0;
+    observation.scanBegan();
     caughtUp.scanBegan();
     scan.begin(signal);
   }
 
   async function scanOn(signal: AbortSignal): Promise<void> {
+    const beganMs = monotonicMs();
     const files = await scan.step();
-    if (files !== null) return await examiner.take(files, signal);
-    schedule.ended(monotonicMs());
+    const stepMs = monotonicMs() - beganMs;
+    if (files !== null) {
+      await examiner.take(files, signal);
+      // What a step waits for room in the queue is no cost of the scan; asking the ledger is, and costs as much.
+      scanMs += Math.min(monotonicMs() - beganMs, stepMs * LEDGER_PER_LOOK);
+      return;
+    }
+    schedule.ended(monotonicMs(), scanMs + stepMs);
     reconciles += 1;
     // A scan of a root that went away under it has seen nothing.
-    if ((await guard.check()) === 'present' && !appeared) caughtUp.scanEnded(settle.nextSeq());
+    if ((await guard.check()) !== 'present' || appeared) return;
+    const { files: total, unobservable } = scan.tally();
+    await observation.scanEnded(total, unobservable === 0);
+    caughtUp.scanEnded(settle.nextSeq());
   }
 
   /** Only while the root is there: files out of sight are neither whole nor gone. */
@@ -120,8 +141,8 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
 
   function sleepMs(): number | null {
     if (guard.state() === 'missing') return null;
-    const scanMs = settle.hasRoom() ? schedule.dueMs() : Number.POSITIVE_INFINITY;
-    const atMs = Math.min(settle.nextDueMs() ?? Number.POSITIVE_INFINITY, scanMs);
+    const nextScanMs = settle.hasRoom() ? schedule.dueMs() : Number.POSITIVE_INFINITY;
+    const atMs = Math.min(settle.nextDueMs() ?? Number.POSITIVE_INFINITY, nextScanMs);
     return atMs === Number.POSITIVE_INFINITY ? null : Math.max(0, atMs - monotonicMs());
   }
 

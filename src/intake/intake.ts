@@ -17,8 +17,10 @@ export interface WatcherOptions extends Readonly<Omit<IntakeOptions, 'path' | 'i
   readonly ownPaths: readonly string[];
   /** `queue.maxPending`. */
   readonly maxPending: number;
-  /** Where hints come from when the root is not polled; chokidar unless a test says otherwise. */
+  /** Where hints come from when the root is not polled; chosen by the size of the tree unless a test says otherwise. */
   readonly createSource?: (filter: Filter) => EventSource;
+  /** Files above which a tree is large; for tests. */
+  readonly largeTreeFiles?: number;
 }
 
 export interface IntakeCounts {

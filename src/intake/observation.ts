@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import type { PathName } from '../domain/path-bytes.ts';
 import type { EventSource } from './event-source.ts';
 import { networkFileSystemOf } from './network-fs.ts';
 import type { ReconcileSchedule, Urgency } from './reconcile-schedule.ts';
+import type { SourceChoice } from './source-choice.ts';
 import { type StallDetector, startStallDetector } from './stall-detector.ts';
 
 export interface ObservationOptions {
@@ -11,8 +13,8 @@ export interface ObservationOptions {
   readonly source: string;
   readonly polling: 'auto' | boolean;
   readonly rescanMs: number;
-  /** A fresh one for every time the root appears. */
-  readonly createSource: () => EventSource;
+  /** Asked for a fresh one every time the root appears. */
+  readonly choice: SourceChoice;
   readonly schedule: ReconcileSchedule;
   readonly hint: (path: string) => void;
   readonly request: (urgency: Urgency) => void;
@@ -27,6 +29,16 @@ export interface Observation {
   detach(): Promise<void>;
   /** Whether file times come from this machine's clock. */
   trustTimes(): boolean;
+  /** A scan is about to list this folder. */
+  entering(folder: PathName): void;
+  /** An event named this path, and no folder is there. */
+  noFolder(path: string): void;
+  scanBegan(): void;
+  /**
+   * @param files how many it found
+   * @param complete nothing of the tree was out of its sight
+   */
+  scanEnded(files: number, complete: boolean): Promise<void>;
 }
 
 /** Without events this is how late a file is noticed; the schedule stretches it by what a scan costs. */
@@ -41,28 +53,26 @@ const EXHAUSTED: Readonly<Record<string, string>> = {
 
 /** Not attached yet. */
 export function createObservation(options: ObservationOptions): Observation {
-  const { root, source, polling, rescanMs, schedule, request, log } = options;
+  const { root, source, polling, rescanMs, choice, schedule, request, log } = options;
   let network: string | null = null;
   let events: EventSource | null = null;
+  /** One that the tree has outgrown; it goes on until a scan has brought its successor to the same state. */
+  let outgrown: EventSource | null = null;
   let detector: StallDetector | null = null;
   let blind = false;
 
   /** `ready` is resolved once events come, or will not come. */
-  function subscribe(ready: () => void): void {
-    const subscribed = options.createSource();
-    const suspects = startStallDetector((suspicion) => {
-      log.debug({ source, suspicion }, 'events may have been lost; comparing the whole folder');
-      request('soon');
-    }, options.monotonicMs);
+  function subscribe(subscribed: EventSource, ready: () => void): void {
     events = subscribed;
-    detector = suspects;
     subscribed.start({
       hint(path) {
-        suspects.event();
+        detector?.event();
         options.hint(path);
       },
       ready() {
         ready();
+        // chokidar says so even where it could not watch everything.
+        if (blind && subscribed.follower !== undefined) recovered();
         request('now');
       },
       failed(error) {
@@ -90,15 +100,26 @@ export function createObservation(options: ObservationOptions): Observation {
     request('soon');
   }
 
-  async function detach(): Promise<void> {
-    detector?.stop();
-    detector = null;
-    const closing = events;
-    events = null;
-    // A watcher that cannot be closed (its mount hangs) must hold nothing up; it is deaf already.
+  function recovered(): void {
+    blind = false;
+    log.info({ source }, 'the system has watches again; waiting for events');
+    schedule.setEveryMs(rescanMs);
+  }
+
+  /** A watcher that cannot be closed (its mount hangs) must hold nothing up; it is deaf already. */
+  async function closeSource(closing: EventSource | null): Promise<void> {
     await closing
       ?.close()
       .catch((error) => log.debug({ source, reason: reasonOf(error) }, 'closing the watcher failed'));
+  }
+
+  async function detach(): Promise<void> {
+    detector?.stop();
+    detector = null;
+    const closing = [events, outgrown];
+    events = null;
+    outgrown = null;
+    await Promise.all(closing.map(closeSource));
   }
 
   return {
@@ -112,11 +133,35 @@ export function createObservation(options: ObservationOptions): Observation {
         log.info({ source, fileSystem: network, polling }, 'scanning the folder every few seconds');
         return;
       }
+      detector = startStallDetector((suspicion) => {
+        log.debug({ source, suspicion }, 'events may have been lost; comparing the whole folder');
+        request('soon');
+      }, options.monotonicMs);
       const { promise, resolve } = Promise.withResolvers<void>();
-      subscribe(resolve);
+      subscribe(await choice.first(), resolve);
       await Promise.race([promise, delay(READY_MS, undefined, { ref: false })]);
     },
     detach,
     trustTimes: () => network === null,
+
+    entering: (folder) => events?.follower?.folder(folder),
+    noFolder: (path) => events?.follower?.gone(path),
+    scanBegan: () => events?.follower?.scanBegan(),
+
+    async scanEnded(files, complete) {
+      // What could not be listed may hold folders that are still there.
+      if (complete) events?.follower?.scanEnded();
+      if (outgrown !== null) {
+        const closing = outgrown;
+        outgrown = null;
+        await closeSource(closing);
+      }
+      const larger = events === null || outgrown !== null ? null : choice.instead(events, files);
+      if (larger === null) return;
+      log.info({ source, files }, 'the folder has grown large: watching each folder in it by itself');
+      outgrown = events;
+      // Its first scan is asked for by its `ready`; until that has ended both tell of events.
+      subscribe(larger, () => {});
+    },
   };
 }

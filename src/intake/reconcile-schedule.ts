@@ -15,8 +15,9 @@ const RETRY_MS = 30_000;
 /** When the next full reconcile is due; monotonic milliseconds, no timer of its own. */
 export interface ReconcileSchedule {
   request(urgency: Urgency, nowMs: number): void;
-  began(nowMs: number): void;
-  ended(nowMs: number): void;
+  began(): void;
+  /** @param costMs of the scan alone: a scan that waits for room in the queue for an hour has cost no hour */
+  ended(nowMs: number, costMs: number): void;
   /** `-Infinity`: at once. */
   dueMs(): number;
   /** From now on this often, but no more often than the scans' own cost allows. */
@@ -32,7 +33,6 @@ export function createReconcileSchedule(everyMs: number): ReconcileSchedule {
   let urgent = true;
   let soon = false;
   let retryMs = Number.POSITIVE_INFINITY;
-  let beganMs = 0;
   let endedMs = 0;
   let idleMs = 0;
 
@@ -42,16 +42,15 @@ export function createReconcileSchedule(everyMs: number): ReconcileSchedule {
       else if (urgency === 'soon') soon = true;
       else retryMs = Math.min(retryMs, nowMs + RETRY_MS);
     },
-    began(nowMs) {
-      beganMs = nowMs;
+    began() {
       // Whatever is requested from here on may concern folders the scan has already left, so it counts anew.
       urgent = false;
       soon = false;
       retryMs = Number.POSITIVE_INFINITY;
     },
-    ended(nowMs) {
+    ended(nowMs, costMs) {
       endedMs = nowMs;
-      idleMs = Math.max(MIN_IDLE_MS, IDLE_PER_SCAN * (nowMs - beganMs));
+      idleMs = Math.max(MIN_IDLE_MS, IDLE_PER_SCAN * costMs);
     },
     dueMs() {
       if (urgent) return Number.NEGATIVE_INFINITY;

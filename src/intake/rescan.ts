@@ -11,6 +11,8 @@ export interface RescanOptions {
   readonly filter: Filter;
   /** Where to begin; `{ path: '' }` is the root. */
   readonly start: PathName;
+  /** Told of every folder right before it is listed. */
+  readonly entering: (folder: PathName) => void;
   /** Whether to go into this folder as well. */
   readonly descend: (folder: PathName) => boolean;
   /** The scan ends early, without an error, once this fires. */
@@ -36,6 +38,7 @@ export async function* rescan(options: RescanOptions): AsyncGenerator<readonly S
   const toVisit: PathName[] = [options.start];
   for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
     const found: PathName[] = [];
+    options.entering(folder);
     try {
       yield* rescanFolder(options, folder, found);
     } catch (error) {

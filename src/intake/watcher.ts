@@ -1,7 +1,7 @@
+import type { PathName } from '../domain/path-bytes.ts';
 import { createWaker } from '../platform/waker.ts';
 import { createAdmission } from './admission.ts';
 import { createCaughtUp } from './caught-up.ts';
-import { createChokidarSource } from './chokidar-source.ts';
 import { createDirty } from './dirty.ts';
 import { createExaminer, stillAsSeen } from './examiner.ts';
 import { createFullReconcile } from './full-reconcile.ts';
@@ -15,6 +15,7 @@ import { createReconcileSchedule, type Urgency } from './reconcile-schedule.ts';
 import { startRootGuard } from './root-guard.ts';
 import type { SeenFile } from './seen-file.ts';
 import { createSettle } from './settle.ts';
+import { createSourceChoice } from './source-choice.ts';
 import { openSourceFilter } from './source-filter.ts';
 
 export type { Intake, IntakeCounts, WatcherOptions } from './intake.ts';
@@ -55,14 +56,15 @@ export async function startIntake(
   const dirty = createDirty(MAX_DIRTY, () => request('soon'));
   // What lies on no other machine's disk: the same question as whose clock set a file's times.
   const looks = createLooks(root, () => observation.trustTimes(), monotonicMs);
-  const folders = createHintedFolders({ root, looks, filter, unobservable });
-  const scan = createFullReconcile({ root, looks, source, filter, log, unobservable });
+  const entering = (folder: PathName): void => observation.entering(folder);
+  const folders = createHintedFolders({ root, looks, filter, entering, unobservable });
+  const scan = createFullReconcile({ root, looks, source, filter, log, entering, unobservable });
   const observation = createObservation({
     root,
     source,
     polling: options.polling,
     rescanMs: options.rescan,
-    createSource: () => options.createSource?.(filter) ?? createChokidarSource(root, filter),
+    choice: createSourceChoice({ ...options, filter, monotonicMs }),
     schedule,
     hint(path) {
       if (path === '') return request('soon');

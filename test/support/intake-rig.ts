@@ -27,6 +27,8 @@ export interface IntakeRig extends AsyncDisposable {
   /** The next calls of `enqueue` throw this; null ends it. */
   failEnqueue(error: Error | null): void;
   readonly warnings: string[];
+  /** What was said for information. */
+  messages(): readonly string[];
 }
 
 export interface IntakeRigOptions extends Partial<Omit<WatcherOptions, 'root' | 'ownPaths'>> {
@@ -66,6 +68,7 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
   const pending = new Map<string, AdmittedJob>();
   const recorded = new Map<string, RecordedVersion>();
   const warnings: string[] = [];
+  const messages: string[] = [];
   let waiting: { count: number; resolve: () => void }[] = [];
   let mostPending = 0;
   let enqueueCalls = 0;
@@ -81,7 +84,11 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
     for (const { resolve } of served) resolve();
   }
 
-  const log: Log = { ...silentLog, warn: (_fields, message) => void warnings.push(message) };
+  const log: Log = {
+    ...silentLog,
+    warn: (_fields, message) => void warnings.push(message),
+    info: (_fields, message) => void messages.push(message),
+  };
   const ports: IntakePorts = {
     log,
     now: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
@@ -130,6 +137,7 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
       failure = error;
     },
     warnings,
+    messages: () => messages,
     async [Symbol.asyncDispose]() {
       await intake.stop();
       await rm(base, { recursive: true, force: true });

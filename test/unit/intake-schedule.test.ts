@@ -9,15 +9,15 @@ import { createOverflowSuspicion } from '../../src/intake/stall-detector.ts';
 test('the first reconcile is due at once, the next one a period after the end', () => {
   const schedule = createReconcileSchedule(300_000);
   expect(schedule.dueMs()).toBe(Number.NEGATIVE_INFINITY);
-  schedule.began(1_000);
-  schedule.ended(1_500);
+  schedule.began();
+  schedule.ended(1_500, 500);
   expect(schedule.dueMs()).toBe(301_500);
 });
 
 test('scans after lost events use at most a tenth of the time; one that is asked for does not wait', () => {
   const schedule = createReconcileSchedule(300_000);
-  schedule.began(0);
-  schedule.ended(10_000);
+  schedule.began();
+  schedule.ended(10_000, 10_000);
   schedule.request('soon', 10_000);
   expect(schedule.dueMs()).toBe(100_000);
   schedule.request('now', 10_000);
@@ -27,27 +27,35 @@ test('scans after lost events use at most a tenth of the time; one that is asked
 test('polling is stretched by what a scan costs', () => {
   const schedule = createReconcileSchedule(300_000);
   schedule.setEveryMs(2_000);
-  schedule.began(0);
-  schedule.ended(20);
+  schedule.began();
+  schedule.ended(20, 20);
   expect(schedule.dueMs()).toBe(2_020);
-  schedule.began(2_020);
-  schedule.ended(3_020);
+  schedule.began();
+  schedule.ended(3_020, 1_000);
   expect(schedule.dueMs()).toBe(12_020);
+});
+
+test('a scan that waited an hour for room in the queue does not put the next one off by nine', () => {
+  const schedule = createReconcileSchedule(300_000);
+  schedule.began();
+  schedule.ended(3_600_000, 2_000);
+  schedule.request('soon', 3_600_000);
+  expect(schedule.dueMs()).toBe(3_618_000);
 });
 
 test('what is requested during a scan is not forgotten when it ends', () => {
   const schedule = createReconcileSchedule(300_000);
-  schedule.began(0);
+  schedule.began();
   schedule.request('soon', 50);
-  schedule.ended(100);
+  schedule.ended(100, 100);
   expect(schedule.dueMs()).toBe(1_100);
 });
 
 test('part of the tree being unreadable brings the next scan forward, but not at once', () => {
   const schedule = createReconcileSchedule(300_000);
-  schedule.began(0);
+  schedule.began();
   schedule.request('retry', 50);
-  schedule.ended(100);
+  schedule.ended(100, 100);
   expect(schedule.dueMs()).toBe(30_050);
 });
 

@@ -1,0 +1,208 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { pathOnDisk } from '../../src/domain/path-bytes.ts';
+import { type IntakeRigOptions, startIntakeRig } from '../support/intake-rig.ts';
+
+const soon = { timeout: 15_000, interval: 20 };
+/** Large from the first entry on: every folder is watched by itself. */
+const LARGE: IntakeRigOptions = { largeTreeFiles: -1, polling: 'auto' };
+
+/** Watches that this process holds, as the kernel counts them. */
+function watchesHeld(): number {
+  let watches = 0;
+  for (const fd of readdirSync('/proc/self/fdinfo')) {
+    try {
+      watches += readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1').split('inotify wd:').length - 1;
+    } catch {
+      // The folder that was just listed.
+    }
+  }
+  return watches;
+}
+
+function fill(folder: string, names: readonly string[]): void {
+  mkdirSync(folder, { recursive: true });
+  for (const name of names) writeFileSync(join(folder, name), name);
+}
+
+describe.runIf(process.platform === 'linux')('a watch per folder', () => {
+  test('brings live files of every folder that was there, without a second scan', async () => {
+    await using rig = await startIntakeRig({ ...LARGE, prepare: (root) => fill(join(root, 'a/b'), ['old']) });
+    await rig.intake.caughtUp();
+    const { reconciles } = rig.intake.counts();
+    for (const path of ['top', 'a/mid', 'a/b/deep']) await writeFile(join(rig.root, path), path);
+    await vi.waitFor(() => expect(rig.paths()).toEqual(['a/b/deep', 'a/b/old', 'a/mid', 'top']), soon);
+    expect(rig.intake.counts().reconciles).toBe(reconciles);
+  });
+
+  test('2,000 files in 50 new folders, filled the moment they are made, all arrive once', async () => {
+    await using rig = await startIntakeRig(LARGE);
+    await rig.intake.caughtUp();
+    const names = Array.from({ length: 40 }, (_, file) => `${file}.txt`);
+    for (let folder = 0; folder < 50; folder += 1) fill(join(rig.root, `new${folder}/sub`), names);
+    await vi.waitFor(() => expect(rig.jobs).toHaveLength(2_000), soon);
+    await rig.intake.caughtUp();
+    expect(rig.jobs).toHaveLength(2_000);
+  });
+
+  test('a folder that is moved, replaced or made anew under the same name is watched where it is', async () => {
+    await using rig = await startIntakeRig({
+      ...LARGE,
+      prepare(root) {
+        fill(join(root, 'moved/in'), ['1']);
+        fill(join(root, 'replaced/in'), ['2']);
+        fill(join(root, 'again/in'), ['3']);
+      },
+    });
+    await rig.intake.caughtUp();
+    const watches = watchesHeld();
+    renameSync(join(rig.root, 'moved'), join(rig.root, 'elsewhere'));
+    fill(join(rig.beside, 'other/in'), ['4']);
+    renameSync(join(rig.root, 'replaced'), join(rig.beside, 'old'));
+    renameSync(join(rig.beside, 'other'), join(rig.root, 'replaced'));
+    rmSync(join(rig.root, 'again'), { recursive: true });
+    fill(join(rig.root, 'again/in'), ['5']);
+    await vi.waitFor(() => expect(rig.paths()).toContain('again/in/5'), soon);
+    await vi.waitFor(() => expect(rig.paths()).toContain('elsewhere/in/1'), soon);
+    await vi.waitFor(() => expect(rig.paths()).toContain('replaced/in/4'), soon);
+    const { reconciles } = rig.intake.counts();
+    for (const folder of ['elsewhere', 'replaced', 'again'])
+      await writeFile(join(rig.root, folder, 'in/late'), 'x');
+    await vi.waitFor(
+      () =>
+        expect(rig.paths().filter((path) => path.endsWith('/late'))).toEqual([
+          'again/in/late',
+          'elsewhere/in/late',
+          'replaced/in/late',
+        ]),
+      soon,
+    );
+    expect(rig.intake.counts().reconciles).toBe(reconciles);
+    // What has left the folder is nobody's business any more.
+    expect(watchesHeld()).toBe(watches);
+  });
+
+  test('folders that go give their watches back, and ignored folders and links never get any', async () => {
+    await using rig = await startIntakeRig({
+      ...LARGE,
+      ignore: ['skip'],
+      async prepare(root) {
+        fill(join(root, 'skip/deep'), ['x']);
+        fill(join(root, '.git/objects'), ['x']);
+        fill(join(root, 'kept'), ['a']);
+        await symlink('/etc', join(root, 'link'));
+      },
+    });
+    await rig.intake.caughtUp();
+    const before = watchesHeld();
+    fill(join(rig.root, 'b/c/d'), ['e']);
+    await vi.waitFor(() => expect(rig.paths()).toContain('b/c/d/e'), soon);
+    expect(watchesHeld()).toBe(before + 3);
+    await rm(join(rig.root, 'b'), { recursive: true });
+    await vi.waitFor(() => expect(watchesHeld()).toBe(before), soon);
+    await rm(join(rig.root, 'kept'), { recursive: true });
+    await vi.waitFor(() => expect(watchesHeld()).toBe(before - 1), soon);
+  });
+
+  test('names and folders that are not UTF-8 arrive with their exact bytes', async () => {
+    const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+    const at = (root: string, name: string): Buffer => Buffer.concat([Buffer.from(`${root}/`), bytes(name)]);
+    await using rig = await startIntakeRig({
+      ...LARGE,
+      prepare: (root) => mkdirSync(at(root, 'dir\xff')),
+    });
+    await rig.intake.caughtUp();
+    mkdirSync(at(rig.root, 'new\xfe/deep'), { recursive: true });
+    for (const name of ['live\xfc', 'dir\xff/in.txt', 'new\xfe/deep/too\xfd'])
+      writeFileSync(at(rig.root, name), 'x');
+    await vi.waitFor(() => expect(rig.jobs).toHaveLength(3), soon);
+    writeFileSync(at(rig.root, 'new\xfe/deep/later'), 'x');
+    await vi.waitFor(() => expect(rig.jobs).toHaveLength(4), soon);
+    const seen = rig.jobs.map((job) => Buffer.from(pathOnDisk('', job)).toString('latin1').slice(1)).sort();
+    expect(seen).toEqual(['dir\xff/in.txt', 'live\xfc', 'new\xfe/deep/later', 'new\xfe/deep/too\xfd']);
+  });
+
+  test('12,000 files that arrive while the event loop stands still are all admitted, flat and in new folders', async () => {
+    await using rig = await startIntakeRig(LARGE);
+    await rig.intake.caughtUp();
+    // More than the kernel queues, written by somebody else while nobody reads the queue.
+    const script = `const fs = require('node:fs');
+      for (let i = 0; i < 6000; i++) fs.writeFileSync(process.argv[1] + '/f' + i, 'x');
+      for (let i = 0; i < 6000; i++) {
+        if (i % 20 === 0) fs.mkdirSync(process.argv[1] + '/d' + i / 20);
+        fs.writeFileSync(process.argv[1] + '/d' + Math.floor(i / 20) + '/f' + i, 'x');
+      }`;
+    execFileSync(process.execPath, ['-e', script, rig.root]);
+    await vi.waitFor(() => expect(rig.jobs).toHaveLength(12_000), { timeout: 40_000, interval: 50 });
+    await rig.intake.caughtUp();
+    expect(new Set(rig.paths()).size).toBe(12_000);
+    expect(rig.jobs).toHaveLength(12_000);
+  }, 60_000);
+
+  test('a folder lost and made anew while events were lost is watched after the scan that follows', async () => {
+    await using rig = await startIntakeRig({ ...LARGE, prepare: (root) => fill(join(root, 'a/b'), ['1']) });
+    await rig.intake.caughtUp();
+    // Nobody reads events in between, so that they come all at once and tell of the last state alone.
+    execFileSync('sh', ['-c', 'rm -r a && mkdir -p a/b && echo 2 > a/b/2'], { cwd: rig.root });
+    await vi.waitFor(() => expect(rig.paths()).toContain('a/b/2'), soon);
+    await rig.intake.caughtUp();
+    const { reconciles } = rig.intake.counts();
+    await writeFile(join(rig.root, 'a/b/3'), '3');
+    await vi.waitFor(() => expect(rig.paths()).toContain('a/b/3'), soon);
+    expect(rig.intake.counts().reconciles).toBe(reconciles);
+  });
+});
+
+test('a tree that outgrows its watcher is watched folder by folder, and loses nothing meanwhile', async () => {
+  await using rig = await startIntakeRig({ polling: 'auto', largeTreeFiles: 100, rescan: 1_000 });
+  await rig.intake.caughtUp();
+  const messages = rig.messages;
+  let written = 0;
+  const write = (): void => {
+    const folder = join(rig.root, `d${written % 7}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `${written++}`), 'x');
+  };
+  await vi.waitFor(
+    () => {
+      for (let n = 0; n < 10; n += 1) write();
+      expect(messages()).toContain('the folder has grown large: watching each folder in it by itself');
+    },
+    { timeout: 20_000, interval: 20 },
+  );
+  for (let n = 0; n < 50; n += 1) write();
+  await rename(join(rig.root, 'd0'), join(rig.root, 'e0'));
+  await mkdir(join(rig.root, 'last'));
+  await writeFile(join(rig.root, 'last/one'), 'x');
+  await rig.intake.caughtUp();
+  const { reconciles } = rig.intake.counts();
+  await writeFile(join(rig.root, 'last/two'), 'x');
+  await vi.waitFor(() => expect(rig.paths()).toContain('last/two'), soon);
+  const names = new Set(rig.paths().map((path) => path.slice(path.indexOf('/') + 1)));
+  expect(names.size).toBe(written + 2);
+  expect(reconciles).toBeGreaterThan(1);
+});
+
+test.runIf(process.platform === 'linux')(
+  'a large tree is watched folder by folder from the start',
+  async () => {
+    const names = Array.from({ length: 60 }, (_, file) => `${file}`);
+    await using rig = await startIntakeRig({
+      polling: 'auto',
+      largeTreeFiles: 100,
+      prepare(root) {
+        fill(join(root, 'a'), names);
+        fill(join(root, 'b'), names);
+      },
+    });
+    await rig.intake.caughtUp();
+    // One scan: with chokidar there is another one once it is ready.
+    expect(rig.intake.counts().reconciles).toBeLessThanOrEqual(2);
+    await writeFile(join(rig.root, 'b/live'), 'x');
+    await vi.waitFor(() => expect(rig.paths()).toContain('b/live'), soon);
+    expect(rig.messages()).not.toContain('the folder has grown large: watching each folder in it by itself');
+  },
+);
