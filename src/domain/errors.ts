@@ -183,6 +183,18 @@ export const ERRORS = {
     retryable: true,
     message: 'the folder {root} is gone: mount it again or put it back; its files wait',
   },
+  source_root_closed: {
+    kind: 'local',
+    retryable: true,
+    message:
+      'the folder {root} cannot be entered ({reason}): give the user that runs Slipway permission; its files wait',
+  },
+  source_unmounted: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'source {source}: {path} is empty and is not the folder that held its files before, as when a disk is not mounted: mount it; if it is meant to be empty, put a file into it',
+  },
   file_vanished: { kind: 'local', retryable: false, message: 'the file was gone when it was to be sent' },
   file_changed: {
     kind: 'local',

@@ -58,7 +58,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
 
   /** The story. False: there is nothing to do until the next due time, or until somebody wakes the loop. */
   async function turn(signal: AbortSignal): Promise<boolean> {
-    if (guard.state() === 'missing') return await missing();
+    if (guard.state() !== 'present') return await missing();
     if (appeared) return await begin();
     const due = settle.due(monotonicMs(), TURN);
     if (due.length > 0) await examiner.lookAgain(due, signal);
@@ -76,8 +76,10 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   async function missing(): Promise<boolean> {
     await scan.abandon();
     await folders.abandon();
-    if (caughtUp.pending() && (await guard.check()) === 'missing') {
-      caughtUp.fail(new SlipwayError('source_missing', { source, path: root }));
+    if (caughtUp.pending()) {
+      const state = await guard.check();
+      const code = state === 'unmounted' ? 'source_unmounted' : 'source_missing';
+      if (state !== 'present') caughtUp.fail(new SlipwayError(code, { source, path: root }));
     }
     return guard.state() === 'present';
   }
@@ -140,7 +142,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   }
 
   function sleepMs(): number | null {
-    if (guard.state() === 'missing') return null;
+    if (guard.state() !== 'present') return null;
     const nextScanMs = settle.hasRoom() ? schedule.dueMs() : Number.POSITIVE_INFINITY;
     const atMs = Math.min(settle.nextDueMs() ?? Number.POSITIVE_INFINITY, nextScanMs);
     return atMs === Number.POSITIVE_INFINITY ? null : Math.max(0, atMs - monotonicMs());

@@ -39,7 +39,7 @@ export interface IntakeCounts {
 export interface Intake {
   /**
    * Resolves once a full reconcile that began after this call has ended and everything it found is recorded or in the
-   * queue. Rejects with SlipwayError `source_missing` while there is no folder, and with an AbortError at stop.
+   * queue. Rejects with SlipwayError `source_missing` or `source_unmounted` while the folder is not there, and with an AbortError at stop.
    */
   caughtUp(): Promise<void>;
   /** Compares the whole folder with what is recorded, now. */

@@ -1,6 +1,7 @@
 import type { Log } from '../domain/log.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
+import type { RootMemory } from './root-guard.ts';
 import type { Instant } from './settle.ts';
 
 /** The latest generation recorded for a file version. */
@@ -35,6 +36,8 @@ export interface AdmissionPorts {
 }
 
 export interface IntakePorts extends AdmissionPorts {
+  /** Which folder held the files before this process began; without it that is not known. */
+  readonly rootMemory?: RootMemory;
   readonly log: Log;
   /** Wall and monotonic time of this moment. */
   readonly now: () => Instant;

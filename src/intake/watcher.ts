@@ -12,7 +12,7 @@ import { createLooks } from './look.ts';
 import { createObservation } from './observation.ts';
 import type { IntakePorts } from './ports.ts';
 import { createReconcileSchedule, type Urgency } from './reconcile-schedule.ts';
-import { startRootGuard } from './root-guard.ts';
+import { forgetfulRootMemory, type RootState, startRootGuard } from './root-guard.ts';
 import type { SeenFile } from './seen-file.ts';
 import { createSettle } from './settle.ts';
 import { createSourceChoice } from './source-choice.ts';
@@ -25,6 +25,15 @@ const MAX_TRACKED = 100_000;
 /** Hints remembered; past it a full reconcile is cheaper. */
 const MAX_DIRTY = 50_000;
 const ROOT_CHECK_MS = 1_000;
+
+const GONE = 'the folder is gone (deleted, or its mount is lost): nothing is forgotten, waiting for it';
+const UNMOUNTED =
+  'the folder is empty and is not the one that held files before, as when a disk is not mounted: nothing is taken for deleted, waiting for it; if it is meant to be empty, put a file into it';
+const ABSENT_AT_START: Readonly<Record<RootState, string | null>> = {
+  present: null,
+  missing: 'there is no such folder yet: waiting for it',
+  unmounted: UNMOUNTED,
+};
 
 /**
  * What arrives: finds the settled files of one folder and makes a job of every version that is neither recorded nor
@@ -79,6 +88,7 @@ export async function startIntake(
   const { trustTimes } = observation;
   const settle = createSettle({ settleMs: options.settle, trustTimes, maxTracked: MAX_TRACKED });
   const see = (file: SeenFile): void => {
+    guard.holdsFiles();
     if (settle.see(file, now()) === 'settled') admission.offer(file);
   };
   const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> => stillAsSeen(looks, files, see);
@@ -88,12 +98,10 @@ export async function startIntake(
   );
   const examiner = createExaminer({ looks, filter, settle, admission, see, unobservable });
 
-  const guard = await startRootGuard(root, ROOT_CHECK_MS, {
-    gone() {
-      log.warn(
-        { source, path: root },
-        'the folder is gone (deleted, or its mount is lost): nothing is forgotten, waiting for it',
-      );
+  const { rootMemory = forgetfulRootMemory() } = ports;
+  const guard = await startRootGuard(root, ROOT_CHECK_MS, rootMemory, {
+    gone(state) {
+      log.warn({ source, path: root }, state === 'unmounted' ? UNMOUNTED : GONE);
       waker.wake();
     },
     appeared() {
@@ -118,8 +126,8 @@ export async function startIntake(
     log,
     monotonicMs,
   });
-  if (guard.state() === 'missing')
-    log.warn({ source, path: root }, 'there is no such folder yet: waiting for it');
+  const atStart = ABSENT_AT_START[guard.state()];
+  if (atStart !== null) log.warn({ source, path: root }, atStart);
 
   stopping.addEventListener('abort', () => waker.wake(), { once: true });
   const ended = loop.run(stopping).finally(async () => {

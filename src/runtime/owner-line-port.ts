@@ -31,6 +31,8 @@ export interface OwnerLine {
   readonly plan: SourcePlan;
   /** Files and folders that the last comparison of the whole folder could not look at. */
   unreadable(): number;
+  /** Identity of the folder that held the files of this source the last time; null: none did. */
+  rootHeld(): string | null;
   /** Jobs have finished in this process. */
   wake(): void;
   report(): Promise<SourceReport>;

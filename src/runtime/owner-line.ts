@@ -12,6 +12,7 @@ import { installationId } from '../record/data-dir.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
 import { startRecorder } from '../record/recorder.ts';
+import { openKeptRoot } from '../record/root-memory.ts';
 import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
@@ -113,6 +114,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     });
     releases.push(() => wishes.close());
 
+    const rootMemory = openKeptRoot(store.ledger, plan.root, log);
     const intake = await startIntake(
       { ...plan, source, ownPaths: facts.ownPaths, maxPending: facts.maxPending },
       {
@@ -120,6 +122,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         isPending: pending.has,
         waitForRoom: pending.waitForRoom,
         exclusive,
+        rootMemory,
         async enqueue(jobs) {
           await queue.add(jobs);
           pending.add(jobs.map(({ jobId }) => jobId));
@@ -155,6 +158,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       plan,
       unreadable: reports.unreadable,
       wake: recorder.wake,
+      rootHeld: rootMemory.held,
       failure: () => failure,
       dead: died.promise,
 

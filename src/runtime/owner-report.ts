@@ -30,7 +30,9 @@ export function createOwnerReport(parts: {
   function trouble(): string | null {
     const state = recorder.state();
     if (state.kind === 'paused' || state.kind === 'halted') return state.error.message;
-    if (intake.counts().root === 'missing') return `the folder ${plan.root} is not there`;
+    const { root } = intake.counts();
+    if (root === 'missing') return `the folder ${plan.root} is not there`;
+    if (root === 'unmounted') return `the folder ${plan.root} is empty, as when its disk is not mounted`;
     const count = unreadable();
     return count === 0
       ? null

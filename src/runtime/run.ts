@@ -25,6 +25,7 @@ import { type OwnerLine, type OwnerLineFacts, startOwnerLine } from './owner-lin
 import { publishReports } from './process-reports.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { openRedisAccess } from './redis-access.ts';
+import { rootCheckOf } from './root-check-of.ts';
 import type { SourcePlan } from './source-plan.ts';
 import { untilIdle } from './until-idle.ts';
 import { uploadHandler } from './upload-handler.ts';
@@ -140,8 +141,10 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   async function startWorker(plan: SourcePlan): Promise<void> {
     const { runner, max } = runnerOf(plan);
     const localDisk = (await networkFileSystemOf(plan.root)) === null;
+    const owner = owners.find((line) => line.plan === plan);
     const handler = uploadHandler({
       root: plan.root,
+      rootCheck: await rootCheckOf(plan.root, owner),
       runner,
       send: http.send,
       smallReads: createSmallReads(localDisk, systemClock.monotonicMs),
@@ -150,7 +153,6 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       random: Math.random,
       log,
     });
-    const owner = owners.find((line) => line.plan === plan);
     const onFinished = owner?.wake ?? (() => undefined);
     const shared = { plan, runner, handler, redis, prefix, onFinished, log, now };
     workers.push(startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: owner === undefined }));

@@ -9,6 +9,7 @@ import { createAwaitReady } from '../upload/await-ready.ts';
 import { type NextStep, nextStep } from '../upload/next-step.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import { outcomeOf } from '../upload/outcome.ts';
+import type { RootCheck } from '../upload/root-check.ts';
 import { failedBy, type Settlement } from '../upload/settlement.ts';
 import type { SmallReads } from '../upload/small-reads.ts';
 import { type HttpSend, uploadFile } from '../upload/upload-file.ts';
@@ -25,6 +26,7 @@ const STOPPED_DELAY_MS = 1000;
 export interface UploadHandlerFacts {
   /** Absolute path of the source's folder as this process sees it. */
   readonly root: string;
+  readonly rootCheck: RootCheck;
   readonly runner: DestinationRunner;
   readonly send: HttpSend;
   readonly smallReads: SmallReads;
@@ -39,7 +41,7 @@ export interface UploadHandlerFacts {
  * process the file first, the job comes back for looks until it has; it is never sent again.
  */
 export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
-  const { root, runner, send, smallReads, retry, clock, random, log } = facts;
+  const { root, rootCheck, runner, send, smallReads, retry, clock, random, log } = facts;
   const destination = runner.destination.name;
   const { readiness } = runner.destination;
   const outage = { outageMs: retry.deadline, outagePauseMs: retry.maxDelay };
@@ -70,7 +72,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     const startedAtMs = clock.monotonicMs();
     const underWay = runner.started();
     try {
-      const task = { root, name: job, size: job.size, mtimeNs: job.mtimeNs };
+      const task = { root, rootCheck, name: job, size: job.size, mtimeNs: job.mtimeNs };
       const result = await uploadFile(task, runner.destination, watched(underWay.moved), {
         clock,
         signal,

@@ -35,7 +35,7 @@ export async function openFileBody(
     const { body, sha256 } = await readWhole(file, frame, smallReads, clock);
     return { contentLength, body, sha256: () => sha256, close: async () => {} };
   } catch (error) {
-    throw await fileFailure(error, file.root);
+    throw await fileFailure(error, file);
   }
 }
 

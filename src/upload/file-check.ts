@@ -2,11 +2,14 @@ import { type BigIntStats, constants } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { type PathName, pathOnDisk } from '../domain/path-bytes.ts';
+import { createRootCheck, type RootCheck } from './root-check.ts';
 
 /** The file version that is to be sent. */
 export interface FileToSend {
   /** Absolute path of the source's root. */
   readonly root: string;
+  /** Asked whether that root is there; without it any folder counts as present. */
+  readonly rootCheck?: RootCheck;
   readonly name: PathName;
   /** Bytes. */
   readonly size: number;
@@ -51,19 +54,25 @@ const NO_ROOM = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 /**
  * What the file system said, in our words. `file_vanished` is said only after the root was seen: a lost mount is not
- * a deleted file.
+ * a deleted file, and a root that may not be entered says nothing about the files in it.
  */
-export async function fileFailure(error: unknown, root: string): Promise<SlipwayError> {
+export async function fileFailure(
+  error: unknown,
+  { root, rootCheck }: Pick<FileToSend, 'root' | 'rootCheck'>,
+): Promise<SlipwayError> {
   if (error instanceof SlipwayError) return error;
   const reason = reasonOf(error);
   if (MISSING.has(reason)) {
-    const seen = await stat(root).then(
-      (stats) => stats.isDirectory(),
-      () => false,
-    );
-    return seen ? new SlipwayError('file_vanished') : new SlipwayError('source_root_gone', { root });
+    const present = await (rootCheck ?? createRootCheck(root, null)).present();
+    return present ? new SlipwayError('file_vanished') : new SlipwayError('source_root_gone', { root });
   }
-  if (UNREADABLE.has(reason)) return new SlipwayError('file_unreadable', { reason }, { cause: error });
+  if (UNREADABLE.has(reason)) {
+    // The dot asks for the permission that every path below the root needs.
+    const closed = await stat(`${root}/.`).then(() => null, reasonOf);
+    return closed === null
+      ? new SlipwayError('file_unreadable', { reason }, { cause: error })
+      : new SlipwayError('source_root_closed', { root, reason: closed }, { cause: error });
+  }
   if (NOT_REGULAR.has(reason)) return changed('it is no regular file any more');
   return new SlipwayError(
     NO_ROOM.has(reason) ? 'out_of_handles' : 'read_failed',

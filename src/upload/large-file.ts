@@ -47,7 +47,7 @@ async function* chunksOf(
     yield* fileChunks(handle, { start: 0, size: file.size }, (chunk) => digest.update(chunk));
     assertSameVersion(await lstat(diskPathOf(file), { bigint: true }), file, ino);
   } catch (error) {
-    throw await fileFailure(error, file.root);
+    throw await fileFailure(error, file);
   }
   finished(digest.digest('hex'));
   yield frame.tail;

@@ -101,7 +101,7 @@ function afterFailure(
 
   const delayMs = retryDelayMs(failure, next.attemptLog.length, context);
   const failingForMs = nowMs - Date.parse(firstFailureAt(next) ?? at);
-  if (failingForMs + delayMs > retry.deadline) {
+  if (failingForMs + delayMs > retry.deadline && !OUT_OF_SIGHT.has(failure.code)) {
     const message = errorMessage('deadline', {
       deadline: formatDuration(retry.deadline),
       last: failure.message,
@@ -116,8 +116,12 @@ const NEVER_COUNTED = new Set([
   'token_service_unreachable',
   'token_command_failed',
   'source_root_gone',
+  'source_root_closed',
   'out_of_handles',
 ]);
+
+/** Nobody has looked at the file itself meanwhile: a disk may be away for longer than any deadline. */
+const OUT_OF_SIGHT = new Set(['source_root_gone', 'source_root_closed']);
 
 /** May be this very file's doing, so it must end some day even where nothing else succeeds. */
 const ALWAYS_COUNTED = new Set([

@@ -48,7 +48,7 @@ export interface PartSource {
 export async function openPartSource(file: FileToSend, partBytes: number): Promise<PartSource> {
   const inOurWords = <T>(work: Promise<T>): Promise<T> =>
     work.catch(async (error: unknown) => {
-      throw await fileFailure(error, file.root);
+      throw await fileFailure(error, file);
     });
   const { handle, ino } = await inOurWords(openChecked(file));
   const sha256 = createHash('sha256');
@@ -89,7 +89,7 @@ export async function openPartSource(file: FileToSend, partBytes: number): Promi
       await assertUnchanged();
       if (checksum.value !== part.crc32) throw changedUnseen();
     } catch (error) {
-      throw await fileFailure(error, file.root);
+      throw await fileFailure(error, file);
     }
     sent();
     yield frame.tail;

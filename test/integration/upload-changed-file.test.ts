@@ -157,12 +157,12 @@ test.each([
   ['ESTALE', 'read_failed'],
 ])('%s is %s', async (errno, code) => {
   const error = Object.assign(new Error('no'), { code: errno });
-  expect(await fileFailure(error, uploadFolder())).toMatchObject({ code });
+  expect(await fileFailure(error, { root: uploadFolder() })).toMatchObject({ code });
 });
 
 test('what is already one of our errors stays as it is', async () => {
   const error = new SlipwayError('file_changed', { what: 'x' });
-  expect(await fileFailure(error, '/')).toBe(error);
+  expect(await fileFailure(error, { root: '/' })).toBe(error);
 });
 
 // root reads everything; containers of CI often run as root.

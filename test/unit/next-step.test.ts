@@ -49,6 +49,18 @@ test('an accepted file settles as uploaded, and what was sent twice to mend cred
   expect(step).toEqual({ kind: 'settle', settlement: { status: 'uploaded', result }, attempts: 2 });
 });
 
+test('files of a folder that is not there wait for it beyond every deadline, and no attempt is counted', () => {
+  const history = { attemptLog: [entryAt(NOW - 72 * HOUR, false)] };
+  for (const code of ['source_root_gone', 'source_root_closed']) {
+    const step = nextStep(
+      failed({ code, kind: 'unavailable' }, 0),
+      history,
+      context({ lastSuccessAtMs: NOW }),
+    );
+    expect(retryOf(step).entry.counted).toBe(false);
+  }
+});
+
 test('skipped and unreadable files settle at once', () => {
   const skipped = nextStep({ kind: 'skipped', code: 'empty', message: 'm', requests: 0 }, fresh, context());
   expect(skipped).toEqual({

@@ -1,0 +1,19 @@
+import { opendir, stat } from 'node:fs/promises';
+
+/** Which folder a path leads to: an inode number alone is used again by ext4 at once. null: no folder to be seen. */
+export async function folderIdentityOf(path: string): Promise<string | null> {
+  const stats = await stat(path, { bigint: true }).catch(() => null);
+  return stats?.isDirectory() ? `${stats.dev}:${stats.ino}:${stats.birthtimeNs}` : null;
+}
+
+/** Whether nothing at all lies in a folder. False also for one that cannot be listed: nothing is known of it. */
+export async function isEmptyFolder(path: string): Promise<boolean> {
+  try {
+    const folder = await opendir(path, { bufferSize: 1 });
+    const first = await folder.read();
+    await folder.close();
+    return first === null;
+  } catch {
+    return false;
+  }
+}
