@@ -1,6 +1,8 @@
 /**
  * Usage: npm run bench -- throughput [--files N] [--rounds N] [--concurrency N] [--bytes N] [--script-files N]
  *        npm run bench -- memory [--bytes N] [--rounds N]
+ *        npm run bench -- bursts [--files N] [--rounds 10] [--standstill-ms 5000]
+ *        npm run bench -- restarts [--restarts N] [--per-second N]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
  * Both measure the built command (`npm run build` first); --command FILE measures another one.
  */
@@ -8,7 +10,9 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { benchBursts } from './bursts.ts';
 import { benchMemory } from './memory.ts';
+import { benchRestarts } from './restarts.ts';
 import { benchThroughput } from './throughput.ts';
 
 const GIB = 2 ** 30;
@@ -16,11 +20,14 @@ const GIB = 2 ** 30;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    files: { type: 'string', default: '20000' },
-    rounds: { type: 'string', default: '3' },
+    files: { type: 'string' },
+    rounds: { type: 'string' },
     concurrency: { type: 'string', default: '32' },
     bytes: { type: 'string' },
     'script-files': { type: 'string', default: '200' },
+    'standstill-ms': { type: 'string', default: '5000' },
+    restarts: { type: 'string', default: '20' },
+    'per-second': { type: 'string', default: '200' },
     command: { type: 'string', default: fileURLToPath(new URL('../../bin/slipway.cjs', import.meta.url)) },
   },
 });
@@ -29,8 +36,8 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   throughput: () =>
     benchThroughput({
       command: values.command,
-      files: Number(values.files),
-      rounds: Number(values.rounds),
+      files: Number(values.files ?? 20_000),
+      rounds: Number(values.rounds ?? 3),
       concurrency: Number(values.concurrency),
       scriptFiles: Number(values['script-files']),
       bytes: Number(values.bytes ?? 4096),
@@ -39,7 +46,22 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
     benchMemory({
       command: values.command,
       bytes: Number(values.bytes ?? 2 * GIB),
-      rounds: Number(values.rounds),
+      rounds: Number(values.rounds ?? 3),
+    }),
+  bursts: () =>
+    benchBursts({
+      command: values.command,
+      files: values.files === undefined ? [30_000, 100_000] : [Number(values.files)],
+      rounds: Number(values.rounds ?? 10),
+      standstillMs: Number(values['standstill-ms']),
+      progress: (line) => process.stderr.write(`${line}\n`),
+    }),
+  restarts: () =>
+    benchRestarts({
+      command: values.command,
+      restarts: Number(values.restarts),
+      perSecond: Number(values['per-second']),
+      upToMs: 4_000,
     }),
 };
 

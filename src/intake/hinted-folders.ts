@@ -21,6 +21,9 @@ export interface HintedFolders {
   abandon(): Promise<void>;
 }
 
+/** Files, and folders, per step: what a live file may have to wait for. */
+const STEP = 128;
+
 /** None marked. */
 export function createHintedFolders(options: {
   readonly root: string;
@@ -55,15 +58,18 @@ export function createHintedFolders(options: {
     },
     pending: () => running !== null || marked.size > 0,
     async step(signal) {
-      running ??= begin(signal);
-      const next = await running?.steps.next();
-      if (next === undefined || next.done === true) {
-        running = null;
-        return [];
+      const files: SeenFile[] = [];
+      // Many new folders hold a file or two each: one at a time, each would cost a call to the queue.
+      for (let turn = 0; turn < STEP && files.length < STEP; turn += 1) {
+        running ??= begin(signal);
+        if (running === null) break;
+        const { steps, extent } = running;
+        const next = await steps.next();
+        if (next.done === true) running = null;
+        else if (extent === 'whole') files.push(...next.value);
+        else files.push(...next.value.filter(({ name }) => name.path.includes(GARBLED)));
       }
-      return running?.extent === 'lossy'
-        ? next.value.filter(({ name }) => name.path.includes(GARBLED))
-        : next.value;
+      return files;
     },
     async abandon() {
       marked.clear();

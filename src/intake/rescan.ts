@@ -31,43 +31,37 @@ const STEP_ENTRIES = 128;
 
 /**
  * Walks a tree, folder by folder in the order the file system gives, and yields its accepted regular files in small
- * steps. Holds the names of folders still to visit, never a tree. What vanishes on the way is passed over.
- * A step may be empty; it is then only a chance to do something else.
+ * steps, those of several small folders in one. Holds the names of folders still to visit, never a tree. What vanishes
+ * on the way is passed over. A step may be empty; it is then only a chance to do something else.
  */
 export async function* rescan(options: RescanOptions): AsyncGenerator<readonly SeenFile[]> {
+  const { root, looks, filter, descend, entering, report, signal } = options;
   const toVisit: PathName[] = [options.start];
-  for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
-    const found: PathName[] = [];
-    options.entering(folder);
-    try {
-      yield* rescanFolder(options, folder, found);
-    } catch (error) {
-      if (!isGone(error)) options.report.unobservable(folder, error);
-    }
-    if (options.signal.aborted) return;
-    // Last in, first out: reversed, so that folders come in the order in which they were listed.
-    toVisit.push(...found.reverse());
-  }
-}
-
-async function* rescanFolder(
-  { root, looks, filter, descend, report, signal }: RescanOptions,
-  folder: PathName,
-  found: PathName[],
-): AsyncGenerator<readonly SeenFile[]> {
   let names: PathName[] = [];
   let entries = 0;
-  for await (const { name, kind } of listFolder(root, folder)) {
-    if (signal.aborted) return;
-    const reason = filter.entry(name.path, kind);
-    if (reason !== null) report.ignored(name, reason);
-    else if (kind === 'directory') {
-      if (descend(name)) found.push(name);
-    } else names.push(name);
+  for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
+    const found: PathName[] = [];
+    entering(folder);
     entries += 1;
-    if (entries % STEP_ENTRIES !== 0) continue;
-    yield await filesOf(looks, names, report);
-    names = [];
+    try {
+      for await (const { name, kind } of listFolder(root, folder)) {
+        if (signal.aborted) return;
+        const reason = filter.entry(name.path, kind);
+        if (reason !== null) report.ignored(name, reason);
+        else if (kind !== 'directory') names.push(name);
+        else if (descend(name)) found.push(name);
+        entries += 1;
+        if (entries < STEP_ENTRIES) continue;
+        yield await filesOf(looks, names, report);
+        names = [];
+        entries = 0;
+      }
+    } catch (error) {
+      if (!isGone(error)) report.unobservable(folder, error);
+    }
+    if (signal.aborted) return;
+    // Last in, first out: reversed, so that folders come in the order in which they were listed.
+    toVisit.push(...found.reverse());
   }
   yield await filesOf(looks, names, report);
 }
