@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import { presetNames } from '../destinations/presets.ts';
 import { destinationProblems } from '../destinations/resolve-destination.ts';
 import { type DestinationConfig, destinationConfigSchema } from '../destinations/schema.ts';
+import { parseBytes } from '../platform/units.ts';
 import { bareDurations } from './bare-durations.ts';
 import type { Mistake } from './issues.ts';
 import { nearest } from './nearest.ts';
@@ -31,6 +32,7 @@ export function crossChecks(tree: unknown, placed: (path: string) => string): re
     ),
     ...sharedManifests(sources, placed),
     ...moveTargets(sources, placed),
+    ...sources.flatMap(([name, value]) => emptyRange(name, value)),
   ];
 }
 
@@ -183,6 +185,18 @@ function moveTargets(
   );
 }
 
+/** No file would ever be sent. */
+function emptyRange(name: string, value: unknown): Mistake[] {
+  const [least, most] = [bytesAt(value, 'minBytes'), bytesAt(value, 'maxBytes')];
+  if (least === null || most === null || least <= most) return [];
+  return [
+    {
+      path: ['sources', name, 'minBytes'],
+      message: 'is more than maxBytes: no file is as large as both ask',
+    },
+  ];
+}
+
 function isInside(inner: string, outer: string): boolean {
   const way = relative(outer, inner);
   return way === '' || (way !== '..' && !way.startsWith('../') && !way.startsWith('/'));
@@ -196,6 +210,11 @@ function entriesOf(tree: unknown, key: string): readonly (readonly [string, unkn
 function at(value: unknown, key: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
   return (value as Record<string, unknown>)[key];
+}
+
+function bytesAt(value: unknown, key: string): number | null {
+  const size = at(value, key);
+  return typeof size === 'string' || typeof size === 'number' ? parseBytes(size) : null;
 }
 
 function textAt(value: unknown, key: string): string | null {

@@ -2,8 +2,8 @@ import type { PathName } from './path-bytes.ts';
 
 export type ReceiptStatus = 'uploaded' | 'failed' | 'skipped';
 
-/** Why a file was skipped (DESIGN §9). */
-export type SkipCode = 'too_large' | 'empty' | 'type' | 'vanished' | 'changed';
+/** Why a file was skipped (DESIGN §9). `existing`: it lay there at the first start of its source. */
+export type SkipCode = 'too_large' | 'empty' | 'type' | 'vanished' | 'changed' | 'existing';
 
 export interface ReceiptError {
   readonly code: string;

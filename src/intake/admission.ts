@@ -2,9 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { reasonOf } from '../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
+import type { Outcome } from '../domain/receipt.ts';
 import { jobIdOf, newUploadJob } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
-import type { AdmissionPorts, AdmittedJob, RecordedVersion } from './ports.ts';
+import { createMutex } from '../platform/mutex.ts';
+import { createOpenNeeds, type Need, type UploadNeed } from './open-needs.ts';
+import { refusedOutcome } from './own-outcome.ts';
+import { createOwnSettling } from './own-settling.ts';
+import type { AdmissionPorts, AdmittedJob } from './ports.ts';
+import type { Reuse, ReuseEnds } from './reuse.ts';
+import { isLimitSkip, type Rules, ruleOn } from './ruling.ts';
 import type { SeenFile } from './seen-file.ts';
 
 /** Measured best chunk for adding to the queue. */
@@ -18,55 +25,96 @@ export interface AdmissionOptions {
   readonly destination: string;
   /** `queue.maxPending`. */
   readonly maxPending: number;
+  /** What decides now whether a file is sent. */
+  readonly rules: Rules;
+  /** Looks for uploads that may stand for files; null: everything is sent. */
+  readonly openReuse: ((ends: ReuseEnds) => Reuse) | null;
   /** Keeps those that are on disk exactly as seen; the others are for the examiner. */
   readonly unchanged: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
   readonly log: Log;
+  /** Monotonic. */
   readonly nowMs: () => number;
+  /** Since the epoch. */
+  readonly wallMs: () => number;
   readonly random: () => number;
 }
 
-/** Settled file versions become jobs, once each (G1), with back-pressure (G3). */
+/** Settled file versions become jobs, or receipts, once each (G1), with back-pressure (G3). */
 export interface Admission {
   /** Takes a settled file, seen on disk just now. One that is recorded or pending costs nothing more. */
   offer(file: SeenFile): void;
-  /** Makes jobs of everything offered; ends when all are in the queue. Rejects only when the signal fires. */
+  /**
+   * Makes jobs of everything offered that needs one; ends when they are in the queue. What gets its receipt here, or is
+   * read first, is only on its way then: see `passed`. Rejects only when the signal fires.
+   */
   flush(signal: AbortSignal): Promise<void>;
+  /** Resolves when everything offered so far is in the queue or recorded; rejects when the signal fires. */
+  passed(signal: AbortSignal): Promise<void>;
+  /** Files offered that are neither in the queue nor recorded yet. */
+  inHand(): number;
   /** Jobs queued since the start. */
   admitted(): number;
 }
 
 /** Nothing offered yet. */
 export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts): Admission {
-  const { source, destination, maxPending, log, nowMs, random } = options;
+  const { source, destination, maxPending, rules, log, nowMs, wallMs, random } = options;
   // A chunk waits until all of it fits: with one as large as the room, half the room would often stand empty.
   const chunkSize = Math.min(MAX_CHUNK, Math.max(1, Math.floor(maxPending / 4)));
-  let offered = new Map<string, SeenFile>();
+  const open = createOpenNeeds();
+  const settling = createOwnSettling({ record: ports.settle, done: open.done, log });
+  /** One at a time waits for room: two would both be told that there is some. */
+  const inTurn = createMutex();
+  /** Sent because limits had changed. A worker that knows other limits skips it again, and that is the end of it. */
+  const rejudged = new Set<string>();
+  let offered: Need[] = [];
   let admitted = 0;
 
-  /** The job this file still needs; null when it is recorded or pending. */
-  function jobFor(file: SeenFile): AdmittedJob | null {
+  const reuse =
+    options.openReuse?.({
+      send: (needs, signal) => queue(needs, signal),
+      settle: settleReused,
+      dropped: (need) => open.done([need]),
+    }) ?? null;
+
+  /** What this file still needs; null when it is recorded or pending. */
+  function needOf(file: SeenFile): Need | null {
     const { name, size, mtimeNs } = file;
     const version: FileVersion = { source, destination, ...name, size, mtimeNs };
     const id = fileVersionId(version);
-    const gen = nextGeneration(ports.recorded(id));
-    if (gen === null) return null;
-    const jobId = jobIdOf(id, gen);
-    return ports.isPending(jobId) ? null : { jobId, id, job: newUploadJob(version, gen, null) };
+    const recorded = ports.recorded(id);
+    const ruling = ruleOn(file, recorded, rules);
+    if (ruling.kind === 'nothing') return null;
+    if (isLimitSkip(recorded) && recorded?.again === false && rejudged.has(id)) return null;
+    const jobId = jobIdOf(id, ruling.gen);
+    if (!ports.isPending(jobId)) return { jobId, id, version, file, ruling };
+    // After a restart nobody else knows which file on disk it is.
+    ports.uploads.remember(jobId, file);
+    return null;
   }
 
-  async function admit(chunk: readonly SeenFile[], signal: AbortSignal): Promise<void> {
+  async function admit(chunk: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     const beganMs = nowMs();
     await ports.waitForRoom(chunk.length, signal);
-    const files = nowMs() - beganMs > STALE_MS ? await options.unchanged(chunk) : chunk;
+    const files = chunk.map(({ file }) => file);
+    const there = nowMs() - beganMs > STALE_MS ? await options.unchanged(files) : files;
     await ports.exclusive(async () => {
       // Asked again: the recorder may have committed one while this waited.
-      const jobs = files.map(jobFor).filter((job) => job !== null);
+      const needs = there.map(needOf).filter((need) => need?.ruling.kind === 'upload');
+      const jobs = needs.flatMap((need) => (need === null ? [] : [jobOf(need)]));
       if (jobs.length > 0) await ports.enqueue(jobs);
       admitted += jobs.length;
     });
   }
 
-  async function admitInTheEnd(chunk: readonly SeenFile[], signal: AbortSignal): Promise<void> {
+  function jobOf({ jobId, id, version, file, ruling }: Need): AdmittedJob {
+    ports.uploads.remember(jobId, file);
+    if (isLimitSkip(ports.recorded(id))) rejudged.add(id);
+    return { jobId, id, job: newUploadJob(version, ruling.gen, null) };
+  }
+
+  async function admitInTheEnd(chunk: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         await admit(chunk, signal);
@@ -82,32 +130,56 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     }
   }
 
+  async function queue(needs: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
+    for (let start = 0; start < needs.length; start += chunkSize) {
+      const chunk = needs.slice(start, start + chunkSize);
+      await inTurn(() => admitInTheEnd(chunk, signal));
+      open.done(chunk);
+    }
+  }
+
+  async function settleReused(receipts: readonly { need: Need; outcome: Outcome }[], signal: AbortSignal) {
+    for (const { need } of receipts) ports.uploads.remember(need.jobId, need.file);
+    await settling.settle(receipts, signal);
+  }
+
+  /** The story of a chunk: refused by us, uploaded before, or to be sent. */
+  async function dispatch(needs: readonly Need[], signal: AbortSignal): Promise<void> {
+    const refused = needs.flatMap((need) =>
+      need.ruling.kind === 'upload'
+        ? []
+        : [{ need, outcome: refusedOutcome(need.version, need.ruling, wallMs()) }],
+    );
+    await settling.settle(refused, signal);
+    const uploads = needs.filter(isUpload);
+    await queue(reuse === null ? uploads : await reuse.rest(uploads, signal), signal);
+  }
+
   return {
     offer(file) {
-      const job = jobFor(file);
-      if (job !== null) offered.set(job.jobId, file);
+      const need = needOf(file);
+      if (need !== null && open.add(need)) offered.push(need);
     },
     async flush(signal) {
       // Again while there is any: what changed during the wait for room is offered anew.
-      while (offered.size > 0) {
-        const files = [...offered.values()];
-        offered = new Map();
-        for (let start = 0; start < files.length; start += chunkSize) {
-          await admitInTheEnd(files.slice(start, start + chunkSize), signal);
+      while (offered.length > 0) {
+        const needs = offered;
+        offered = [];
+        try {
+          await dispatch(needs, signal);
+        } catch (error) {
+          // Found again by the next scan, which could not take up what is still in hand.
+          open.done(needs);
+          throw error;
         }
       }
     },
+    passed: open.passed,
+    inHand: open.size,
     admitted: () => admitted,
   };
 }
 
-/**
- * The generation a version on disk needs; null when it needs none. One recorded as vanished or changed lies here after
- * all, exactly as it was: it reappeared (DESIGN §2). One that is to go again was asked for, or had been taken away.
- */
-export function nextGeneration(recorded: RecordedVersion | null): number | null {
-  if (recorded === null) return 0;
-  const reappeared =
-    recorded.status === 'skipped' && (recorded.code === 'vanished' || recorded.code === 'changed');
-  return recorded.again || reappeared ? recorded.gen + 1 : null;
+function isUpload(need: Need): need is UploadNeed {
+  return need.ruling.kind === 'upload';
 }

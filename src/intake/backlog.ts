@@ -1,12 +1,12 @@
 import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
-import { nextGeneration } from './admission.ts';
 import { createLooks } from './look.ts';
 import { networkFileSystemOf } from './network-fs.ts';
 import type { RecordedVersion } from './ports.ts';
 import { rescan } from './rescan.ts';
+import { type Rules, ruleOn } from './ruling.ts';
 import { openSourceFilter, type SourceFilterOptions } from './source-filter.ts';
 
-export interface BacklogOptions extends SourceFilterOptions {
+export interface BacklogOptions extends SourceFilterOptions, Rules {
   readonly source: string;
   readonly destination: string;
 }
@@ -43,9 +43,10 @@ export async function countBacklog(
     signal,
     report,
   })) {
-    for (const { name, size, mtimeNs } of step) {
+    for (const file of step) {
+      const { name, size, mtimeNs } = file;
       const version: FileVersion = { source, destination, ...name, size, mtimeNs };
-      if (nextGeneration(recorded(fileVersionId(version))) === null) continue;
+      if (ruleOn(file, recorded(fileVersionId(version)), options).kind !== 'upload') continue;
       files += 1;
       bytes += size;
     }

@@ -20,10 +20,10 @@ export type DiskState =
 /** Looks at one path as the watcher would. */
 export async function diskStateOf(
   name: PathName,
-  options: SourceFilterOptions & { readonly settle: number },
+  options: SourceFilterOptions & { readonly settle: number; readonly minAge: number },
   nowMs: number,
 ): Promise<DiskState> {
-  const { root, settle } = options;
+  const { root, settle, minAge } = options;
   const looks = createLooks(root, () => false, performance.now);
   const [top, look] = await looks.at([{ path: '' }, name]);
   // A root that is a symlink to its folder is the user's way of naming it.
@@ -35,7 +35,7 @@ export async function diskStateOf(
   if (reason !== null) return { kind: 'ignored', rule: ruleOf(reason, name.path, options) };
   if (look.kind !== 'file') return { kind: 'folder' };
   const ageMs = nowMs - Math.max(look.file.mtimeMs, look.file.ctimeMs);
-  return { kind: 'file', file: look.file, settling: ageMs < settle };
+  return { kind: 'file', file: look.file, settling: ageMs < Math.max(settle, minAge) };
 }
 
 const RULES: Readonly<Record<IgnoreReason, string>> = {

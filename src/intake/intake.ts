@@ -1,3 +1,4 @@
+import type { DestinationLimits } from '../destinations/destination.ts';
 import type { EventSource } from './event-source.ts';
 import type { Filter } from './filter.ts';
 import type { ScanTally } from './full-reconcile.ts';
@@ -18,6 +19,8 @@ export interface WatcherOptions extends Readonly<Omit<IntakeOptions, 'path' | 'i
   /** `queue.maxPending`. */
   readonly maxPending: number;
   /** Where hints come from when the root is not polled; chosen by the size of the tree unless a test says otherwise. */
+  /** What the destination takes; null: not known here. */
+  readonly limits: DestinationLimits | null;
   readonly createSource?: (filter: Filter) => EventSource;
   /** Files above which a tree is large; for tests. */
   readonly largeTreeFiles?: number;
@@ -45,6 +48,8 @@ export interface Intake {
   /** Compares the whole folder with what is recorded, now. */
   rescan(): void;
   unsettled(): number;
+  /** Settled files that are neither in the queue nor recorded yet. */
+  inHand(): number;
   counts(): IntakeCounts;
   /** Ends when nothing runs any more; what was not admitted stays on disk for the next start. */
   stop(): Promise<void>;

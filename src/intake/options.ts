@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration } from '../platform/option-types.ts';
+import { byteSize, duration } from '../platform/option-types.ts';
 
 const patterns = z.array(z.string().min(1, 'a pattern cannot be empty'));
 
@@ -23,6 +23,29 @@ export const intakeOptionsSchema = z.strictObject({
   rescan: duration('5m', { minMs: 1_000 }).describe(
     'the whole folder is compared with what is recorded this often, since every event source loses events',
   ),
+  minAge: duration('0s').describe(
+    'a file is taken no sooner than this after its last change, on top of `settle`; 0s: as soon as it has settled',
+  ),
+  minBytes: byteSize()
+    .nullable()
+    .default(null)
+    .describe('a smaller file is recorded as skipped (empty) and not sent; null: no limit of this source'),
+  maxBytes: byteSize()
+    .nullable()
+    .default(null)
+    .describe('a larger file is recorded as skipped (too_large) and not sent; null: no limit of this source'),
+  existing: z
+    .enum(['upload', 'skip'])
+    .default('upload')
+    .describe(
+      'what becomes of the files that lie there at the very first start: skip records them as skipped (existing) and sends only what arrives or changes later',
+    ),
+  dedupe: z
+    .enum(['version', 'content'])
+    .default('version')
+    .describe(
+      'content reads every new file once more before it is sent, and gives one whose bytes are uploaded already the result of that upload; version compares no contents',
+    ),
   hidden: z
     .boolean()
     .default(false)

@@ -1,7 +1,8 @@
 import type { Log } from '../domain/log.ts';
-import type { ReceiptStatus } from '../domain/receipt.ts';
+import type { Outcome, Receipt, ReceiptStatus } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
 import type { RootMemory } from './root-guard.ts';
+import type { SeenFile } from './seen-file.ts';
 import type { Instant } from './settle.ts';
 
 /** The latest generation recorded for a file version. */
@@ -12,6 +13,8 @@ export interface RecordedVersion {
   readonly code: string | null;
   /** It is to go once more: somebody asked for it, or the file was moved or deleted after its upload and is back. */
   readonly again: boolean;
+  /** How many times in a row it was recorded as changed; absent: never. */
+  readonly changedInRow?: number;
 }
 
 export interface AdmittedJob {
@@ -31,13 +34,35 @@ export interface AdmissionPorts {
   enqueue(jobs: readonly AdmittedJob[]): Promise<void>;
   /** Resolves once `count` more jobs fit under `queue.maxPending`; rejects when the signal fires. */
   waitForRoom(count: number, signal: AbortSignal): Promise<void>;
+  /** Makes receipts without a job; resolves when they are durable, rejects when they cannot be kept any more. */
+  settle(outcomes: readonly Outcome[]): Promise<void>;
+  readonly uploads: EarlierUploads;
   /** The mutex of the source: {ledger check, enqueue} here and {remove} in the recorder exclude each other. */
   exclusive<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** Uploads that are recorded and may stand for a file that has not been sent. */
+export interface EarlierUploads {
+  /** Which file on disk a pending job, or a receipt to come, is about: kept until it is recorded. No I/O. */
+  remember(jobId: string, file: SeenFile): void;
+  /** The version that was uploaded from this very file on disk, unchanged since; null: none. Microseconds. */
+  ofInode(file: SeenFile): string | null;
+  /** A version that was uploaded with these bytes (hex); null: none is known. Microseconds. */
+  ofContent(sha256: string): string | null;
+  /** Its receipt, when that upload can still stand for a file of so many bytes; null: it cannot. */
+  standIn(id: string, size: number): Promise<Receipt | null>;
+  /** Resolves when a job has left Redis; rejects when the signal fires. */
+  untilRecorded(jobId: string, signal: AbortSignal): Promise<void>;
 }
 
 export interface IntakePorts extends AdmissionPorts {
   /** Which folder held the files before this process began; without it that is not known. */
   readonly rootMemory?: RootMemory;
+  /**
+   * When the source was started for the very first time (since the epoch), until all that lay there then is recorded or
+   * queued; null afterwards, and where that makes no difference.
+   */
+  readonly firstStartMs: () => number | null;
   readonly log: Log;
   /** Wall and monotonic time of this moment. */
   readonly now: () => Instant;

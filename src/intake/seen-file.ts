@@ -10,6 +10,11 @@ export interface SeenFile {
   readonly mtimeNs: string;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
+  /** Which file it is, whatever its name. The three are kept as the system gave them: converting costs time. */
+  readonly dev: bigint;
+  readonly ino: bigint;
+  /** An inode number is used again at once; with this it is the same file. 0: the file system does not keep it. */
+  readonly birthtimeNs: bigint;
 }
 
 /** What intake keeps of an lstat. */
@@ -20,6 +25,9 @@ export function seenFileOf(name: PathName, stats: BigIntStats): SeenFile {
     mtimeNs: String(stats.mtimeNs),
     mtimeMs: Number(stats.mtimeMs),
     ctimeMs: Number(stats.ctimeMs),
+    dev: stats.dev,
+    ino: stats.ino,
+    birthtimeNs: stats.birthtimeNs,
   };
 }
 

@@ -4,6 +4,8 @@ import { keyOf, type SeenFile } from './seen-file.ts';
 
 export interface SettleOptions {
   readonly settleMs: number;
+  /** A file is whole no sooner than this after its last change; 0 when left out. */
+  readonly minAgeMs?: number;
   /**
    * Whether mtime and ctime are from this machine's clock. False on network file systems, where a file is always
    * seen twice before it counts as settled.
@@ -51,17 +53,19 @@ export interface Settle {
 
 /** Nothing tracked yet. */
 export function createSettle(options: SettleOptions): Settle {
-  const { settleMs, trustTimes, maxTracked } = options;
+  const { settleMs, minAgeMs = 0, trustTimes, maxTracked } = options;
+  const wholeMs = Math.max(settleMs, minAgeMs);
   // Updated in place: insertion order is the order of first sight.
   const tracked = new Map<string, Tracked>();
   const heap = createDueHeap<Tracked>();
   let seq = 0;
 
-  /** How long this look says to wait. A time in the future says nothing, so it waits the whole `settle`. */
+  /** How long this look says to wait. A time in the future says nothing, so it waits the whole time. */
   function waitMs(file: SeenFile, wallMs: number): number {
-    if (!trustTimes()) return settleMs;
     const ageMs = wallMs - Math.max(file.mtimeMs, file.ctimeMs);
-    return ageMs < 0 ? settleMs : Math.max(0, settleMs - ageMs);
+    // Another machine's clock may shorten `minAge` by its error, never `settle`, which is counted from this look.
+    if (!trustTimes()) return Math.max(settleMs, ageMs < 0 ? minAgeMs : minAgeMs - ageMs);
+    return ageMs < 0 ? wholeMs : Math.max(0, wholeMs - ageMs);
   }
 
   function track(key: string, file: SeenFile, dueMs: number): void {

@@ -12,7 +12,9 @@ import { createLooks } from './look.ts';
 import { createObservation } from './observation.ts';
 import type { IntakePorts } from './ports.ts';
 import { createReconcileSchedule, type Urgency } from './reconcile-schedule.ts';
+import { createReuse, type ReuseOptions } from './reuse.ts';
 import { forgetfulRootMemory, type RootState, startRootGuard } from './root-guard.ts';
+import { rulesOf } from './ruling.ts';
 import type { SeenFile } from './seen-file.ts';
 import { createSettle } from './settle.ts';
 import { createSourceChoice } from './source-choice.ts';
@@ -86,14 +88,34 @@ export async function startIntake(
   });
 
   const { trustTimes } = observation;
-  const settle = createSettle({ settleMs: options.settle, trustTimes, maxTracked: MAX_TRACKED });
+  const settle = createSettle({
+    settleMs: options.settle,
+    minAgeMs: options.minAge,
+    trustTimes,
+    maxTracked: MAX_TRACKED,
+  });
   const see = (file: SeenFile): void => {
     guard.holdsFiles();
     if (settle.see(file, now()) === 'settled') admission.offer(file);
   };
+  const wallMs = (): number => now().wallMs;
+  const reuse: ReuseOptions = {
+    ...{ root, dedupe: options.dedupe, looks, uploads: ports.uploads, log, wallMs },
+    rootPresent: async () => (await guard.check()) === 'present',
+    async take(file, signal) {
+      see(file);
+      // Outside the loop's turn: it may sleep until a later time than this file's.
+      waker.wake();
+      await admission.flush(signal);
+    },
+  };
   const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> => stillAsSeen(looks, files, see);
   const admission = createAdmission(
-    { source, destination, maxPending, unchanged, log, nowMs: monotonicMs, random: Math.random },
+    {
+      ...{ source, destination, maxPending, unchanged, log, wallMs, nowMs: monotonicMs, random: Math.random },
+      rules: rulesOf(options, ports.firstStartMs),
+      openReuse: (ends) => createReuse(reuse, ends),
+    },
     ports,
   );
   const examiner = createExaminer({ looks, filter, settle, admission, see, unobservable });
@@ -144,9 +166,11 @@ export async function startIntake(
       const waiting = caughtUp.wait();
       request('now');
       await waiting;
+      await admission.passed(stopping);
     },
     rescan: () => request('now'),
     unsettled: () => settle.size(),
+    inHand: admission.inHand,
     counts: () => ({
       root: guard.state(),
       scan: scan.tally(),

@@ -2,6 +2,7 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf } from '../domain/errors.ts';
 import { type Log, silentLog } from '../domain/log.ts';
+import { carryTables } from './carried-tables.ts';
 import { replayJournal } from './journal-replay.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import type { VersionMark } from './ledger-codec.ts';
@@ -11,7 +12,7 @@ const PER_COMMIT = 1_000;
 
 /**
  * Builds a ledger from a journal in a folder of its own, durable when this returns. What only a ledger knows (files
- * still to be moved or deleted, versions to go once more) comes from the one before.
+ * still to be moved or deleted, versions to go once more, inodes) comes from the one before.
  * @param options.before null: there is none that can be read
  * @returns how many receipts it knows
  * @throws SlipwayError `journal_corrupt`, `disk_full`
@@ -60,6 +61,7 @@ function carryOver(before: Ledger, ledger: Ledger, log: Log): void {
       marks = [];
     }
     ledger.sendAgain(marks);
+    carryTables(before, ledger);
   } catch (error) {
     log.warn({ reason: reasonOf(error) }, 'the old ledger could be read in part only');
   }

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { fileVersionId } from '../domain/file-version.ts';
 import type { Receipt } from '../domain/receipt.ts';
+import { keepFirstPassAhead } from './first-pass.ts';
 import type { IntentOf } from './intent.ts';
 import { replayJournal } from './journal-replay.ts';
 import { receiptLines } from './latest-lines.ts';
@@ -40,6 +41,7 @@ export async function importReceipts(
   let known = 0;
   try {
     await replayJournal({ journal, ledger, log, intentOf });
+    keepFirstPassAhead(ledger);
     for await (const receipts of receiptsIn(file)) {
       const theirs = receipts.filter((receipt) => receipt.source === from);
       const ours = from === source ? theirs : theirs.map((receipt) => madeOutFor(source, receipt));

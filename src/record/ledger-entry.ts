@@ -8,6 +8,7 @@ import type { Recorded } from './ledger-codec.ts';
 export interface LedgerEntry extends Recorded {
   readonly id: string;
   readonly name: PathName;
+  readonly destination: string;
   /** When the version was admitted: orders the versions of one path. */
   readonly queuedAtMs: number;
   /** Hex; null unless uploaded. */
@@ -33,6 +34,7 @@ export function ledgerEntryOf(receipt: Receipt, place: LinePlace, intentOf?: Int
       receipt.pathBytes === undefined
         ? { path: receipt.path }
         : { path: receipt.path, pathBytes: receipt.pathBytes },
+    destination: receipt.destination,
     // An unreadable time loses to every readable one instead of poisoning the comparison.
     queuedAtMs: Number.isNaN(queuedAtMs) ? 0 : queuedAtMs,
     offset: place.offset,

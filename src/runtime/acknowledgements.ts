@@ -35,7 +35,7 @@ export async function acknowledgePublic(
   for (const destination of destinations) {
     if (acknowledged.given(destination)) continue;
     const concerned = facts.plans.filter((plan) => plan.destination === destination.name);
-    const backlog = await backlogOf(concerned, facts.ownPaths, facts.dataDir);
+    const backlog = await backlogOf(concerned, facts.ownPaths, facts.dataDir, destination.limits);
     await ask(destination, backlog, facts.confirm, acknowledged);
   }
 }

@@ -1,3 +1,4 @@
+import type { DestinationLimits } from '../destinations/destination.ts';
 import type { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
@@ -9,6 +10,8 @@ import type { SourcePlan } from './source-plan.ts';
 
 export interface OwnerLineFacts {
   readonly plan: SourcePlan;
+  /** What its destination takes; null: not known here. */
+  readonly limits: DestinationLimits | null;
   readonly redis: RedisAccess;
   readonly prefix: string;
   readonly dataDir: string;

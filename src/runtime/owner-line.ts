@@ -1,4 +1,5 @@
 import { SlipwayError } from '../domain/errors.ts';
+import { jobIdOf } from '../domain/upload-job.ts';
 import { startIntake } from '../intake/watcher.ts';
 import { createMutex } from '../platform/mutex.ts';
 import { within } from '../platform/within.ts';
@@ -8,7 +9,11 @@ import { claimQueue } from '../queue/queue-claim.ts';
 import { hearFinished, setHold } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
+import { openChangedVerdicts } from '../record/changed-verdicts.ts';
+import { openContentIndex } from '../record/content-index.ts';
 import { installationId } from '../record/data-dir.ts';
+import { openFirstPass } from '../record/first-pass.ts';
+import { openInodeIndex } from '../record/inode-index.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
 import { startRecorder } from '../record/recorder.ts';
@@ -16,6 +21,8 @@ import { openKeptRoot } from '../record/root-memory.ts';
 import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
+import { earlierUploads } from './earlier-uploads.ts';
+import { endFirstPass } from './first-pass-end.ts';
 import { watchForLostJobs } from './lost-jobs.ts';
 import type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 import { createOwnerReport } from './owner-report.ts';
@@ -75,6 +82,14 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     pending.replace(waiting);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
+    const { ledger } = store;
+    ledger.alongside(({ id, gen }) => pending.recorded(jobIdOf(id, gen)));
+    const changed = openChangedVerdicts(ledger);
+    const inodes = openInodeIndex(ledger);
+    const contents =
+      plan.dedupe === 'version' ? null : await openContentIndex({ ledger, journal: store.journal.path, log });
+    const firstPass = openFirstPass(ledger, plan.existing, now());
+
     const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
     releases.push(() => afterActions.stop());
 
@@ -116,9 +131,17 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
 
     const rootMemory = openKeptRoot(store.ledger, plan.root, log);
     const intake = await startIntake(
-      { ...plan, source, ownPaths: facts.ownPaths, maxPending: facts.maxPending },
+      { ...plan, source, ownPaths: facts.ownPaths, maxPending: facts.maxPending, limits: facts.limits },
       {
-        recorded: (id) => store.ledger.find(id),
+        recorded(id) {
+          const known = ledger.find(id);
+          return known?.code === 'changed'
+            ? { ...known, changedInRow: changed.inARow(id, known.gen) }
+            : known;
+        },
+        settle: recorder.settle,
+        uploads: earlierUploads({ destination: plan.destination, store, inodes, contents, pending, now }),
+        firstStartMs: firstPass.startedMs,
         isPending: pending.has,
         waitForRoom: pending.waitForRoom,
         exclusive,
@@ -134,6 +157,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     );
     releases.push(() => intake.stop());
     rescan = intake.rescan;
+    void endFirstPass(intake, firstPass, stopping.signal, log);
     void snapshot.refresh();
 
     const requests = hearRequests({

@@ -46,7 +46,7 @@ export function createOwnerReport(parts: {
       const { waiting, active, delayed } = await queue.counts();
       const { uploaded, failed, skipped } = store.ledger.counts().latest;
       const unsettled = intake.unsettled();
-      const open = pending.size() + unsettled;
+      const open = pending.open() + intake.inHand() + unsettled;
       return {
         name: plan.name,
         path: plan.root,

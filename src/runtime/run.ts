@@ -161,8 +161,10 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   async function startOwner(plan: SourcePlan): Promise<void> {
     const { maxPending, ownPaths } = facts;
     const ofPlan = (): WorkerLine[] => workers.filter((line) => line.plan === plan);
+    const to = facts.destinations.find(({ destination }) => destination.name === plan.destination);
     const line = await startOwnerLine({
       ...{ plan, redis, prefix, dataDir, maxPending, ownPaths, owner, onRecorded, log, now },
+      limits: to?.destination.limits ?? null,
       failpoint: facts.failpoint,
       onRecording(recording) {
         for (const { gate } of ofPlan()) gate.set('recording', recording);

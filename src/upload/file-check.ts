@@ -35,7 +35,20 @@ export function assertSameVersion(stats: BigIntStats, file: FileToSend, openedIn
   if (!stats.isFile()) throw changed('it is no regular file any more');
   if (openedIno !== null && stats.ino !== openedIno) throw changed('another file took its place');
   if (stats.size !== BigInt(file.size)) throw changed(`${file.size} bytes became ${stats.size}`);
-  if (stats.mtimeNs !== BigInt(file.mtimeNs)) throw changed('it was written again');
+  if (!isSameTime(stats.mtimeNs, BigInt(file.mtimeNs))) throw changed('it was written again');
+}
+
+const NS_PER_MS = 1_000_000n;
+const NS_PER_US = 1_000n;
+
+/**
+ * Another mount of the same disk may cut times off at milli- or microseconds (DESIGN §4): such a time is compared at
+ * milliseconds. One with nanoseconds is exact.
+ */
+function isSameTime(seenNs: bigint, queuedNs: bigint): boolean {
+  if (seenNs === queuedNs) return true;
+  const isCoarse = seenNs % NS_PER_US === 0n;
+  return isCoarse && seenNs / NS_PER_MS === queuedNs / NS_PER_MS;
 }
 
 /** Fewer bytes than its size says. */

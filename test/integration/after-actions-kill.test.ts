@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { nextGeneration } from '../../src/intake/admission.ts';
 import { openLedger } from '../../src/record/ledger.ts';
 import type { AfterAction } from '../../src/record/options.ts';
 import { type AfterActionRig, afterActionRig, receiptFor } from '../support/after-action-rig.ts';
+import { nextGeneration } from '../support/next-generation.ts';
 
 const PROCESS = join(import.meta.dirname, '../support/after-action-process.ts');
 const FILES = 90;

@@ -6,6 +6,7 @@ import { expect, test, vi } from 'vitest';
 import { pathOnDisk } from '../../src/domain/path-bytes.ts';
 import { countBacklog } from '../../src/intake/backlog.ts';
 import { startIntakeRig } from '../support/intake-rig.ts';
+import { NO_RULES } from '../support/next-generation.ts';
 
 /** Waits on state, never on time alone: a busy machine only makes it slower. */
 const soon = { timeout: 15_000, interval: 20 };
@@ -357,12 +358,16 @@ test('the count before a start is of the same files the watcher takes', async ()
     ignore: ['*.log'],
     hidden: false,
     ownPaths: [],
+    ...NO_RULES,
   };
   const { signal } = new AbortController();
   expect(await countBacklog(options, () => null, signal)).toEqual({ files: 2, bytes: 3 });
   expect(rig.paths()).toEqual(['a', 'bb']);
   const recorded = { gen: 0, status: 'uploaded', code: null, again: false } as const;
   expect(await countBacklog(options, () => recorded, signal)).toEqual({ files: 0, bytes: 0 });
+  expect(await countBacklog({ ...options, maxBytes: 1 }, () => null, signal)).toEqual({ files: 1, bytes: 1 });
+  const firstStart = { ...options, existing: 'skip', firstStartMs: Date.now() + 60_000 } as const;
+  expect(await countBacklog(firstStart, () => null, signal)).toEqual({ files: 0, bytes: 0 });
 });
 
 test('a folder that cannot be listed is reported once and stops nothing else', async () => {

@@ -2,9 +2,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Log, silentLog } from '../../src/domain/log.ts';
+import type { Outcome } from '../../src/domain/receipt.ts';
 import type { UploadJob } from '../../src/domain/upload-job.ts';
 import type { Intake, WatcherOptions } from '../../src/intake/intake.ts';
-import type { AdmittedJob, IntakePorts, RecordedVersion } from '../../src/intake/ports.ts';
+import type { AdmittedJob, EarlierUploads, IntakePorts, RecordedVersion } from '../../src/intake/ports.ts';
 import { startIntake } from '../../src/intake/watcher.ts';
 import { createMutex } from '../../src/platform/mutex.ts';
 
@@ -16,6 +17,8 @@ export interface IntakeRig extends AsyncDisposable {
   readonly intake: Intake;
   /** Every job ever enqueued, in order. */
   readonly jobs: UploadJob[];
+  /** Every receipt that was made without a job, in order. */
+  readonly outcomes: readonly Outcome[];
   /** Paths of those jobs, sorted. */
   paths(): string[];
   /** The most jobs that were ever pending at once. */
@@ -40,6 +43,10 @@ export interface IntakeRigOptions extends Partial<Omit<WatcherOptions, 'root' | 
   readonly own?: readonly string[];
   /** Uploads and records by itself whatever is queued. */
   readonly autoRecord?: boolean;
+  /** Uploads that were recorded earlier; none unless said otherwise. */
+  readonly uploads?: Partial<EarlierUploads>;
+  /** While the first pass is not complete: when the source was first started. */
+  readonly firstStartMs?: () => number | null;
 }
 
 const DEFAULTS = {
@@ -51,12 +58,28 @@ const DEFAULTS = {
   rescan: 300_000,
   hidden: false,
   polling: false,
+  minAge: 0,
+  minBytes: null,
+  maxBytes: null,
+  existing: 'upload',
+  dedupe: 'version',
+  limits: null,
   maxPending: 100_000,
 } as const;
 
+/** Nothing was uploaded before. */
+export const NO_UPLOADS: EarlierUploads = {
+  remember() {},
+  ofInode: () => null,
+  ofContent: () => null,
+  standIn: async () => null,
+  untilRecorded: () => new Promise(() => {}),
+};
+
 /** A real watcher on a real folder, with a queue and a ledger that live in memory. */
 export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<IntakeRig> {
-  const { createRoot = true, prepare, own = [], autoRecord = false, ...given } = options;
+  const { createRoot = true, prepare, own = [], autoRecord = false, ...rest } = options;
+  const { uploads, firstStartMs = () => null, ...given } = rest;
   const base = await mkdtemp(join(tmpdir(), 'slipway-intake-'));
   const [root, beside] = [join(base, 'inbox'), join(base, 'beside')];
   await mkdir(beside);
@@ -65,6 +88,7 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
 
   const maxPending = given.maxPending ?? DEFAULTS.maxPending;
   const jobs: UploadJob[] = [];
+  const outcomes: Outcome[] = [];
   const pending = new Map<string, AdmittedJob>();
   const recorded = new Map<string, RecordedVersion>();
   const warnings: string[] = [];
@@ -94,6 +118,13 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
     now: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
     recorded: (id) => recorded.get(id) ?? null,
     isPending: (jobId) => pending.has(jobId),
+    async settle(batch) {
+      outcomes.push(...batch);
+      for (const { id, gen, status, error } of batch)
+        recorded.set(id, { gen, status, code: error?.code ?? null, again: false });
+    },
+    uploads: { ...NO_UPLOADS, ...uploads },
+    firstStartMs,
     exclusive: createMutex(),
     async enqueue(batch) {
       enqueueCalls += 1;
@@ -129,6 +160,7 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
     beside,
     intake,
     jobs,
+    outcomes,
     paths: () => jobs.map(({ path }) => path).sort(),
     mostPending: () => mostPending,
     record,

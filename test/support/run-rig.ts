@@ -24,6 +24,8 @@ export interface RunRigOptions {
   /** Uploads at once: always so many. */
   readonly atOnce?: number;
   readonly retry?: Partial<RetryOptions>;
+  /** What the sources want different. */
+  readonly source?: Partial<SourcePlan>;
   /** Where the manifests are; beside the folders unless said otherwise. */
   readonly manifestFolder?: string;
   /** Pause before a stopped destination is tried again, milliseconds. */
@@ -35,6 +37,7 @@ export interface RunRigOptions {
 export interface RunRig {
   readonly redis: TestRedis;
   readonly log: ReturnType<typeof rememberingLog>;
+  readonly dataDir: string;
   /** Absolute path of a source's folder. */
   root(source?: string): string;
   /** Puts a file into a source's folder. */
@@ -59,7 +62,10 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
   onTestFinished(() => redis.close());
   const log = rememberingLog();
   const { sources = ['inbox'], atOnce = 8, manifestFolder = base } = options;
-  const plans = sources.map((name) => planOf(name, base, manifestFolder, options.definition.name));
+  const plans = sources.map((name) => ({
+    ...planOf(name, base, manifestFolder, options.definition.name),
+    ...options.source,
+  }));
   for (const { root } of plans) mkdirSync(root);
 
   function plan(source = 'inbox'): SourcePlan {
@@ -121,6 +127,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
   return {
     redis,
     log,
+    dataDir: join(base, 'data'),
     root: (source) => plan(source).root,
     file,
     files(count, source) {

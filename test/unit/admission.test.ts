@@ -1,15 +1,19 @@
 import { expect, test } from 'vitest';
 import { SlipwayError } from '../../src/domain/errors.ts';
 import { silentLog } from '../../src/domain/log.ts';
-import { createAdmission, nextGeneration } from '../../src/intake/admission.ts';
+import type { Outcome } from '../../src/domain/receipt.ts';
+import { type AdmissionOptions, createAdmission } from '../../src/intake/admission.ts';
 import type { AdmissionPorts, AdmittedJob, RecordedVersion } from '../../src/intake/ports.ts';
-import type { SeenFile } from '../../src/intake/seen-file.ts';
+import { NO_UPLOADS } from '../support/intake-rig.ts';
+import { NO_RULES, seenFile } from '../support/next-generation.ts';
 
-function file(path: string): SeenFile {
-  return { name: { path }, size: 1, mtimeNs: '1000000', mtimeMs: 1, ctimeMs: 1 };
-}
+const file = seenFile;
 
-function rig(ports: Partial<AdmissionPorts> = {}, options: { maxPending?: number; waitedMs?: number } = {}) {
+function rig(
+  ports: Partial<AdmissionPorts> = {},
+  options: { maxPending?: number; waitedMs?: number; rules?: Partial<AdmissionOptions['rules']> } = {},
+) {
+  const outcomes: Outcome[] = [];
   const chunks: (readonly AdmittedJob[])[] = [];
   const log: string[] = [];
   const recorded = new Map<string, RecordedVersion>();
@@ -22,7 +26,10 @@ function rig(ports: Partial<AdmissionPorts> = {}, options: { maxPending?: number
       maxPending: options.maxPending ?? 1_000,
       unchanged: async (files) => files.filter(({ name }) => name.path !== 'gone'),
       log: { ...silentLog, warn: (_f, m) => void log.push(m), info: (_f, m) => void log.push(m) },
+      rules: { ...NO_RULES, ...options.rules },
+      openReuse: null,
       nowMs: () => clockMs,
+      wallMs: () => 0,
       random: () => 0,
     },
     {
@@ -36,36 +43,17 @@ function rig(ports: Partial<AdmissionPorts> = {}, options: { maxPending?: number
         clockMs += options.waitedMs ?? 0;
       },
       exclusive: async (work) => await work(),
+      async settle(batch) {
+        outcomes.push(...batch);
+      },
+      uploads: NO_UPLOADS,
       ...ports,
     },
   );
-  return { admission, chunks, recorded, pending, log };
+  return { admission, chunks, outcomes, recorded, pending, log };
 }
 
 const signal = new AbortController().signal;
-
-test('an unknown version gets generation 0', () => expect(nextGeneration(null)).toBe(0));
-
-test.each(['vanished', 'changed'])(
-  'one that was recorded as %s and lies here as it was gets the next generation',
-  (code) => {
-    expect(nextGeneration({ gen: 2, status: 'skipped', code, again: false })).toBe(3);
-  },
-);
-
-test.each([
-  { gen: 0, status: 'uploaded', code: null, again: false },
-  { gen: 0, status: 'failed', code: 'rejected', again: false },
-  { gen: 0, status: 'skipped', code: 'too_large', again: false },
-  { gen: 0, status: 'skipped', code: 'empty', again: false },
-] as const)('one recorded as $status $code needs nothing', (recorded) =>
-  expect(nextGeneration(recorded)).toBeNull(),
-);
-
-test('one that is to go again gets the next generation, however it ended', () => {
-  expect(nextGeneration({ gen: 4, status: 'uploaded', code: null, again: true })).toBe(5);
-  expect(nextGeneration({ gen: 0, status: 'failed', code: 'rejected', again: true })).toBe(1);
-});
 
 test('a file offered twice, pending or recorded becomes no second job', async () => {
   const { admission, chunks, pending, recorded } = rig();
@@ -146,4 +134,68 @@ test('the signal ends a wait for room', async () => {
   const flushed = admission.flush(stop.signal);
   stop.abort();
   await expect(flushed).rejects.toThrow('aborted');
+});
+
+test('what the source does not take gets its receipt here, once, and never a job', async () => {
+  const { admission, chunks, outcomes, recorded } = rig({}, { rules: { minBytes: 1, maxBytes: 5 } });
+  admission.offer(file('ok'));
+  admission.offer(file('large', { size: 6 }));
+  admission.offer(file('large', { size: 6 }));
+  admission.offer(file('none', { size: 0 }));
+  expect(admission.inHand()).toBe(3);
+  await admission.flush(signal);
+  await admission.passed(signal);
+  expect(admission.inHand()).toBe(0);
+  expect(chunks.flat().map(({ job }) => job.path)).toEqual(['ok']);
+  expect(outcomes.map(({ path, status, error, attempts }) => [path, status, error?.code, attempts])).toEqual([
+    ['large', 'skipped', 'too_large', 0],
+    ['none', 'skipped', 'empty', 0],
+  ]);
+  for (const { id, gen, error } of outcomes)
+    recorded.set(id, { gen, status: 'skipped', code: error?.code ?? null, again: false });
+  admission.offer(file('large', { size: 6 }));
+  await admission.flush(signal);
+  expect(outcomes).toHaveLength(2);
+});
+
+test('a worker that knows other limits skips a file again, and it is not sent a third time', async () => {
+  const { admission, chunks, recorded, pending } = rig();
+  admission.offer(file('a'));
+  await admission.flush(signal);
+  const [job] = chunks.flat();
+  for (const gen of [0, 1, 2]) {
+    pending.clear();
+    recorded.set(job?.id ?? '', { gen, status: 'skipped', code: 'type', again: false });
+    admission.offer(file('a'));
+    await admission.flush(signal);
+  }
+  expect(chunks.flat().map(({ jobId }) => jobId.split('-')[1])).toEqual(['0', '1']);
+});
+
+test('a job of the same generation in Redis keeps a receipt from being made beside it', async () => {
+  const { admission, outcomes, pending } = rig();
+  admission.offer(file('a', { size: 9 }));
+  await admission.flush(signal);
+  const strict = rig({ isPending: (jobId) => pending.has(jobId) }, { rules: { maxBytes: 1 } });
+  strict.admission.offer(file('a', { size: 9 }));
+  await strict.admission.flush(signal);
+  expect([outcomes, strict.outcomes]).toEqual([[], []]);
+});
+
+test('receipts that cannot be kept hold nothing up and are made again at the next look', async () => {
+  let halted = true;
+  const made = rig(
+    {
+      async settle() {
+        if (halted) throw new SlipwayError('source_lost', { source: 's' });
+      },
+    },
+    { rules: { maxBytes: 0 } },
+  );
+  made.admission.offer(file('a'));
+  await made.admission.flush(signal);
+  await made.admission.passed(signal);
+  halted = false;
+  made.admission.offer(file('a'));
+  expect(made.admission.inHand()).toBe(1);
 });

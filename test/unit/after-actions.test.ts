@@ -14,12 +14,12 @@ import {
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { pathNameOf, pathOnDisk } from '../../src/domain/path-bytes.ts';
-import { nextGeneration } from '../../src/intake/admission.ts';
 import type { ActionStep } from '../../src/record/after-actions.ts';
 import { suffixed } from '../../src/record/free-name.ts';
 import { markOf } from '../../src/record/intent-table.ts';
 import { pathsOf } from '../../src/record/set-aside.ts';
 import { afterActionRig, receiptFor } from '../support/after-action-rig.ts';
+import { nextGeneration } from '../support/next-generation.ts';
 import { testFolder } from '../support/record-rig.ts';
 
 const DELETE = { onSuccess: 'delete', onFailure: 'keep' } as const;

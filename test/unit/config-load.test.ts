@@ -60,6 +60,11 @@ describe('a config that is right', () => {
       rescan: 300_000,
       hidden: false,
       polling: 'auto',
+      minAge: 0,
+      minBytes: null,
+      maxBytes: null,
+      existing: 'upload',
+      dedupe: 'version',
       snapshot: 'auto',
       onSuccess: 'keep',
       onFailure: 'keep',
@@ -291,6 +296,17 @@ log: { level: loud }
           `^slipway\\.yaml:5: ${key.replaceAll('.', '\\.')}: would write the same manifest as source a`,
         ),
       ),
+    ]);
+  });
+
+  test('sizes that leave no file to be sent are refused; equal ones ask for exactly that size', async () => {
+    const source = (sizes: string) => `${qwen}sources:\n  in: { path: ./in, ${sizes} }\n`;
+    expect(await mistakesIn(source('minBytes: 2kB, maxBytes: 1000'))).toEqual([
+      'slipway.yaml:5: sources.in.minBytes: is more than maxBytes: no file is as large as both ask',
+    ]);
+    expect(await mistakesIn(source('minBytes: 1kB, maxBytes: 1000'))).toEqual([]);
+    expect(await mistakesIn(source('maxBytes: some'))).toEqual([
+      expect.stringContaining('must be a size such as 64KiB'),
     ]);
   });
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { SeenFile } from '../../src/intake/seen-file.ts';
 import { createSettle, type Instant, type Settle } from '../../src/intake/settle.ts';
+import { seenFile } from '../support/next-generation.ts';
 
 const WALL = 1_800_000_000_000;
 
@@ -11,11 +12,11 @@ function at(t: number): Instant {
 
 function file(path: string, changedAt: number, more: Partial<SeenFile> = {}): SeenFile {
   const ms = WALL + changedAt;
-  return { name: { path }, size: 10, mtimeNs: `${ms}000000`, mtimeMs: ms, ctimeMs: ms, ...more };
+  return seenFile(path, { size: 10, mtimeNs: `${ms}000000`, mtimeMs: ms, ctimeMs: ms, ...more });
 }
 
-function settleWith(trustTimes = true, maxTracked = 1_000): Settle {
-  return createSettle({ settleMs: 2_000, trustTimes: () => trustTimes, maxTracked });
+function settleWith(trustTimes = true, maxTracked = 1_000, minAgeMs = 0): Settle {
+  return createSettle({ settleMs: 2_000, minAgeMs, trustTimes: () => trustTimes, maxTracked });
 }
 
 const pathsOf = (settle: Settle, t: number): string[] => settle.due(t, 100).map(({ path }) => path);
@@ -125,4 +126,33 @@ test('there is no room past the most files tracked', () => {
   expect(settle.hasRoom()).toBe(true);
   settle.see(file('b', 0), at(0));
   expect(settle.hasRoom()).toBe(false);
+});
+
+test('minAge counts from the last change, for the backlog as for a live file, and a change begins it anew', () => {
+  const settle = settleWith(true, 1_000, 60_000);
+  expect(settle.see(file('old', -60_000), at(0))).toBe('settled');
+  expect(settle.see(file('young', -50_000), at(0))).toBe('waiting');
+  expect(settle.see(file('live', 0), at(0))).toBe('waiting');
+  expect(pathsOf(settle, 9_999)).toEqual([]);
+  expect(pathsOf(settle, 10_000)).toEqual(['young']);
+  expect(settle.see(file('young', -50_000), at(10_000))).toBe('settled');
+  settle.see(file('live', 30_000), at(30_000));
+  expect(pathsOf(settle, 89_999)).toEqual([]);
+  expect(pathsOf(settle, 90_000)).toEqual(['live']);
+  expect(settle.see(file('live', 30_000), at(90_000))).toBe('settled');
+});
+
+test('a time of change that was set back does not make a file older than it is here', () => {
+  const settle = settleWith(true, 1_000, 60_000);
+  expect(settle.see(file('copied', -9e9, { ctimeMs: WALL }), at(0))).toBe('waiting');
+  expect(pathsOf(settle, 59_999)).toEqual([]);
+});
+
+test('with minAge an old file on a network file system still waits for settle, and one from the future for minAge', () => {
+  const settle = settleWith(false, 1_000, 60_000);
+  settle.see(file('old', -9e9), at(0));
+  settle.see(file('future', 9e9), at(0));
+  expect(pathsOf(settle, 2_000)).toEqual(['old']);
+  expect(settle.see(file('old', -9e9), at(2_000))).toBe('settled');
+  expect(pathsOf(settle, 60_000)).toEqual(['future']);
 });

@@ -1,0 +1,58 @@
+import type { FileVersion } from '../domain/file-version.ts';
+import { createCondition } from '../platform/condition.ts';
+import type { Ruling } from './ruling.ts';
+import type { SeenFile } from './seen-file.ts';
+
+/** A settled file version that needs a receipt, and what it takes to get one. */
+export interface Need {
+  readonly jobId: string;
+  /** The file version's id. */
+  readonly id: string;
+  readonly version: FileVersion;
+  readonly file: SeenFile;
+  readonly ruling: Exclude<Ruling, { kind: 'nothing' }>;
+}
+
+/** One that is to be sent, unless another upload stands for it. */
+export type UploadNeed = Need & { readonly ruling: Extract<Ruling, { kind: 'upload' }> };
+
+/** The needs that are neither queued nor recorded yet: between two books, and counted in neither of the others. */
+export interface OpenNeeds {
+  /** False: it is open already. */
+  add(need: Need): boolean;
+  /** Queued, recorded, or out of sight. */
+  done(needs: readonly Need[]): void;
+  size(): number;
+  /** Resolves when all that are open now are done; rejects when the signal fires. */
+  passed(signal: AbortSignal): Promise<void>;
+}
+
+/** None open. */
+export function createOpenNeeds(): OpenNeeds {
+  // Insertion order is the order of the sequence numbers.
+  const open = new Map<string, number>();
+  const condition = createCondition();
+  let seq = 0;
+
+  function oldest(): number {
+    for (const first of open.values()) return first;
+    return seq;
+  }
+
+  return {
+    add({ jobId }) {
+      if (open.has(jobId)) return false;
+      open.set(jobId, seq++);
+      return true;
+    },
+    done(needs) {
+      for (const { jobId } of needs) open.delete(jobId);
+      condition.changed();
+    },
+    size: () => open.size,
+    passed(signal) {
+      const until = seq;
+      return condition.until(() => oldest() >= until, signal);
+    },
+  };
+}

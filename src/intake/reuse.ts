@@ -1,0 +1,84 @@
+import type { Log } from '../domain/log.ts';
+import type { Receipt } from '../domain/receipt.ts';
+import { createContentCheck } from './content-check.ts';
+import { hashFile } from './hash-file.ts';
+import type { Looks } from './look.ts';
+import type { Need, UploadNeed } from './open-needs.ts';
+import { reusedOutcome } from './own-outcome.ts';
+import type { OwnReceipt } from './own-settling.ts';
+import type { EarlierUploads } from './ports.ts';
+import { createRenames, isSameFile } from './renames.ts';
+import type { SeenFile } from './seen-file.ts';
+
+/** Where files go from here. */
+export interface ReuseEnds {
+  /** Into the queue; resolves when they are in it, or out of sight. */
+  readonly send: (needs: readonly UploadNeed[], signal: AbortSignal) => Promise<void>;
+  /** Into the manifest, without a job. */
+  readonly settle: (receipts: readonly OwnReceipt[], signal: AbortSignal) => Promise<void>;
+  /** Another version lies there now, or none. */
+  readonly dropped: (need: Need) => void;
+}
+
+export interface ReuseOptions {
+  /** Absolute path of the source's root. */
+  readonly root: string;
+  readonly dedupe: 'version' | 'content';
+  readonly looks: Looks;
+  readonly uploads: EarlierUploads;
+  readonly rootPresent: () => Promise<boolean>;
+  /** Takes up another version of a file; it settles anew. */
+  readonly take: (file: SeenFile, signal: AbortSignal) => Promise<void>;
+  readonly log: Log;
+  /** Since the epoch. */
+  readonly wallMs: () => number;
+}
+
+/** Files for which an upload stands already: nothing is sent. */
+export interface Reuse {
+  /** Takes those out that were renamed, or are to be compared first, and sees to them; the rest is to be sent now. */
+  rest(needs: readonly UploadNeed[], signal: AbortSignal): Promise<readonly UploadNeed[]>;
+}
+
+export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
+  const { root, dedupe, looks, uploads, rootPresent, take, log, wallMs } = options;
+  const renames = createRenames({ looks, uploads, rootPresent });
+
+  const receiptOf = (need: UploadNeed, upload: Receipt): OwnReceipt => ({
+    need,
+    outcome: reusedOutcome(need.version, need.ruling.gen, upload, wallMs()),
+  });
+
+  const contents = createContentCheck({
+    hash: (file, signal) => hashFile(root, file, signal),
+    uploads,
+    async isThere(file) {
+      const [look] = await looks.at([file.name]);
+      return look?.kind === 'file' && isSameFile(look.file, file);
+    },
+    reuse: (need, upload, signal) => ends.settle([receiptOf(need, upload)], signal),
+    send: (need, signal) => ends.send([need], signal),
+    async changed(need, signal) {
+      const [look] = await looks.at([need.file.name]);
+      // In one go: it may be the same version, come back, and is at no moment in none of the books.
+      ends.dropped(need);
+      if (look?.kind === 'file') await take(look.file, signal);
+    },
+    log,
+  });
+
+  return {
+    async rest(needs, signal) {
+      const moved = await renames.among(needs);
+      await ends.settle(
+        [...moved].map(([need, upload]) => receiptOf(need, upload)),
+        signal,
+      );
+      const others = moved.size === 0 ? needs : needs.filter((need) => !moved.has(need));
+      if (dedupe === 'version') return others;
+      const asked = others.filter(({ ruling }) => ruling.asked);
+      for (const need of others) if (!need.ruling.asked) await contents.take(need, signal);
+      return asked;
+    },
+  };
+}
