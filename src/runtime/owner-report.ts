@@ -55,6 +55,7 @@ export function createOwnerReport(parts: {
         uploaded,
         failed,
         skipped,
+        dead: store.ledger.deadLetters.count(),
         pending: open,
         unsettled,
         unreadable: unreadable(),
