@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { addConfigCommand } from './commands/config.ts';
 import { addDestinationsCommand } from './commands/destinations.ts';
+import { addFailedCommand } from './commands/failed.ts';
 import { addLookupCommand } from './commands/lookup.ts';
 import { addManifestCommand } from './commands/manifest.ts';
 import { addResendCommand } from './commands/resend.ts';
@@ -30,6 +31,7 @@ const COMMANDS: readonly AddCommand[] = [
   addStatusCommand,
   addLookupCommand,
   addTraceCommand,
+  addFailedCommand,
   addResendCommand,
   addManifestCommand,
   addDestinationsCommand,

@@ -32,19 +32,22 @@ const GIVE_UP_MS = MINUTE;
 
 /**
  * Runs sources in the given roles until a signal, or with `--once` until what is there is recorded.
+ * @param narrowed what of each source this run is about
  * @returns the exit code of DESIGN §7
  */
 export async function runSources(
   paths: readonly string[],
   flags: RunFlags,
   roles: readonly Role[],
+  narrowed: (plan: SourcePlan) => SourcePlan = (plan) => plan,
 ): Promise<ExitCode> {
   const session = await openSession(flags, paths.length === 0);
   const screen =
     process.stderr.isTTY && flags.json !== true
       ? terminalScreen(process.stderr, process.env)
       : logScreen(session.log);
-  const { plans, definitions } = await sourcePlans(paths, flags.to, session);
+  const { plans: found, definitions } = await sourcePlans(paths, flags.to, session);
+  const plans = found.map(narrowed);
   const concurrencyOf = ({ concurrency }: DestinationDefinition): ConcurrencyOptions =>
     limitedTo(flags.concurrency, concurrency ?? session.config.worker.concurrency);
   const most = definitions.map((definition) => concurrencyOf(definition).max);

@@ -28,6 +28,11 @@ export function compileGlobs(patterns: readonly string[]): (posixPath: string) =
   return (path) => names.has(path) || expressions.some((expression) => expression.test(path));
 }
 
+/** The pattern that matches this path and nothing else. */
+export function globOfPath(posixPath: string): string {
+  return posixPath.replace(/[\\*?[\]{}()!+@|^$]/g, '\\$&');
+}
+
 function expressionOf(pattern: string): RegExp {
   const path = pattern.startsWith('./') ? pattern.slice(2) : pattern;
   return picomatch.makeRe(path.endsWith('/') ? `${path}**` : path, OPTIONS);

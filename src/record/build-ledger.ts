@@ -1,11 +1,11 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { reasonOf } from '../domain/errors.ts';
 import { type Log, silentLog } from '../domain/log.ts';
 import { carryTables } from './carried-tables.ts';
 import { replayJournal } from './journal-replay.ts';
 import { type Ledger, openLedger } from './ledger.ts';
-import type { VersionMark } from './ledger-codec.ts';
 import { openJournal } from './manifest-journal.ts';
 
 const PER_COMMIT = 1_000;
@@ -37,7 +37,7 @@ export async function buildLedger(options: {
     } finally {
       await journal.close();
     }
-    if (before !== null) carryOver(before, ledger, log);
+    if (before !== null) await carryOver(before, ledger, log);
   } finally {
     await ledger.close();
   }
@@ -45,22 +45,30 @@ export async function buildLedger(options: {
   return receipts;
 }
 
-function carryOver(before: Ledger, ledger: Ledger, log: Log): void {
+/** Page by page, the event loop turning between: another source of this process may be recording. */
+async function carryOver(before: Ledger, ledger: Ledger, log: Log): Promise<void> {
   try {
-    let after = 0;
-    for (let page = before.intents.take(0, PER_COMMIT); page.length > 0; ) {
-      ledger.intents.restore(page);
+    for (let after = 0; ; ) {
+      const page = before.intents.take(after, PER_COMMIT);
+      if (page.length > 0) ledger.intents.restore(page);
+      if (page.length < PER_COMMIT) break;
       after = page.at(-1)?.key ?? after;
-      page = before.intents.take(after, PER_COMMIT);
+      await nextTurn();
     }
-    let marks: VersionMark[] = [];
-    for (const mark of before.again()) {
-      marks.push(mark);
-      if (marks.length < PER_COMMIT) continue;
-      ledger.sendAgain(marks);
-      marks = [];
+    for (let after: Buffer | null = null; ; ) {
+      const discarded = before.deadLetters.discarded(after, PER_COMMIT);
+      ledger.deadLetters.discard(discarded);
+      if (discarded.length < PER_COMMIT) break;
+      after = discarded.at(-1)?.version.key ?? after;
+      await nextTurn();
     }
-    ledger.sendAgain(marks);
+    for (let after: Buffer | null = null; ; ) {
+      const { versions, next } = before.again(after, PER_COMMIT);
+      ledger.sendAgain(versions);
+      if (next === null) break;
+      after = next;
+      await nextTurn();
+    }
     carryTables(before, ledger);
   } catch (error) {
     log.warn({ reason: reasonOf(error) }, 'the old ledger could be read in part only');

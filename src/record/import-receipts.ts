@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { fileVersionId } from '../domain/file-version.ts';
 import type { Receipt } from '../domain/receipt.ts';
+import { commitInParts } from './commit-in-parts.ts';
 import { keepFirstPassAhead } from './first-pass.ts';
 import type { IntentOf } from './intent.ts';
 import { replayJournal } from './journal-replay.ts';
@@ -18,7 +19,7 @@ export interface ImportResult {
   readonly known: number;
 }
 
-/** As many as one recorded batch: one write, one fsync, one transaction. */
+/** As many as one recorded batch: one write, one fsync. */
 const PER_COMMIT = 500;
 
 /**
@@ -88,7 +89,7 @@ async function keep(receipts: readonly Receipt[], ledger: Ledger, journal: Manif
     const place = places[index];
     return place === undefined ? [] : [ledgerEntryOf(receipt, place)];
   });
-  ledger.commit(entries, journal.size());
+  await commitInParts(ledger, entries, journal.size());
 }
 
 async function* receiptsIn(path: string): AsyncGenerator<Receipt[]> {

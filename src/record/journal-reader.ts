@@ -102,13 +102,23 @@ async function readChunk(handle: FileHandle, position: number, size: number): Pr
   return chunk.subarray(0, filled);
 }
 
-/** One line; null where the file ends before it does. Throws the system's errors. */
-export async function readPlace(path: string, place: LinePlace): Promise<Buffer | null> {
+/** Some lines of one file, in the order of their places; null where the file ends before one does. */
+export async function readPlaces(path: string, places: readonly LinePlace[]): Promise<(Buffer | null)[]> {
   const handle = await open(path, 'r');
   try {
-    const bytes = await readChunk(handle, place.offset, place.length);
-    return bytes.length === place.length ? bytes : null;
+    const lines: (Buffer | null)[] = [];
+    for (const { offset, length } of places) {
+      const bytes = await readChunk(handle, offset, length);
+      lines.push(bytes.length === length ? bytes : null);
+    }
+    return lines;
   } finally {
     await handle.close();
   }
+}
+
+/** One line; null where the file ends before it does. Throws the system's errors. */
+export async function readPlace(path: string, place: LinePlace): Promise<Buffer | null> {
+  const [line = null] = await readPlaces(path, [place]);
+  return line;
 }

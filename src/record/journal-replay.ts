@@ -1,5 +1,6 @@
 import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import { commitInParts } from './commit-in-parts.ts';
 import type { IntentOf } from './intent.ts';
 import type { JournalLine } from './journal-reader.ts';
 import type { Ledger } from './ledger.ts';
@@ -7,8 +8,8 @@ import { type LedgerEntry, ledgerEntryOf } from './ledger-entry.ts';
 import type { ManifestJournal } from './manifest-journal.ts';
 import { decodeReceipt } from './receipt-codec.ts';
 
-/** A commit of this many takes some 20 ms, which is what one step may hold up the event loop. */
-const ENTRIES_PER_COMMIT = 1_000;
+/** Gathered before they are committed, in parts that hold up the event loop for a moment each. */
+const GATHERED_ENTRIES = 1_000;
 
 const NUL = 0x00;
 
@@ -39,17 +40,17 @@ export async function replayJournal(options: {
       const entry = entryOf(line, intentOf);
       if (entry === null) {
         await refuseOrCut(journal, line);
-        added += ledger.commit(entries, mark);
+        added += await commitInParts(ledger, entries, mark);
         return told(added);
       }
       entries.push(entry);
       mark = line.offset + line.length + 1;
-      if (entries.length < ENTRIES_PER_COMMIT) continue;
-      added += ledger.commit(entries, mark);
+      if (entries.length < GATHERED_ENTRIES) continue;
+      added += await commitInParts(ledger, entries, mark);
       entries = [];
     }
   }
-  added += ledger.commit(entries, mark);
+  added += await commitInParts(ledger, entries, mark);
   return told(added);
 
   function told(count: number): number {

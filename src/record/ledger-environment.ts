@@ -11,6 +11,9 @@ export interface LedgerTables {
   readonly meta: Database<unknown, string>;
   /** null: a reader of a ledger that an older Slipway wrote. */
   readonly intents: Database<Omit<StoredIntent, 'key'>, number> | null;
+  /** null: as above. */
+  readonly failed: Database<Buffer, Uint8Array> | null;
+  readonly discarded: Database<Buffer, Uint8Array> | null;
 }
 
 /**
@@ -48,8 +51,13 @@ export function openTables(root: LedgerRoot): LedgerTables | null {
   const paths: LedgerTables['paths'] | undefined = root.openDB({ name: 'paths', ...binary });
   const meta: LedgerTables['meta'] | undefined = root.openDB({ name: 'meta', ...json });
   const intents: NonNullable<LedgerTables['intents']> | undefined = root.openDB({ name: 'intents', ...json });
+  const failed: LedgerTables['receipts'] | undefined = root.openDB({ name: 'failed', ...binary });
+  const discarded: LedgerTables['receipts'] | undefined = root.openDB({ name: 'discarded', ...binary });
   if (receipts === undefined || paths === undefined || meta === undefined) return null;
-  return { receipts, paths, meta, intents: intents ?? null };
+  return {
+    ...{ receipts, paths, meta },
+    ...{ intents: intents ?? null, failed: failed ?? null, discarded: discarded ?? null },
+  };
 }
 
 /** Runs what opens a ledger; whatever lmdb throws becomes an error with the fix in it. */

@@ -1,6 +1,7 @@
 import type { Database, Key } from 'lmdb';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
+import type { DeadLetterTable } from './dead-letter-table.ts';
 import type { IntentTable } from './intent-table.ts';
 import type { KnownVersion, VersionMark } from './ledger-codec.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
@@ -20,6 +21,12 @@ export interface LatestPage {
   readonly offsets: readonly number[];
   readonly counts: StatusCounts;
   /** Give it back for the next page; null after the last. */
+  readonly next: Buffer | null;
+}
+
+/** A step of a pass over the versions that are to go once more. */
+export interface AgainPage {
+  readonly versions: readonly VersionMark[];
   readonly next: Buffer | null;
 }
 
@@ -65,10 +72,12 @@ export interface Ledger {
    * @throws SlipwayError `disk_full`, `ledger_unwritable`
    */
   sendAgain(versions: readonly VersionMark[]): number;
-  /** Every version that is to go once more. */
-  again(): Iterable<VersionMark>;
+  /** Versions that are to go once more, found among the next so many. @param after `next` of the page before */
+  again(after: Buffer | null, limit: number): AgainPage;
   /** What is still to be done with files. */
   readonly intents: IntentTable;
+  /** Paths whose latest receipt is `failed`. */
+  readonly deadLetters: DeadLetterTable;
   /**
    * A table of another keeper (batches, cursors, indexes) in the same environment.
    * @returns null: a reader, of a ledger that has none of that name

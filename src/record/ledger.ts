@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Database, Key } from 'lmdb';
 import { SlipwayError } from '../domain/errors.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
+import { beginDeadLetters, openDeadLetterTable } from './dead-letter-table.ts';
 import { markAgain, openIntentTable } from './intent-table.ts';
 import {
   decodePathEntry,
@@ -15,6 +16,7 @@ import {
   offsetOf,
   pathKey,
   statusOf,
+  type VersionMark,
   versionKey,
 } from './ledger-codec.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
@@ -67,6 +69,7 @@ export function openLedger(path: string, durable: 'each commit' | 'at close' = '
       root.transactionSync(() => {
         tables.meta.putSync('layout', LAYOUT);
         tables.meta.putSync('id', randomBytes(8).toString('hex'));
+        beginDeadLetters(tables.meta);
       });
     }
     return ledgerOver(path, root, tables);
@@ -95,6 +98,7 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
   if (layout > LAYOUT) throw new SlipwayError('data_dir_newer', { path, found: layout, known: LAYOUT });
 
   const intents = openIntentTable({ ...tables, transact });
+  const deadLetters = openDeadLetterTable({ ...tables, transact });
   const keepers: CommitKeeper[] = [];
 
   function transact<T>(work: () => T): T {
@@ -125,9 +129,13 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
     const place = pathKey(entry.name);
     const last = paths.get(place);
     if (supersedes(entry, key, last)) {
-      const replaced = last === undefined ? undefined : receipts.get(decodePathEntry(last).version);
+      const replacedKey = last === undefined ? undefined : decodePathEntry(last).version;
+      const replaced = replacedKey === undefined ? undefined : receipts.get(replacedKey);
       if (replaced !== undefined) next.latest[statusOf(replaced)] -= 1;
+      if (replacedKey !== undefined && replaced !== undefined && statusOf(replaced) === 'failed')
+        deadLetters.replaced(place, replacedKey);
       next.latest[entry.status] += 1;
+      if (entry.status === 'failed') deadLetters.failed(place, key);
       paths.putSync(place, encodePathEntry({ version: key, queuedAtMs: entry.queuedAtMs }));
     }
     receipts.putSync(key, encodeRecorded(entry));
@@ -212,13 +220,21 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
         ? 0
         : transact(() => versions.filter((version) => markAgain(receipts, version)).length),
 
-    *again() {
-      for (const { key, value } of receipts.getRange({})) {
-        if (isAgain(value)) yield { key: Buffer.from(key), gen: genOf(value) };
+    again(after, limit) {
+      const range = after === null ? { limit } : { start: after, exclusiveStart: true, limit };
+      const versions: VersionMark[] = [];
+      let next: Buffer | null = null;
+      let seen = 0;
+      for (const { key, value } of receipts.getRange(range)) {
+        seen += 1;
+        next = Buffer.from(key);
+        if (isAgain(value)) versions.push({ key: next, gen: genOf(value) });
       }
+      return { versions, next: seen < limit ? null : next };
     },
 
     intents,
+    deadLetters,
 
     table: <Value, TableKey extends Key>(name: string, coding: TableCoding) =>
       // The types do not say so, but of a table that is not there a reader gets none.

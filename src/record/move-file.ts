@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, open, rm, stat, unlink, utimes } from 'node:fs/promises';
-import { bytesOf } from '../domain/path-bytes.ts';
+import { bytesOf, type PathName } from '../domain/path-bytes.ts';
 import { TEMPORARY_PREFIX } from '../platform/atomic-file.ts';
 import { isSameFile, renameToFree, withFreeName } from './free-name.ts';
 import type { Intent } from './intent.ts';
@@ -12,6 +12,9 @@ const SLASH = 0x2f;
 /** What has just been done when the fault harness may strike. */
 export type MoveStep = 'copied' | 'published';
 
+/** What names a file that is moved. */
+export type MovedFile = PathName & Pick<Intent, 'id' | 'gen'>;
+
 /**
  * Moves a file that lies aside into another folder, keeping the folders of the source below it. Never overwrites:
  * a taken name gets a suffix, unless what has it is this very file (a move that a crash cut short). On another file
@@ -21,7 +24,7 @@ export type MoveStep = 'copied' | 'published';
  */
 export async function moveInto(
   folder: string,
-  intent: Intent,
+  intent: MovedFile,
   aside: Buffer,
   failpoint: (step: MoveStep) => void | Promise<void>,
 ): Promise<Buffer> {
@@ -39,7 +42,7 @@ export async function moveInto(
 async function copyInto(
   parent: Buffer,
   target: Buffer,
-  intent: Intent,
+  intent: MovedFile,
   aside: Buffer,
   failpoint: (step: MoveStep) => void | Promise<void>,
 ): Promise<Buffer> {

@@ -1,6 +1,7 @@
 import type { Log } from '../domain/log.ts';
 import type { Outcome, Receipt } from '../domain/receipt.ts';
 import type { Exclusive } from '../platform/mutex.ts';
+import { commitInParts } from './commit-in-parts.ts';
 import type { FinishedJobs } from './finished-jobs.ts';
 import type { IntentOf } from './intent.ts';
 import type { LinePlace } from './journal-reader.ts';
@@ -48,7 +49,7 @@ export interface BatchRecorder {
   announceRest(): void;
 }
 
-/** A batch is one Redis answer, one write, one fsync, one transaction; so many hold up the event loop for some 20 ms. */
+/** A batch is one Redis answer, one write, one fsync; its transactions are as large as the event loop can bear. */
 export const MAX_BATCH = 500;
 
 export function createBatchRecorder(ports: RecordBatchPorts): BatchRecorder {
@@ -73,7 +74,7 @@ export function createBatchRecorder(ports: RecordBatchPorts): BatchRecorder {
     unannounced.push(...receipts);
     await failpoint('journaled');
 
-    ledger.commit(entriesOf(receipts, places, intentOf), journal.size());
+    await commitInParts(ledger, entriesOf(receipts, places, intentOf), journal.size());
     own.drop(settled.length);
     recordedJobs = jobs.map((job) => job.jobId);
     await failpoint('committed');

@@ -4,6 +4,7 @@ import type { PathName } from '../domain/path-bytes.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import { finishCompaction } from './compaction-switch.ts';
 import { openDataDir, sourceFolder } from './data-dir.ts';
+import { type DeadUpload, type DeadUploadFilter, readDeadUploads } from './dead-uploads.ts';
 import type { IntentOf } from './intent.ts';
 import { readLines, readPlace } from './journal-reader.ts';
 import { type ReplayedJournal, replayJournal } from './journal-replay.ts';
@@ -30,8 +31,14 @@ export interface RecordReader {
   all(containing?: string): AsyncGenerator<readonly Receipt[]>;
   /** The latest receipt of every path, in the order of their recording; memory does not grow with them. */
   latest(): AsyncGenerator<readonly Receipt[]>;
+  /** Files whose upload has failed for good, as a filter means them, in no order; memory does not grow with them. */
+  dead(filter: DeadUploadFilter): AsyncGenerator<readonly DeadUpload[]>;
+  /** How many there are, whatever filter. */
+  deadCount(): number;
   close(): Promise<void>;
 }
+
+const DEAD_PER_PAGE = 500;
 
 /**
  * Opens what is recorded of a source. Where a crash has left the ledger behind the journal, or no ledger, and nobody
@@ -87,6 +94,17 @@ function readerOver(ledger: Ledger, path: string): RecordReader {
         frozen.close();
       }
     },
+
+    async *dead(filter) {
+      for (let after: Buffer | null = null; ; ) {
+        const page = await readDeadUploads(ledger, path, filter, after, DEAD_PER_PAGE);
+        if (page.uploads.length > 0) yield page.uploads;
+        if (page.next === null) return;
+        after = page.next;
+      }
+    },
+
+    deadCount: () => ledger.deadLetters.count(),
 
     close: () => ledger.close(),
   };

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { compactedJournal, finishCompaction } from './compaction-switch.ts';
@@ -7,6 +8,8 @@ import { openDataDir, sourceFolder } from './data-dir.ts';
 import { type Ledger, openLedger, readLedger } from './ledger.ts';
 import { journalPathOf, type ManifestJournal, openJournal } from './manifest-journal.ts';
 import { lockSource } from './source-lock.ts';
+
+const PATHS_PER_STEP = 2_000;
 
 /** What is kept of one source. The recorder brings the two to the same state when it starts. */
 export interface SourceStore {
@@ -60,6 +63,8 @@ export async function openLockedStore(options: StorePlace): Promise<SourceStore>
   try {
     const mark = ledger.mark();
     const journal = await openJournal({ path: journalPathOf(manifest), mark, ledger: path, log });
+    // One that an older Slipway wrote learns its dead letters once.
+    while (ledger.deadLetters.catchUp(PATHS_PER_STEP)) await nextTurn();
     // A new ledger beside a new journal: whatever the journal holds more from here on is new.
     if (journal.size() === 0) ledger.commit([], 0);
     return {

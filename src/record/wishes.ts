@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
+import type { Receipt } from '../domain/receipt.ts';
 import { writeAtomic } from '../platform/atomic-file.ts';
 import { sourceFolder } from './data-dir.ts';
+import { markOf } from './intent-table.ts';
 import { readPlace } from './journal-reader.ts';
-import { latestLines } from './latest-lines.ts';
+import { receiptLines } from './latest-lines.ts';
 import type { Ledger } from './ledger.ts';
-import { type VersionMark, versionKey } from './ledger-codec.ts';
 import { decodeReceipt } from './receipt-codec.ts';
 import { syncedFolder } from './synced-folder.ts';
 
@@ -18,9 +19,24 @@ export interface Wish {
   readonly v: 1;
   /** Of one path; null: of every path. */
   readonly name: PathName | null;
+  /** Of every path, only those whose latest receipt is of this batch. Left out or null: whatever batch. */
+  readonly batch?: string | null;
+  /** Only what went to this destination. Left out or null: wherever it went. */
+  readonly to?: string | null;
   /** Journal bytes when it was made. What is recorded behind them came after it: granting it twice sends once. */
   readonly mark: number;
 }
+
+/** A step of the granting of a wish. */
+export interface GrantedPage {
+  /** Versions that go once more because of it. */
+  readonly versions: number;
+  /** Journal byte to go on from; null: all of it is granted. */
+  readonly next: number | null;
+}
+
+/** Some 10,000 receipts: a page is done within a second, however large the journal. */
+const PAGE_BYTES = 8 * 1024 * 1024;
 
 /** Leaves a wish for the owner, running or next; durable when this returns. */
 export async function leaveWish(dataDir: string, source: string, wish: Wish): Promise<void> {
@@ -50,38 +66,67 @@ export async function grantWishes(options: {
   let granted = 0;
   for (const name of names.filter((entry) => /^\d.*\.json$/.test(entry)).sort()) {
     const wish = await readWish(join(folder, name), log);
-    if (wish !== null) granted += await grantWish(wish, ledger, journal);
+    if (wish !== null) granted += await grantWhole(wish, ledger, journal);
     await rm(join(folder, name), { force: true });
   }
   if (names.length > 0) await syncedFolder(folder);
   return granted;
 }
 
-/**
- * Writes one wish into the ledger. For the source's owner only.
- * @returns how many versions are to go once more
- */
-export async function grantWish(wish: Wish, ledger: Ledger, journal: string): Promise<number> {
-  if (wish.name !== null) {
-    const recorded = ledger.findPath(wish.name);
-    if (recorded === null || recorded.offset >= wish.mark) return 0;
-    const line = await readPlace(journal, recorded);
-    const receipt = line === null ? null : decodeReceipt(line.toString('utf8'));
-    return receipt === null ? 0 : ledger.sendAgain([{ key: versionKey(receipt.id), gen: receipt.gen }]);
-  }
+async function grantWhole(wish: Wish, ledger: Ledger, journal: string): Promise<number> {
   let granted = 0;
+  for (let from: number | null = 0; from !== null; ) {
+    const page: GrantedPage = await grantWish(wish, ledger, journal, from);
+    granted += page.versions;
+    from = page.next;
+  }
+  return granted;
+}
+
+/**
+ * Writes a wish into the ledger, or the next page of one that is for many paths. For the source's owner only.
+ * @param from `next` of the page before; 0 to begin
+ */
+export async function grantWish(
+  wish: Wish,
+  ledger: Ledger,
+  journal: string,
+  from: number,
+): Promise<GrantedPage> {
+  return wish.name === null
+    ? await grantMany(wish, ledger, journal, from)
+    : await grantOne(wish, wish.name, ledger, journal);
+}
+
+async function grantOne(wish: Wish, name: PathName, ledger: Ledger, journal: string): Promise<GrantedPage> {
+  const recorded = ledger.findPath(name);
+  const line = recorded === null || recorded.offset >= wish.mark ? null : await readPlace(journal, recorded);
+  const receipt = line === null ? null : decodeReceipt(line.toString('utf8'));
+  const versions = receipt !== null && isMeant(receipt, wish) ? ledger.sendAgain([markOf(receipt)]) : 0;
+  return { versions, next: null };
+}
+
+function isMeant(receipt: Receipt, { batch = null, to = null }: Wish): boolean {
+  return (batch === null || receipt.batch === batch) && (to === null || receipt.destination === to);
+}
+
+async function grantMany(wish: Wish, ledger: Ledger, journal: string, from: number): Promise<GrantedPage> {
   const frozen = ledger.frozen();
+  let versions = 0;
   try {
-    for await (const lines of latestLines(journal, frozen)) {
-      const meant = lines.filter(({ line }) => line.offset < wish.mark);
-      granted += ledger.sendAgain(
-        meant.map(({ receipt }): VersionMark => ({ key: versionKey(receipt.id), gen: receipt.gen })),
+    for await (const lines of receiptLines(journal, { from, to: Math.min(wish.mark, frozen.mark) })) {
+      const meant = lines.filter(
+        ({ line, receipt }) => isMeant(receipt, wish) && frozen.isLatest(receipt, line.offset),
       );
+      versions += ledger.sendAgain(meant.map(({ receipt }) => markOf(receipt)));
+      const last = lines.at(-1)?.line;
+      const end = last === undefined ? from : last.offset + last.length + 1;
+      if (end - from >= PAGE_BYTES) return { versions, next: end };
     }
   } finally {
     frozen.close();
   }
-  return granted;
+  return { versions, next: null };
 }
 
 async function readWish(path: string, log: Log): Promise<Wish | null> {

@@ -10,6 +10,8 @@ export interface SourceReport {
   readonly uploaded: number;
   readonly failed: number;
   readonly skipped: number;
+  /** Of the failed, those that nobody has given up (`failed discard`). */
+  readonly dead: number;
   /** Known and not yet recorded: not settled, or in Redis. */
   readonly pending: number;
   /** Seen on disk, not yet quiet for `settle`. */

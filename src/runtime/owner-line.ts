@@ -162,7 +162,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
 
     const requests = hearRequests({
       ...{ connection, prefix, source, log },
-      handle: (request) => answerRequest(request as OwnerRequest, { store, rescan }),
+      handle: (request) =>
+        answerRequest(request as OwnerRequest, { store, plan, log, rescan: () => rescan() }),
     });
     releases.push(() => requests.close());
 

@@ -57,6 +57,7 @@ export function createOwnerReport(parts: {
         uploaded,
         failed,
         skipped,
+        dead: store.ledger.deadLetters.count(),
         pending: open,
         unsettled,
         unreadable: unreadable(),

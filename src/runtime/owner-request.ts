@@ -7,25 +7,49 @@ import { askOwner } from '../queue/owner-requests.ts';
 import { replayJournal } from '../record/journal-replay.ts';
 import { openSourceStore, type SourceStore } from '../record/source-store.ts';
 import { grantWish } from '../record/wishes.ts';
+import { discardFailed, type FailedAnswer, type FailedRequest, retryFailed } from './failed-uploads.ts';
 import { type KnownSource, placeOf } from './known-sources.ts';
 import { findRedis } from './redis-access.ts';
+import type { SourcePlan } from './source-plan.ts';
 
-/** What a command may ask of the owner of a source. Nothing secret: it travels through Redis (G5). */
+/**
+ * What a command may ask of the owner of a source. Nothing secret: it travels through Redis (G5). Whatever may concern
+ * a million files is asked for a page at a time, so that each answer comes soon.
+ */
 export type OwnerRequest =
-  /** What is recorded is to be sent once more: one path, or (null) every path. `mark`: journal bytes when it was asked. */
-  { readonly kind: 'send-again'; readonly name: PathName | null; readonly mark: number };
+  | {
+      /** What is recorded is to be sent once more: one path, or (null) every path, or those of a batch. */
+      readonly kind: 'send-again';
+      readonly name: PathName | null;
+      readonly batch: string | null;
+      /** Only what went to this destination; null: wherever it went. */
+      readonly to: string | null;
+      /** Journal bytes when it was asked; null: now. What is recorded behind them is not meant. */
+      readonly mark: number | null;
+      /** `next` of the page before; 0 to begin. */
+      readonly from: number;
+    }
+  | FailedRequest;
 
 /** What each request is answered with. */
 export interface OwnerAnswers {
-  /** Versions that go once more. */
-  readonly 'send-again': { readonly versions: number };
+  readonly 'send-again': {
+    /** Versions that go once more because of this page. */
+    readonly versions: number;
+    readonly mark: number;
+    readonly next: number | null;
+  };
+  readonly 'retry-failed': FailedAnswer;
+  readonly 'discard-failed': FailedAnswer;
 }
 
 /** What the owner has at hand to do what is asked. */
 export interface OwnerMeans {
   readonly store: SourceStore;
+  readonly plan: SourcePlan;
   /** Looks at the whole folder again; nothing where nobody watches it now. */
   readonly rescan: () => void;
+  readonly log: Log;
 }
 
 /** Who did it. */
@@ -34,6 +58,23 @@ export type DoneBy =
   /** Nobody worked on the source: this process did it, for that moment its owner. */
   | { readonly kind: 'self' };
 
+/** The way to the owner of one source, until closed. */
+export interface OwnerDoor {
+  readonly by: DoneBy;
+  /** Durable when it resolves. Throws SlipwayError `owner_silent`, `owner_refused`, and what doing it throws. */
+  ask<Kind extends OwnerRequest['kind']>(
+    request: Extract<OwnerRequest, { kind: Kind }>,
+  ): Promise<OwnerAnswers[Kind]>;
+  close(): Promise<void>;
+}
+
+/** Where the owner is looked for. */
+export interface OwnerFacts {
+  readonly dataDir: string;
+  readonly redis: { readonly url: string | null; readonly prefix: string };
+  readonly log: Log;
+}
+
 /** Long enough for an owner in the middle of a large batch. */
 const ANSWER_MS = 20_000;
 
@@ -41,14 +82,25 @@ const ANSWER_MS = 20_000;
 export async function answerRequest<Kind extends OwnerRequest['kind']>(
   request: Extract<OwnerRequest, { kind: Kind }>,
   means: OwnerMeans,
-): Promise<OwnerAnswers[Kind]> {
+): Promise<OwnerAnswers[Kind]>;
+export async function answerRequest(
+  request: OwnerRequest,
+  means: OwnerMeans,
+): Promise<OwnerAnswers[OwnerRequest['kind']]> {
   switch (request.kind) {
     case 'send-again': {
       const { ledger, journal } = means.store;
-      const versions = await grantWish({ v: 1, ...request }, ledger, journal.path);
-      if (versions > 0) means.rescan();
-      return { versions };
+      const { name, batch, to, from } = request;
+      const mark = request.mark ?? journal.size();
+      const page = await grantWish({ v: 1, name, batch, to, mark }, ledger, journal.path, from);
+      // Once, at the end: a look at the whole folder for every page would be many.
+      if (page.next === null) means.rescan();
+      return { ...page, mark };
     }
+    case 'retry-failed':
+      return await retryFailed(request, means);
+    case 'discard-failed':
+      return await discardFailed(request, means);
     default:
       throw new SlipwayError('internal', {
         reason: 'the owner is of a version that does not know this request',
@@ -57,40 +109,67 @@ export async function answerRequest<Kind extends OwnerRequest['kind']>(
 }
 
 /**
- * Hands work to the live owner of a source over Redis, else does it as its owner for that moment (DESIGN §4).
- * @throws SlipwayError `owner_silent`, `owner_refused`, `source_owned` for an owner that cannot be reached over Redis,
- *   what opening the store throws
+ * Reaches the live owner of a source over Redis, else becomes it until closed (DESIGN §4).
+ * @throws SlipwayError `source_owned` for an owner that cannot be reached over Redis, `redis_unreachable`, what opening
+ *   the store throws
  */
+export async function reachOwner(source: KnownSource, facts: OwnerFacts): Promise<OwnerDoor> {
+  return (await reachLiveOwner(source, facts)) ?? (await becomeOwner(source, facts));
+}
+
+/** As `reachOwner`; null where nobody works on the source now. */
+export async function reachLiveOwner(source: KnownSource, facts: OwnerFacts): Promise<OwnerDoor | null> {
+  const { dataDir, redis, log } = facts;
+  const connection = await findRedis({ dataDir, url: redis.url, log });
+  if (connection === null) return null;
+  const place = { connection, prefix: redis.prefix, source: source.name };
+  const owner = await leaseHolder(connection, redis.prefix, source.name, hostIdentity()).catch(
+    (error: unknown) => {
+      connection.disconnect();
+      throw error;
+    },
+  );
+  if (owner === null) {
+    connection.disconnect();
+    return null;
+  }
+  return {
+    by: { kind: 'owner', owner },
+    ask: async <Kind extends OwnerRequest['kind']>(request: Extract<OwnerRequest, { kind: Kind }>) =>
+      (await askOwner({ ...place, request, timeoutMs: ANSWER_MS })) as OwnerAnswers[Kind],
+    async close() {
+      connection.disconnect();
+    },
+  };
+}
+
+/**
+ * Becomes the owner of a source that nobody works on, until closed.
+ * @throws SlipwayError `source_owned`, what opening the store throws
+ */
+export async function becomeOwner(source: KnownSource, { dataDir, log }: OwnerFacts): Promise<OwnerDoor> {
+  const place = placeOf(source, dataDir, log);
+  const store = await openSourceStore(place);
+  const means: OwnerMeans = { store, plan: source.plan, rescan() {}, log };
+  try {
+    await replayJournal({ ...store, log, intentOf: place.intentOf });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return { by: { kind: 'self' }, ask: (request) => answerRequest(request, means), close: store.close };
+}
+
+/** `reachOwner` for a single request. */
 export async function withOwner<Kind extends OwnerRequest['kind']>(
   source: KnownSource,
   request: Extract<OwnerRequest, { kind: Kind }>,
-  facts: {
-    readonly dataDir: string;
-    readonly redis: { readonly url: string | null; readonly prefix: string };
-    readonly log: Log;
-  },
+  facts: OwnerFacts,
 ): Promise<{ readonly answer: OwnerAnswers[Kind]; readonly by: DoneBy }> {
-  const { dataDir, redis, log } = facts;
-  const connection = await findRedis({ dataDir, url: redis.url, log });
+  const door = await reachOwner(source, facts);
   try {
-    const common = connection === null ? null : { connection, prefix: redis.prefix, source: source.name };
-    const owner =
-      common === null
-        ? null
-        : await leaseHolder(common.connection, common.prefix, source.name, hostIdentity());
-    if (common !== null && owner !== null) {
-      const answer = await askOwner({ ...common, request, timeoutMs: ANSWER_MS });
-      return { answer: answer as OwnerAnswers[Kind], by: { kind: 'owner', owner } };
-    }
+    return { answer: await door.ask(request), by: door.by };
   } finally {
-    connection?.disconnect();
-  }
-  const place = placeOf(source, dataDir, log);
-  const store = await openSourceStore(place);
-  try {
-    await replayJournal({ ...store, log, intentOf: place.intentOf });
-    return { answer: await answerRequest(request, { store, rescan() {} }), by: { kind: 'self' } };
-  } finally {
-    await store.close();
+    await door.close();
   }
 }

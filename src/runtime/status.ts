@@ -10,7 +10,7 @@ import type { SourcePlan } from './source-plan.ts';
 
 /** One source as `status` shows it: from the process that runs it, else from its ledger. */
 export interface SourceStatus
-  extends Pick<SourceReport, 'name' | 'discovered' | 'uploaded' | 'failed' | 'skipped' | 'pending'> {
+  extends Pick<SourceReport, 'name' | 'discovered' | 'uploaded' | 'failed' | 'skipped' | 'dead' | 'pending'> {
   readonly running: boolean;
   /** What only a running process knows. */
   readonly live: SourceReport | null;
@@ -106,14 +106,15 @@ async function sourceStatus(
     manifest: live?.manifest ?? plan?.manifest ?? null,
   };
   if (live !== null) {
-    const { discovered, uploaded, failed, skipped, pending } = live;
-    return { name, discovered, uploaded, failed, skipped, pending, running: true, live, ...where };
+    const { discovered, uploaded, failed, skipped, dead, pending } = live;
+    return { name, discovered, uploaded, failed, skipped, dead, pending, running: true, live, ...where };
   }
   const ledger = readSourceLedger(dataDir, name);
   const { uploaded, failed, skipped } = ledger?.counts().latest ?? { uploaded: 0, failed: 0, skipped: 0 };
+  const dead = ledger?.deadLetters.count() ?? 0;
   await ledger?.close();
-  const discovered = uploaded + failed + skipped;
-  return { name, discovered, uploaded, failed, skipped, pending: 0, running: false, live: null, ...where };
+  const counts = { discovered: uploaded + failed + skipped, uploaded, failed, skipped, dead, pending: 0 };
+  return { name, ...counts, running: false, live: null, ...where };
 }
 
 /** Sources that have ever been worked on with this data folder, ad-hoc ones included. */

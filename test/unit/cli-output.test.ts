@@ -108,6 +108,7 @@ const source = {
   uploaded: 10,
   failed: 0,
   skipped: 0,
+  dead: 0,
   pending: 50,
   unsettled: 0,
   unreadable: 0,

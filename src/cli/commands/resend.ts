@@ -1,16 +1,19 @@
 import type { Command } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
-import { knownSources, meantSources } from '../../runtime/known-sources.ts';
+import { type KnownSource, knownSources, meantSources } from '../../runtime/known-sources.ts';
 import { type ResendAnswer, resendFile, resendSources } from '../../runtime/resend.ts';
 import { ownPathsOf } from '../../runtime/source-plans.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { print } from '../output.ts';
-import { openSession, type SharedFlags } from '../session.ts';
+import { resendTo } from '../resend-to.ts';
+import { openSession, type Session, type SharedFlags } from '../session.ts';
 import { printable } from '../terminal.ts';
 
 interface ResendFlags extends SharedFlags {
   readonly source?: string;
+  readonly batch?: string;
   readonly to?: string;
+  readonly yes?: boolean;
   readonly json?: boolean;
 }
 
@@ -21,13 +24,15 @@ export function addResendCommand(program: Command, done: (code: ExitCode) => voi
     .description(
       'send again what is recorded already, as its next generation; exit 6 for a file that is gone',
     )
-    .argument('[path]', 'on disk, or as the manifest shows it; without it every file of --source')
+    .argument('[path]', 'on disk, or as the manifest shows it; without it every file of --source or --batch')
     .option('--source <name>', 'the source it belongs to')
-    .option('--to <destination>', 'make sure that it goes there')
-    .option('--json', 'print each answer as a JSON line')
+    .option('--batch <id>', 'the files of a batch')
+    .option('--to <destination>', 'send there instead, now, with a manifest of its own')
+    .option('-y, --yes', 'I know that a public destination makes the files readable by anyone (with --to)')
+    .option('--json', 'print each answer as a JSON line; with --to each receipt')
     .addHelpText(
       'after',
-      '\nA running process takes it up within a second; without one the next start does.\n\nExamples:\n  slipway resend inbox/report.pdf\n  slipway resend --source inbox\n',
+      '\nA running process is asked over Redis, on whatever host, and sends it; without one the next start does.\n\nExamples:\n  slipway resend inbox/report.pdf\n  slipway resend --source inbox\n  slipway resend inbox/report.pdf --to openai\n',
     )
     .action(async (path: string | undefined, flags: ResendFlags) => {
       done(await resend(path, flags));
@@ -35,23 +40,36 @@ export function addResendCommand(program: Command, done: (code: ExitCode) => voi
 }
 
 async function resend(path: string | undefined, flags: ResendFlags): Promise<ExitCode> {
-  if (path === undefined && flags.source === undefined) {
+  if (path === undefined && flags.source === undefined && flags.batch === undefined) {
     throw new SlipwayError('usage', {
-      problem: 'what is to be sent again? Give a PATH, or --source for all of its files',
+      problem: 'what is to be sent again? Give a PATH, --batch, or --source for all of its files',
+    });
+  }
+  if (path !== undefined && flags.batch !== undefined) {
+    throw new SlipwayError('usage', {
+      problem: 'a PATH and --batch contradict each other: give one of them',
     });
   }
   const session = await openSession(flags, false);
+  const sources = await meantSources(session.config, flags.source);
+  const here = (some: readonly KnownSource[]): Promise<ExitCode> => resendHere(path, some, session, flags);
+  if (flags.to === undefined) return await here(sources);
+  const words = { path, batch: flags.batch };
+  return await resendTo(flags.to, words, { sources, session, flags, here });
+}
+
+async function resendHere(
+  path: string | undefined,
+  sources: readonly KnownSource[],
+  session: Session,
+  flags: ResendFlags,
+): Promise<ExitCode> {
   const { config, log } = session;
   const plans = (await knownSources(config)).map(({ plan }) => plan);
-  const common = {
-    sources: await meantSources(config, flags.source),
-    to: flags.to,
-    dataDir: config.dataDir,
-    log,
-  };
+  const common = { sources, dataDir: config.dataDir, redis: config.redis, log };
   const answers =
     path === undefined
-      ? await resendSources(common)
+      ? await resendSources({ ...common, batch: flags.batch ?? null })
       : await resendFile({
           ...common,
           path,
@@ -68,8 +86,14 @@ async function resend(path: string | undefined, flags: ResendFlags): Promise<Exi
 }
 
 function sentence(answer: ResendAnswer): string {
-  const what = answer.path === null ? `every file of source ${answer.source}` : printable(answer.path);
-  if (answer.kind !== 'asked') return `${what}: ${answer.reason}`;
+  if (answer.kind !== 'asked') return `${whatOf(answer)}: ${answer.reason}`;
   const who = answer.owner === null ? 'at the next slipway run' : `by process ${answer.owner}`;
-  return `${what} is sent again ${who}`;
+  return `${whatOf(answer)} is sent again ${who}`;
+}
+
+function whatOf({ path, source, ...answer }: ResendAnswer): string {
+  if (path !== null) return printable(path);
+  if (source === null) return 'nothing';
+  const files = 'files' in answer && answer.files !== null ? ` (${answer.files})` : '';
+  return `every file of source ${source}${files}`;
 }

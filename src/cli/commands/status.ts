@@ -77,6 +77,10 @@ export function statusText(status: Status, paint: Paint): string {
     lines.push(
       `  ${discovered} discovered = ${uploaded} uploaded + ${failed} failed + ${skipped} skipped + ${pending} pending`,
     );
+    if (source.dead > 0)
+      lines.push(
+        `  ${paint.bad(`${source.dead} dead letters`)}: see slipway failed list --source ${printable(name)}`,
+      );
     if (live !== null && live.pending > 0) {
       lines.push(
         `  ${live.unsettled} settling, ${live.waiting} waiting, ${live.active} in hand, ${live.delayed} to be tried again`,

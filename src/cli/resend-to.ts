@@ -1,0 +1,107 @@
+import { SlipwayError } from '../domain/errors.ts';
+import type { PathName } from '../domain/path-bytes.ts';
+import { globOfPath } from '../platform/glob.ts';
+import type { KnownSource } from '../runtime/known-sources.ts';
+import { findFiles } from '../runtime/named-file.ts';
+import { exportReceipts } from '../runtime/receipt-export.ts';
+import { resendBefore } from '../runtime/resend.ts';
+import { ownPathsOf, sourcePlans } from '../runtime/source-plans.ts';
+import { type ExitCode, worstExit } from './exit-codes.ts';
+import { type RunFlags, runSources } from './run-sources.ts';
+import type { Session } from './session.ts';
+
+/** What a command line means: files of one source, or (null) all of them. */
+interface Meant {
+  readonly source: KnownSource;
+  readonly names: readonly PathName[] | null;
+}
+
+/** What `resend` was told. */
+export interface ResendWords {
+  readonly path: string | undefined;
+  readonly batch: string | undefined;
+}
+
+/** Each file is a pattern that every other file is compared with. */
+const MAX_NAMED = 1_000;
+
+/**
+ * Sends files to the destination named. Where their source goes there anyway that is `here`'s business. Else, since the
+ * destination is part of what a version is, it is `run FOLDER --to DESTINATION --once` for these files alone: the ad-hoc
+ * source of that folder, with a ledger and a manifest of its own, in which what has gone there before is asked for once
+ * more.
+ */
+export async function resendTo(
+  to: string,
+  words: ResendWords,
+  facts: {
+    readonly sources: readonly KnownSource[];
+    readonly session: Session;
+    readonly flags: RunFlags;
+    readonly here: (sources: readonly KnownSource[]) => Promise<ExitCode>;
+  },
+): Promise<ExitCode> {
+  const { session, sources } = facts;
+  const all = await meant(words, sources, session);
+  if (all.length === 0) {
+    const problem = `nothing of it is known here: to send files to ${to} use slipway run FOLDER --to ${to}, or slipway upload FILE --to ${to}`;
+    throw new SlipwayError('usage', { problem });
+  }
+  const there = all.filter(({ source }) => source.plan.destination !== to);
+  const codes: ExitCode[] = [];
+  if (there.length < all.length) {
+    codes.push(await facts.here(all.filter((one) => !there.includes(one)).map(({ source }) => source)));
+  }
+  for (const one of there) codes.push(await runThere(to, one, session, facts.flags));
+  return worstExit(codes);
+}
+
+async function runThere(
+  to: string,
+  { source, names }: Meant,
+  session: Session,
+  flags: RunFlags,
+): Promise<ExitCode> {
+  const { dataDir, redis } = session.config;
+  const { root, include: all, ignore, hidden } = source.plan;
+  const include = names === null ? all : names.map(({ path }) => globOfPath(path));
+  for (const plan of (await sourcePlans([root], to, session)).plans)
+    await resendBefore({ name: plan.name, plan }, names, { dataDir, redis, log: session.log });
+  return await runSources([root], { ...flags, to, once: true }, ['intake', 'worker'], (plan) => ({
+    ...plan,
+    ...{ include, ignore, hidden },
+  }));
+}
+
+async function meant(
+  { path, batch }: ResendWords,
+  sources: readonly KnownSource[],
+  session: Session,
+): Promise<Meant[]> {
+  const { config, log } = session;
+  const { dataDir } = config;
+  if (path !== undefined) {
+    const plans = sources.map(({ plan }) => plan);
+    const files = await findFiles({
+      ...{ path, sources, dataDir, log, history: false },
+      ...{ ownPaths: ownPathsOf(session, plans), cwd: process.cwd(), nowMs: Date.now() },
+    });
+    return files
+      .filter(({ disk }) => disk.kind === 'file')
+      .map(({ source, name }) => ({ source, names: [name] }));
+  }
+  if (batch === undefined) return sources.map((source) => ({ source, names: null }));
+  const found: Meant[] = [];
+  for (const source of sources) {
+    const names: PathName[] = [];
+    const filter = { statuses: [], sinceMs: null, batch };
+    for await (const receipts of exportReceipts({ sources: [source], dataDir, all: false, filter, log })) {
+      names.push(...receipts);
+      if (names.length <= MAX_NAMED) continue;
+      const problem = `batch ${batch} has more than ${MAX_NAMED} files: to send all of ${source.plan.root} there use slipway run ${source.plan.root} --to DESTINATION --once`;
+      throw new SlipwayError('usage', { problem });
+    }
+    if (names.length > 0) found.push({ source, names });
+  }
+  return found;
+}
