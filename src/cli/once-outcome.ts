@@ -29,7 +29,7 @@ export function onceTrouble(report: Awaited<ReturnType<Run['report']>>): string 
   const failed = report.sources.reduce((sum, { failed: count }) => sum + count, 0);
   const pending = report.sources.reduce((sum, { pending: count }) => sum + count, 0);
   const reasons = [
-    ...report.sources.map(({ trouble }) => trouble),
+    ...report.sources.map(({ trouble, paused }) => paused ?? trouble),
     ...report.destinations.map(({ failure, lastTrouble }) => failure ?? lastTrouble),
   ].filter((text) => text !== null);
   return [`${failed} failed, ${pending} kept for the next run`, ...reasons].join('; ');

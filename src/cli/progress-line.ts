@@ -24,9 +24,13 @@ export function progressLine(report: LiveReport, columns: number): string {
     parts.push(`ETA ${formatDuration(report.etaSeconds * 1000)}`);
   for (const { name, health, lastTrouble } of report.destinations) {
     if (health === 'stopped') parts.push(`${name} is stopped`);
+    else if (health === 'down') parts.push(`${name} is down: ${lastTrouble ?? 'its files wait'}`);
     else if (lastTrouble !== null) parts.push(`${name}: ${lastTrouble}`);
   }
-  for (const { trouble } of report.sources) if (trouble !== null) parts.push(trouble);
+  for (const { trouble, paused } of report.sources) {
+    const why = paused ?? trouble;
+    if (why !== null) parts.push(why);
+  }
   const line = parts.join(' · ');
   return line.length < columns ? line : `${line.slice(0, Math.max(1, columns - 2))}…`;
 }

@@ -55,6 +55,7 @@ export async function runSources(
   const opened = definitions.map((definition) => ({
     destination: openChosen(definition, { http, env: session.env, log: screen.log }),
     concurrency: concurrencyOf(definition),
+    rate: definition.rate,
   }));
   try {
     const { config } = session;

@@ -20,6 +20,11 @@ export interface CachedToken {
   current(signal: AbortSignal): Promise<IssuedToken>;
   /** This reading was refused: it is not given out again. Of an older reading nothing happens. */
   refused(generation: number): void;
+  /**
+   * Whether the source gives another token than the one in hand, and gave it at the last look too: one that makes a
+   * new token for every reader tells nothing by it. Always false for a source that costs something to ask (a command).
+   */
+  changed(): Promise<boolean>;
   /** Why the last reading failed; null when it did not. */
   problem(): string | null;
   /** Tokens given out lately, for redaction. */
@@ -59,6 +64,7 @@ export function createCachedToken(options: CachedTokenOptions): CachedToken {
   let failure: { readonly error: unknown; readonly atMs: number } | null = null;
   let backgroundNotBeforeMs = 0;
   let checkedAtMs = 0;
+  let lookedAt: string | null = null;
 
   function read(): Promise<IssuedToken> {
     reading ??= readOnce().finally(() => {
@@ -133,6 +139,15 @@ export function createCachedToken(options: CachedTokenOptions): CachedToken {
       if (held?.generation !== generation || heldRefused) return;
       heldRefused = true;
       refusals += 1;
+    },
+    async changed() {
+      if (held === null || !source.cheap || closing.signal.aborted) return false;
+      const value = await source.read(closing.signal);
+      const settled = value === lookedAt;
+      lookedAt = value;
+      if (value === held.value) return false;
+      heldRefused = true;
+      return settled;
     },
     problem: () => (failure === null ? null : reasonOf(failure.error)),
     recent: () => recent,

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { SlipwayError } from '../domain/errors.ts';
+import type { Rate } from '../pacing/known-quota.ts';
 import { type JsonPointer, parsePointer } from '../platform/json-pointer.ts';
 import type {
   AcceptedStatus,
@@ -21,6 +22,7 @@ export interface DecidedParts {
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly readiness: ReadinessPlan | null;
   readonly parts: PartsPlan | null;
+  readonly rate: Rate | null;
   /** What a relative `token.file` is relative to. */
   readonly baseDir: string;
 }
@@ -58,6 +60,7 @@ export function compileDefinition(
     visibility: whole.visibility,
     acknowledgePublic: config.acknowledgePublic === true,
     concurrency: config.concurrency ?? null,
+    rate: decided.rate,
   });
 }
 

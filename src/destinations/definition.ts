@@ -1,4 +1,5 @@
 import type { UploadErrorKind } from '../domain/errors.ts';
+import type { Rate } from '../pacing/known-quota.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import type { JsonPointer } from '../platform/json-pointer.ts';
 import type { DestinationLimits } from './destination.ts';
@@ -122,4 +123,6 @@ export interface DestinationDefinition {
   readonly acknowledgePublic: boolean;
   /** null: `worker.concurrency` holds. */
   readonly concurrency: ConcurrencyOptions | null;
+  /** Quota of uploads; null: none known. */
+  readonly rate: Rate | null;
 }

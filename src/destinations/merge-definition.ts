@@ -1,3 +1,4 @@
+import { perSecondOf } from '../pacing/options.ts';
 import type { DestinationConfig, Preset, WholeDefinition } from './schema.ts';
 
 /** Keys in which an override replaces single entries; everywhere else it replaces the whole value. */
@@ -34,6 +35,15 @@ export function mergeDefinition(preset: Preset | null, config: DestinationConfig
   }
   merged.errors = [...(config.errors ?? []), ...(preset?.errors ?? [])];
   return merged;
+}
+
+/** The user's quota, else the one the service documents; null: none. */
+export function quotaOf(
+  preset: Preset | null,
+  config: DestinationConfig,
+): { readonly perSecond: number } | null {
+  const rate = config.rate === undefined ? (preset?.rate ?? null) : config.rate;
+  return rate === null ? null : { perSecond: perSecondOf(rate) };
 }
 
 function definitionPart(source: object): Record<string, unknown> {

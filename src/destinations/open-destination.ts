@@ -34,6 +34,8 @@ export interface OpenDestination extends Destination {
   readonly readiness: ReadinessPort | null;
   /** Why the token cannot be read at present, for `status`; null when it can. */
   tokenProblem(): string | null;
+  /** Whether its source holds another token by now than the one last used; read afresh. Never of a command's. */
+  tokenChanged(): Promise<boolean>;
   /** A text that the far side sent, without the credentials it was sent with these headers (G5). */
   withoutSecrets(text: string, headers: Readonly<Record<string, string>>): string;
 }
@@ -148,6 +150,7 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
       },
       refused: (generation) => token?.refused(generation),
     }),
+    tokenChanged: async () => (await token?.changed()) ?? false,
     tokenProblem: () => token?.problem() ?? null,
     withoutSecrets: (text, headers) => redactText(text, secretsWith(sentSecrets(headers))),
 

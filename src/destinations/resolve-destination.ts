@@ -1,7 +1,7 @@
 import { SlipwayError } from '../domain/errors.ts';
 import { compileDefinition, compilePointers } from './compile-definition.ts';
 import type { DestinationDefinition, ReadinessPlan } from './definition.ts';
-import { mergeDefinition } from './merge-definition.ts';
+import { mergeDefinition, quotaOf } from './merge-definition.ts';
 import { partsPlan } from './parts-plan.ts';
 import { loadPreset, presetNames } from './presets.ts';
 import { type DestinationConfig, type WholeDefinition, wholeDefinitionSchema } from './schema.ts';
@@ -53,7 +53,8 @@ function buildDestination(name: string, config: DestinationConfig, baseDir: stri
     );
     return { definition: null, problems };
   }
-  const merged = mergeDefinition(config.preset === undefined ? null : loadPreset(config.preset), config);
+  const preset = config.preset === undefined ? null : loadPreset(config.preset);
+  const merged = mergeDefinition(preset, config);
   for (const key of ['url', 'answer'] as const) {
     if (merged[key] === undefined) wrong([key], 'is required where no preset gives it');
   }
@@ -78,7 +79,8 @@ function buildDestination(name: string, config: DestinationConfig, baseDir: stri
   checkAnswer(whole, wrong);
   if (problems.length > 0 || url === null) return { definition: null, problems };
 
-  const decided = { name, url: url.href, fields, readiness, parts, baseDir };
+  const rate = quotaOf(preset, config);
+  const decided = { name, url: url.href, fields, readiness, parts, rate, baseDir };
   return { definition: compileDefinition(whole, config, decided), problems };
 }
 

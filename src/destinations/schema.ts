@@ -1,6 +1,6 @@
-// Over 150 lines: the whole vocabulary of a destination stands in one place, each key with its one sentence.
+// Over 300 lines: the whole vocabulary of a destination stands in one place, each key with its one sentence.
 import { z } from 'zod';
-import { concurrencySchema } from '../pacing/options.ts';
+import { concurrencySchema, rateSchema } from '../pacing/options.ts';
 import { byteSize, duration } from '../platform/option-types.ts';
 import { partsSchema } from './parts-schema.ts';
 import { pointer, pointers } from './pointer-types.ts';
@@ -204,11 +204,6 @@ const shape = {
 
 const overridable = z.strictObject(shape).partial();
 
-const rate = z.union([
-  z.strictObject({ perSecond: z.number().positive() }),
-  z.strictObject({ perMinute: z.number().positive() }),
-]);
-
 /** A preset: a destination definition that ships as data, with what is known about the service. */
 export const presetSchema = overridable.extend({
   title: z.string().min(1),
@@ -217,7 +212,7 @@ export const presetSchema = overridable.extend({
   verified: z.enum(['sandbox', 'live']),
   visibility: shape.visibility,
   /** Documented upload quota. */
-  rate: rate.optional(),
+  rate: rateSchema.optional(),
   list: call.optional(),
   get: call.optional(),
   remove: call.optional(),
@@ -235,6 +230,12 @@ export const destinationConfigSchema = overridable.extend({
     .describe('A file counts as uploaded only once the far side says it can be used.')
     .optional(),
   concurrency: concurrencySchema.describe('Uploads at once towards this destination.').optional(),
+  rate: rateSchema
+    .nullable()
+    .describe(
+      'Uploads per second or minute, all processes together; null: no quota, whatever the preset says.',
+    )
+    .optional(),
 });
 
 /** A definition after preset and overrides were put together: every default is here and nowhere else. */

@@ -22,6 +22,8 @@ export interface OpenTokenSource {
   readonly where: string;
   /** False where only a refusal or a change makes reading again worth while. */
   readonly expires: boolean;
+  /** Whether it may be asked every few seconds. */
+  readonly cheap: boolean;
   /** One reading. Throws SlipwayError `token_*`, or the signal's reason. */
   read(signal: AbortSignal): Promise<string>;
   /** Whether it may hold another token than at the last reading. */
@@ -39,10 +41,22 @@ export function openTokenSource(source: TokenSource, ports: TokenPorts): OpenTok
   if ('command' in source) return fromCommand(source, ports.env);
   if ('env' in source) {
     const where = `environment variable ${source.env}`;
-    return { where, expires: false, changed: never, read: async () => present(ports.env[source.env], where) };
+    return {
+      where,
+      expires: false,
+      cheap: true,
+      changed: never,
+      read: async () => present(ports.env[source.env], where),
+    };
   }
   const where = 'token.value in the config';
-  return { where, expires: false, changed: never, read: async () => tokenIn(source.value, where) };
+  return {
+    where,
+    expires: false,
+    cheap: true,
+    changed: never,
+    read: async () => tokenIn(source.value, where),
+  };
 }
 
 function present(text: string | undefined, where: string): string {
@@ -59,6 +73,7 @@ function fromUrl(
   return {
     where,
     expires: true,
+    cheap: true,
     changed: never,
     async read(signal) {
       const { status, body } = await reach(fetchText, source, where, signal);
@@ -92,6 +107,7 @@ function fromFile(path: string): OpenTokenSource {
   return {
     where,
     expires: false,
+    cheap: true,
     async read(signal) {
       try {
         // Before reading: a change in between is then noticed at the next look instead of never.
@@ -131,6 +147,7 @@ function fromCommand(
   return {
     where,
     expires: true,
+    cheap: false,
     changed: never,
     read: async (signal) => tokenIn(await runTokenCommand({ command, timeoutMs, where, env }, signal), where),
   };

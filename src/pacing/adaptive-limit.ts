@@ -1,6 +1,6 @@
 import { ADAPTIVE } from './adaptive-constants.ts';
 import type { ConcurrencyOptions } from './options.ts';
-import { createRefusalWall } from './refusal-wall.ts';
+import { createRefusalWall, type WallState } from './refusal-wall.ts';
 import { createRoundTrips } from './round-trips.ts';
 import { createRunningMean } from './running-mean.ts';
 
@@ -34,7 +34,20 @@ export interface AdaptiveLimit {
   /** @param inFlight attempts under way, this one included */
   started(nowMs: number, inFlight: number): void;
   finished(attempt: FinishedAttempt): void;
+  /**
+   * What failed lately was an outage and told nothing about capacity: the way back is a slow start up to the limit of
+   * before.
+   */
+  outage(): void;
   snapshot(): AdaptiveSnapshot;
+}
+
+/** Decreases further apart than so many round trips belong to different troubles. */
+const FOOTING_ROUND_TRIPS = 4;
+
+interface Footing {
+  readonly limit: number;
+  readonly wall: WallState;
 }
 
 /** What one round-trip window has seen. */
@@ -76,6 +89,8 @@ export function createAdaptiveLimit(options: ConcurrencyOptions): AdaptiveLimit 
   let succeededSince = true;
   let thresholdFloor = 1;
   let thresholdCutMs = Number.NEGATIVE_INFINITY;
+  /** What was in use before the decreases that are under way began. */
+  let before: Footing | null = null;
   let window: Window = { startMs: 0, reached: false, reachedBefore: false, sumMs: 0, samples: 0 };
 
   function startWindow(nowMs: number): void {
@@ -138,6 +153,8 @@ export function createAdaptiveLimit(options: ConcurrencyOptions): AdaptiveLimit 
   }
 
   function decrease(from: number, nowMs: number): void {
+    if (nowMs - lastDecreaseMs > FOOTING_ROUND_TRIPS * (trips.measuredMs() ?? 0))
+      before = { limit, wall: wall.state() };
     const known = Number.isFinite(threshold) ? Math.max(limit, threshold) : limit;
     limit = Math.max(1, Math.min(limit, Math.floor(from * ADAPTIVE.decreaseRatio)));
     if (succeededSince) lowerThreshold(known, nowMs);
@@ -160,8 +177,9 @@ export function createAdaptiveLimit(options: ConcurrencyOptions): AdaptiveLimit 
   function pushedBack({ nowMs, rttMs }: FinishedAttempt, wasInFlight: number): void {
     if (nowMs - rttMs < lastDecreaseMs) return;
     const refusedAt = Math.min(limit, wasInFlight);
-    if (succeededSince) wall.hit(refusedAt);
+    const hits = succeededSince;
     decrease(refusedAt, nowMs);
+    if (hits) wall.hit(refusedAt);
   }
 
   return {
@@ -178,6 +196,12 @@ export function createAdaptiveLimit(options: ConcurrencyOptions): AdaptiveLimit 
       if (attempt.outcome === 'ok') succeeded(attempt);
       if (attempt.outcome === 'backpressure') pushedBack(attempt, wasInFlight);
     },
+    outage() {
+      if (before === null) return;
+      threshold = Math.max(threshold === Number.POSITIVE_INFINITY ? 0 : threshold, before.limit);
+      wall.restore(before.wall);
+      before = null;
+    },
     snapshot: () => ({
       limit,
       phase: limit < threshold ? 'slow-start' : 'steady',
@@ -188,10 +212,14 @@ export function createAdaptiveLimit(options: ConcurrencyOptions): AdaptiveLimit 
 }
 
 function fixedLimit(max: number): AdaptiveLimit {
+  const trips = createRoundTrips();
   return {
     limit: () => max,
     started() {},
-    finished() {},
-    snapshot: () => ({ limit: max, phase: 'fixed', rttMs: null, bestMs: null }),
+    finished(attempt) {
+      if (attempt.outcome === 'ok') trips.add(attempt, max);
+    },
+    outage() {},
+    snapshot: () => ({ limit: max, phase: 'fixed', rttMs: trips.measuredMs(), bestMs: trips.bestMs() }),
   };
 }

@@ -34,3 +34,16 @@ export const concurrencySchema = z
 
 /** `concurrency` once resolved: every key present. */
 export type ConcurrencyOptions = Readonly<z.output<typeof concurrencySchema>>;
+
+const quota = (per: string) => z.number().positive().max(1_000_000).describe(`Uploads per ${per}.`);
+
+/** A quota as it is written: of a preset, or of a destination in the config. */
+export const rateSchema = z.union(
+  [z.strictObject({ perSecond: quota('second') }), z.strictObject({ perMinute: quota('minute') })],
+  { error: 'must be { perSecond: N } or { perMinute: N }' },
+);
+
+/** Uploads per second of a quota as it is written. */
+export function perSecondOf(rate: z.output<typeof rateSchema>): number {
+  return 'perSecond' in rate ? rate.perSecond : rate.perMinute / 60;
+}

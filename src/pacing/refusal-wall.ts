@@ -6,11 +6,16 @@ export interface RefusalWall {
   hit(limit: number): void;
   /** Asked once per window that could grow: may `limit` become `limit + 1`? */
   mayPass(limit: number): boolean;
+  state(): WallState;
+  /** Forgets what has been hit since. */
+  restore(state: WallState): void;
 }
 
+/** null: none known. `waited`: windows spent just below it. */
+export type WallState = { readonly limit: number; readonly patience: number; readonly waited: number } | null;
+
 export function createRefusalWall(): RefusalWall {
-  /** null: none known. `waited`: windows spent just below it. */
-  let wall: { readonly limit: number; readonly patience: number; waited: number } | null = null;
+  let wall: WallState = null;
 
   return {
     hit(limit) {
@@ -25,8 +30,12 @@ export function createRefusalWall(): RefusalWall {
         wall = null;
         return true;
       }
-      wall.waited += 1;
+      wall = { ...wall, waited: wall.waited + 1 };
       return wall.waited > wall.patience;
+    },
+    state: () => wall,
+    restore(state) {
+      wall = state;
     },
   };
 }

@@ -10,3 +10,8 @@ export function queueName(source: string): string {
 export function sourceKey(prefix: string, source: string, rest: string): string {
   return `${prefix}:${queueName(source)}:slipway:${rest}`;
 }
+
+/** The record of a destination, in a Cluster slot of its own. No source can be called so: `:` is encoded there. */
+export function destinationKey(prefix: string, destination: string): string {
+  return `${prefix}:{dest:${encodeURIComponent(destination)}}:state`;
+}

@@ -2,41 +2,39 @@ import type { OpenDestination } from '../destinations/open-destination.ts';
 import type { AttemptResult, UploadFailure } from '../domain/attempt.ts';
 import type { Log } from '../domain/log.ts';
 import { type AdaptiveLimit, createAdaptiveLimit } from '../pacing/adaptive-limit.ts';
+import { type Circuit, createCircuit } from '../pacing/circuit.ts';
+import { concurrencyAt, type Rate } from '../pacing/known-quota.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { capacitySignal } from './capacity-signal.ts';
+import { circuitSignal } from './circuit-signal.ts';
+import { createGate } from './destination-gate.ts';
+import { type DestinationHealth, PROBE_TIMING, type ProbeTiming } from './destination-health.ts';
+import { createDestinationTrouble } from './destination-trouble.ts';
 import { createMovingUploads, type MovingUpload } from './moving-uploads.ts';
 import { createPermits, type Permits } from './permits.ts';
+import { createRateMeter } from './rate-meter.ts';
+import { createRatePace } from './rate-pace.ts';
 import { createRefusalHold, type RefusalHold } from './refusal-hold.ts';
+import { type SharedDestination, unsharedDestination } from './shared-destination.ts';
+import { createStandstill } from './standstill.ts';
 
-/**
- * - `running`: permits are given as the limit allows.
- * - `stopped`: the far side refuses our credentials, clock or account; nobody sends. Ends with a probe.
- * - `probing`: one upload at a time tries whether it has been mended; ends as running or stopped.
- */
-export type DestinationHealth =
-  | { readonly kind: 'running' }
-  | {
-      readonly kind: 'stopped';
-      readonly failure: UploadFailure;
-      readonly sinceMs: number;
-      readonly probeAtMs: number;
-    }
-  | { readonly kind: 'probing'; readonly failure: UploadFailure; readonly sinceMs: number };
-
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-
-/** How long a stopped destination is left alone before one upload tries it again; doubles with every failed try. */
-export interface ProbeTiming {
-  readonly firstMs: number;
-  readonly lastMs: number;
-}
-
-/** A person who has just logged in again does not want to wait; one who is asleep does not want it hammered. */
-export const PROBE_TIMING: ProbeTiming = { firstMs: 15 * SECOND, lastMs: 5 * MINUTE };
+export { type DestinationHealth, PROBE_TIMING, type ProbeTiming } from './destination-health.ts';
 
 /** What the runtime needs of a destination. */
 export type RunnableDestination = Omit<OpenDestination, 'definition' | 'tokenProblem'>;
+
+/** How fast it goes, for `status`. */
+export interface Pace {
+  /** Configured or documented quota; null: none known. */
+  readonly quotaPerSecond: number | null;
+  /** Uploads sent per second lately, and the share of them that was throttled. */
+  readonly sentPerSecond: number;
+  readonly throttledShare: number;
+  /** Mean round trip in milliseconds; null before the first answer. */
+  readonly roundTripMs: number | null;
+  /** Milliseconds since the epoch until which nobody sends (Retry-After); null: no such wait. */
+  readonly resumesAtMs: number | null;
+}
 
 /** Everything this process knows about one destination while it runs. */
 export interface DestinationRunner {
@@ -44,11 +42,14 @@ export interface DestinationRunner {
   readonly permits: Permits;
   readonly refusals: RefusalHold;
   health(): DestinationHealth;
+  /** Whether workers may take more of its jobs. */
+  takesJobs(): boolean;
   /** Milliseconds since the epoch of the last accepted file in this process; null before the first. */
   lastSuccessAtMs(): number | null;
   /** The same, looks at accepted files that got through included. */
   lastProgressAtMs(): number | null;
   limit(): number;
+  pace(): Pace;
   /** Why files are failing for now, in one line; null since the last success. */
   trouble(): string | null;
   /** When that began, milliseconds since the epoch: the first failure since the last success. */
@@ -57,123 +58,185 @@ export interface DestinationRunner {
   started(): MovingUpload;
   /** When the oldest upload began whose bytes move; null: none does. */
   movingSinceMs(): number | null;
-  finished(result: AttemptResult, facts: { readonly rttMs: number; readonly bytes: number }): void;
+  /** @param facts.file names it among all files of the destination */
+  finished(
+    result: AttemptResult,
+    facts: { readonly rttMs: number; readonly bytes: number; readonly file: string },
+  ): void;
   /** Told of every look at an accepted file: why it told nothing, null when it did. Says nothing about capacity. */
   looked(failure: UploadFailure | null): void;
   stop(failure: UploadFailure): void;
-  /** Called whenever the health changes. */
-  onHealth(listener: (health: DestinationHealth) => void): void;
+  /** Called whenever what `takesJobs` says may have changed. */
+  onChange(listener: () => void): void;
   close(): Promise<void>;
 }
 
-/** Starts looking after one destination. */
-export function runDestination(options: {
+export interface RunnerFacts {
   readonly destination: RunnableDestination;
   readonly concurrency: ConcurrencyOptions;
+  readonly rate: Rate | null;
   /** Jobs of this destination in this process, whatever they wait for. */
   readonly inHand: () => number;
+  /** What all processes know together; left out, this process is alone. */
+  readonly shared?: SharedDestination;
+  /** false: nobody waits for an outage to end, every file fails for itself. */
+  readonly circuit?: boolean;
   readonly log: Log;
   readonly now: () => number;
   readonly probe?: ProbeTiming;
-}): DestinationRunner {
-  const { destination, log, now, probe = PROBE_TIMING } = options;
-  const adaptive: AdaptiveLimit = createAdaptiveLimit(options.concurrency);
-  const listeners = new Set<(health: DestinationHealth) => void>();
-  let health: DestinationHealth = { kind: 'running' };
-  let lastSuccessAtMs: number | null = null;
-  let lastLookAtMs: number | null = null;
-  let uploadTrouble: string | null = null;
-  let lookTrouble: string | null = null;
-  let troubleSinceMs: number | null = null;
-  let probeDelayMs = probe.firstMs;
-  let probeTimer: NodeJS.Timeout | null = null;
+}
 
+/** How often a stopped destination's token is looked at. */
+const TOKEN_LOOK_MS = 5_000;
+
+/** Starts looking after one destination. */
+export function runDestination(facts: RunnerFacts): DestinationRunner {
+  const { destination, rate, log, now, probe = PROBE_TIMING } = facts;
+  const shared = facts.shared ?? unsharedDestination(rate, now);
+  const adaptive: AdaptiveLimit = createAdaptiveLimit(concurrencyAt(rate, facts.concurrency));
+  const circuit: Circuit = createCircuit();
+  const listeners = new Set<() => void>();
+  const trouble = createDestinationTrouble(now);
   const moving = createMovingUploads(now);
-  const permits = createPermits(limit);
-  const refusals = createRefusalHold(() => Math.max(0, options.inHand() - refusals.held()));
+  const sent = createRateMeter(now);
+  let suspicion: NodeJS.Timeout | null = null;
+  let probingSinceMs = 0;
+  let lastFailure: UploadFailure | null = null;
+  let closed = false;
+
+  const pace = createRatePace({
+    ...{ rate, reserve: shared.reserve, now: () => performance.now() },
+    onReady: () => permits.pump(),
+  });
+  const permits = createPermits(limit, pace.take);
+  const refusals = createRefusalHold(() => Math.max(0, facts.inHand() - refusals.held()));
+  const gate = createGate({ destination: destination.name, shared, log, now, onChange: changed });
+  const standstill = createStandstill({
+    ...{ destination: destination.name, shared, stoppedTiming: probe, log, now, random: Math.random },
+    onChange(health) {
+      if (health.kind === 'probing') probingSinceMs = now();
+      if (health.kind === 'running') circuit.close();
+      changed();
+      // An outage may be over in a moment: who waits for a permit keeps its place.
+      if (health.kind === 'stopped') permits.dismiss();
+    },
+  });
+  const tokenLook = setInterval(() => void lookAtToken(), TOKEN_LOOK_MS);
 
   function limit(): number {
-    if (health.kind === 'stopped') return 0;
-    return health.kind === 'probing' ? 1 : adaptive.limit();
+    const { kind } = standstill.health();
+    if (kind === 'stopped' || kind === 'down' || gate.isShut()) return 0;
+    if (kind === 'probing') return 1;
+    return circuit.state(now()) === 'closed' ? adaptive.limit() : 0;
   }
 
-  function become(next: DestinationHealth): void {
-    health = next;
-    for (const listener of listeners) listener(next);
+  function changed(): void {
+    if (closed) return;
+    if (gate.handsBack()) permits.dismiss();
+    for (const listener of listeners) listener();
     permits.pump();
   }
 
-  function stop(failure: UploadFailure): void {
-    if (health.kind === 'stopped') return;
-    const sinceMs = health.kind === 'probing' ? health.sinceMs : now();
-    log.error(
-      { destination: destination.name, code: failure.code, retryInMs: probeDelayMs },
-      `destination ${destination.name} is stopped, its files are kept: ${failure.message}`,
-    );
-    probeTimer = setTimeout(() => become({ kind: 'probing', failure, sinceMs }), probeDelayMs);
-    become({ kind: 'stopped', failure, sinceMs, probeAtMs: now() + probeDelayMs });
-    probeDelayMs = Math.min(probeDelayMs * 2, probe.lastMs);
-    permits.dismiss();
+  /** A stopped destination goes on by itself once there is another token. */
+  async function lookAtToken(): Promise<void> {
+    if (standstill.health().kind !== 'stopped') return;
+    if (await destination.tokenChanged().catch(() => false)) standstill.hurry();
   }
 
-  function succeeded(): void {
-    lastSuccessAtMs = now();
-    uploadTrouble = null;
-    noteTrouble();
-    refusals.succeeded();
-    if (health.kind !== 'probing') return;
-    probeDelayMs = probe.firstMs;
-    log.info({ destination: destination.name }, `destination ${destination.name} accepts files again`);
-    become({ kind: 'running' });
+  function judgeCircuit(): void {
+    if (facts.circuit === false || standstill.health().kind !== 'running') return;
+    if (suspicion !== null) clearTimeout(suspicion);
+    suspicion = null;
+    const state = circuit.state(now());
+    if (state === 'suspect')
+      suspicion = setTimeout(judgeCircuit, Math.max(1, (circuit.suspectUntilMs() ?? 0) - now()));
+    if (state !== 'open' || lastFailure === null) return;
+    adaptive.outage();
+    standstill.begin('down', lastFailure);
   }
 
-  function noteTrouble(): void {
-    if (uploadTrouble === null && lookTrouble === null) troubleSinceMs = null;
-    else troubleSinceMs ??= now();
+  /** What an attempt says while nobody sends but a probe. */
+  function judgeProbe(result: AttemptResult, rttMs: number): void {
+    const health = standstill.health();
+    if (health.kind === 'running') return;
+    if (result.kind === 'uploaded' && health.kind !== 'stopped') {
+      standstill.end();
+      return;
+    }
+    if (health.kind !== 'probing' || health.of !== 'down' || now() - rttMs < probingSinceMs) return;
+    const signal = circuitSignal(result);
+    if (signal === 'up') standstill.end();
+    if (signal === 'down' && result.kind === 'failed') standstill.begin('down', result.failure);
   }
 
   return {
     destination,
     permits,
     refusals,
-    health: () => health,
-    lastSuccessAtMs: () => lastSuccessAtMs,
-    lastProgressAtMs: () =>
-      lastSuccessAtMs === null || lastLookAtMs === null
-        ? (lastSuccessAtMs ?? lastLookAtMs)
-        : Math.max(lastSuccessAtMs, lastLookAtMs),
+    health: standstill.health,
+    takesJobs() {
+      const { kind } = standstill.health();
+      return (kind === 'running' || kind === 'probing') && !gate.isShut();
+    },
+    lastSuccessAtMs: trouble.lastSuccessAtMs,
+    lastProgressAtMs: trouble.lastProgressAtMs,
     limit,
-    trouble: () => uploadTrouble ?? lookTrouble,
-    troubleSinceMs: () => troubleSinceMs,
+    pace() {
+      const { filesPerSecond, bytesPerSecond } = sent.read();
+      return {
+        quotaPerSecond: rate?.perSecond ?? null,
+        sentPerSecond: filesPerSecond,
+        throttledShare: filesPerSecond < 0.01 ? 0 : Math.min(1, bytesPerSecond / filesPerSecond),
+        roundTripMs: adaptive.snapshot().rttMs,
+        resumesAtMs: gate.untilMs(),
+      };
+    },
+    trouble: trouble.reason,
+    troubleSinceMs: trouble.sinceMs,
     started() {
+      standstill.attempted();
       adaptive.started(now(), permits.inFlight());
       return moving.started();
     },
     movingSinceMs: moving.movingSinceMs,
-    finished(result, { rttMs, bytes }) {
-      adaptive.finished({ nowMs: now(), rttMs, bytes, outcome: capacitySignal(result) });
-      if (result.kind === 'uploaded') succeeded();
-      else if (result.kind === 'failed' && isTemporary(result.failure))
-        uploadTrouble = result.failure.message;
-      noteTrouble();
+    finished(result, { rttMs, bytes, file }) {
+      const atMs = now();
+      const running = standstill.health().kind === 'running';
+      const capacity = capacitySignal(result);
+      // What fails while the destination is down tells nothing about how much it can take.
+      const outcome = running || capacity === 'ok' ? capacity : 'neutral';
+      adaptive.finished({ nowMs: atMs, rttMs, bytes, outcome });
+      const throttled = result.kind === 'failed' && result.failure.kind === 'throttled';
+      if (result.kind !== 'aborted' && result.requests > 0) sent.add(1, throttled ? 1 : 0);
+      else pace.refund();
+      if (result.kind === 'failed') {
+        lastFailure = circuitSignal(result) === 'down' ? result.failure : lastFailure;
+        if (throttled) gate.asked(result.failure.retryAfterMs);
+      }
+      if (running) {
+        const othersInFlight = Math.max(0, permits.inFlight() - 1);
+        const { rttMs: roundTripMs } = adaptive.snapshot();
+        circuit.ended({ nowMs: atMs, file, signal: circuitSignal(result), othersInFlight, roundTripMs });
+        judgeCircuit();
+      } else judgeProbe(result, rttMs);
+      trouble.attempted(result);
+      if (result.kind === 'uploaded') refusals.succeeded();
       permits.pump();
     },
-    looked(failure) {
-      lookTrouble = failure?.message ?? null;
-      if (failure === null) lastLookAtMs = now();
-      noteTrouble();
-    },
-    stop,
-    onHealth: (listener) => void listeners.add(listener),
+    looked: trouble.looked,
+    stop: (failure) => standstill.begin('stopped', failure),
+    onChange: (listener) => void listeners.add(listener),
     async close() {
-      if (probeTimer !== null) clearTimeout(probeTimer);
+      closed = true;
+      clearInterval(tokenLook);
+      if (suspicion !== null) clearTimeout(suspicion);
+      standstill.close();
+      gate.close();
+      pace.close();
       refusals.close();
       permits.dismiss();
+      await shared.close();
       await destination.close();
     },
   };
-}
-
-function isTemporary({ kind }: UploadFailure): boolean {
-  return kind === 'throttled' || kind === 'unavailable';
 }

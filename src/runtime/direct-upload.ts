@@ -78,6 +78,9 @@ export function directUploader(facts: {
   const runner: DestinationRunner = runDestination({
     destination,
     concurrency: facts.concurrency,
+    rate: destination.definition.rate,
+    // A person waits: each file is tried in its own time, and tells how it ended.
+    circuit: false,
     inHand: () => 0,
     // Each file says for itself why it failed.
     log: silentLog,
@@ -102,7 +105,8 @@ export function directUploader(facts: {
         log,
         smallReads,
       });
-      runner.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, bytes: file.size });
+      const rttMs = clock.monotonicMs() - startedAtMs;
+      runner.finished(result, { rttMs, bytes: file.size, file: file.shown.toString() });
       return result;
     } finally {
       underWay.ended();

@@ -1,4 +1,4 @@
-import type { DestinationHealth } from './destination-runner.ts';
+import type { DestinationHealth } from './destination-health.ts';
 
 /** What `status` and the progress line show of one source; discovered = uploaded + failed + skipped + pending. */
 export interface SourceReport {
@@ -25,6 +25,8 @@ export interface SourceReport {
   readonly oldestWaiting: string | null;
   /** What keeps this source from going on, in one line; null when nothing does. */
   readonly trouble: string | null;
+  /** Only while the user has paused it, or its destination: since when, and how it goes on. */
+  readonly paused?: string;
 }
 
 export interface DestinationReport {
@@ -37,6 +39,23 @@ export interface DestinationReport {
   readonly lastTrouble: string | null;
   readonly limit: number;
   readonly inFlight: number;
+  /** Jobs in hand that wait for a permit or a slot of the rate. */
+  readonly waitingHere: number;
+  /** `open`: it is down, and one upload at a time tries whether it still is. */
+  readonly circuit: 'closed' | 'open' | 'probing';
+  /** ISO time of the next try of a destination that is down or stopped. */
+  readonly probeAt: string | null;
+  /** ISO time until which nobody sends, as the far side asked. */
+  readonly resumesAt: string | null;
+  /** ISO time since which the user has paused it. */
+  readonly pausedSince: string | null;
+  /** Mean, milliseconds. */
+  readonly roundTripMs: number | null;
+  /** Uploads per second: the quota, null where none is known, and what is really sent. */
+  readonly quotaPerSecond: number | null;
+  readonly sentPerSecond: number;
+  /** Of what is sent, 0 to 1. */
+  readonly throttledShare: number;
 }
 
 /** The two halves of the work; `run` does both. */

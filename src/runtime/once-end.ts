@@ -1,4 +1,4 @@
-import type { DestinationHealth } from './destination-runner.ts';
+import type { DestinationHealth } from './destination-health.ts';
 import type { OwnerLine } from './owner-line.ts';
 
 /** How one source ended under `--once`. `incomplete`: all is recorded but what could not be read. */

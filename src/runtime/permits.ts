@@ -10,8 +10,8 @@ export interface Permits {
   acquire(source: string, signal: AbortSignal): Promise<(() => void) | null>;
   /** Looks again whether somebody may go: call it after the limit has grown. */
   pump(): void;
-  /** Sends away everybody who waits. */
-  dismiss(): void;
+  /** Sends away everybody who waits, or everybody of one source. */
+  dismiss(source?: string): void;
   inFlight(): number;
   waiting(): number;
 }
@@ -20,8 +20,14 @@ interface Waiter {
   readonly grant: (release: (() => void) | null) => void;
 }
 
-/** @param limit how many may be in flight now; 0 holds everybody */
-export function createPermits(limit: () => number): Permits {
+/**
+ * @param limit how many may be in flight now; 0 holds everybody
+ * @param mayGo asked last, with how many wait: takes a slot of the rate, or calls `pump` when there is one
+ */
+export function createPermits(
+  limit: () => number,
+  mayGo: (waiting: number) => boolean = () => true,
+): Permits {
   // Insertion order is the turn: a source that was served goes to the end.
   const queues = new Map<string, Set<Waiter>>();
   let inFlight = 0;
@@ -45,7 +51,7 @@ export function createPermits(limit: () => number): Permits {
       if (next === undefined) return;
       const [source, queue] = next;
       const [waiter] = queue;
-      if (waiter === undefined) return;
+      if (waiter === undefined || !mayGo(waiting)) return;
       forget(source, waiter);
       if (queue.size > 0) {
         queues.delete(source);
@@ -84,8 +90,9 @@ export function createPermits(limit: () => number): Permits {
       });
     },
     pump,
-    dismiss() {
+    dismiss(only) {
       for (const [source, queue] of [...queues]) {
+        if (only !== undefined && source !== only) continue;
         for (const waiter of [...queue]) {
           forget(source, waiter);
           waiter.grant(null);

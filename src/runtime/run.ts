@@ -2,7 +2,6 @@ import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
 import { networkFileSystemOf } from '../intake/network-fs.ts';
-import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { HttpClient } from '../platform/http-client.ts';
 import { hostIdentity, ownIdentity } from '../platform/process-identity.ts';
@@ -11,17 +10,15 @@ import { openDataDir } from '../record/data-dir.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import { createSmallReads } from '../upload/small-reads.ts';
 import { watchForCounterpart } from './counterpart.ts';
+import { PROBE_TIMING, type ProbeTiming } from './destination-health.ts';
 import { destinationReport } from './destination-report.ts';
-import {
-  type DestinationRunner,
-  PROBE_TIMING,
-  type ProbeTiming,
-  type RunnableDestination,
-  runDestination,
-} from './destination-runner.ts';
 import { etaSeconds, type LiveReport, type Role } from './live-report.ts';
 import { type OnceEnd, type OnceView, onceEnd } from './once-end.ts';
+import { type OpenRunner, openRunners, type RunDestination } from './open-runners.ts';
 import { type OwnerLine, type OwnerLineFacts, startOwnerLine } from './owner-line.ts';
+import { type Pause, pauseText } from './pause-list.ts';
+import { whilePaused } from './paused-view.ts';
+import { openPauses } from './pauses.ts';
 import { publishReports } from './process-reports.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { openRedisAccess } from './redis-access.ts';
@@ -44,10 +41,7 @@ export interface RunFacts {
   readonly roles: readonly Role[];
   readonly plans: readonly SourcePlan[];
   /** Every destination a plan names; needed by workers only. */
-  readonly destinations: readonly {
-    readonly destination: RunnableDestination;
-    readonly concurrency: ConcurrencyOptions;
-  }[];
+  readonly destinations: readonly RunDestination[];
   readonly http: HttpClient;
   readonly dataDir: string;
   readonly redis: { readonly url: string | null; readonly prefix: string };
@@ -113,15 +107,14 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   const cut = new AbortController();
   const owner = { ...ownIdentity(), host: hostIdentity() };
 
-  const runners = new Map<string, { runner: DestinationRunner; max: number }>();
   const uploadsHere = roles.includes('worker') && facts.pool === undefined;
-  for (const { destination, concurrency } of uploadsHere ? facts.destinations : []) {
-    const { name } = destination;
-    const inHand = (): number =>
-      workers.filter(({ plan }) => plan.destination === name).reduce((sum, line) => sum + line.active(), 0);
-    const runner = runDestination({ destination, concurrency, inHand, log, now, probe });
-    runners.set(name, { runner, max: concurrency.max });
-  }
+  const pauses = await openPauses({ dataDir, connection, prefix, log });
+  const runners = await openRunners({
+    ...{ connection, prefix, pauses, probe, log, now, member: `${owner.host}:${owner.pid}` },
+    destinations: uploadsHere ? facts.destinations : [],
+    inHand: (name) =>
+      workers.filter(({ plan }) => plan.destination === name).reduce((sum, line) => sum + line.active(), 0),
+  });
 
   function onRecorded(receipts: readonly Receipt[]): void {
     for (const { status, bytes } of receipts) {
@@ -131,8 +124,8 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     facts.onReceipts(receipts);
   }
 
-  function runnerOf(plan: SourcePlan): { runner: DestinationRunner; max: number } {
-    const found = runners.get(plan.destination);
+  function runnerOf(plan: SourcePlan): OpenRunner {
+    const found = runners.find(plan.destination);
     if (found === undefined)
       throw new SlipwayError('internal', { reason: `no destination ${plan.destination}` });
     return found;
@@ -146,6 +139,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       root: plan.root,
       rootCheck: await rootCheckOf(plan.root, owner),
       runner,
+      pauses,
       send: http.send,
       smallReads: createSmallReads(localDisk, systemClock.monotonicMs),
       retry: facts.retry,
@@ -154,7 +148,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       log,
     });
     const onFinished = owner?.wake ?? (() => undefined);
-    const shared = { plan, runner, handler, redis, prefix, onFinished, log, now };
+    const shared = { plan, runner, pauses, handler, redis, prefix, onFinished, log, now };
     workers.push(startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: owner === undefined }));
   }
 
@@ -182,7 +176,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   async function leave(): Promise<void> {
     counterpart.close();
     await reports?.close();
-    await Promise.all([...runners.values()].map(({ runner }) => runner.close()));
+    await runners.close();
     await redis.close();
     await http.close();
   }
@@ -204,7 +198,12 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   }
 
   async function report(): Promise<LiveReport> {
-    const sourceReports = await Promise.all(owners.map((line) => line.report()));
+    const sourceReports = await Promise.all(
+      owners.map(async (line) => {
+        const paused = pauses.of(line.plan);
+        return { ...(await line.report()), ...(paused === null ? {} : { paused: pauseText(paused) }) };
+      }),
+    );
     const rate = meter.read();
     const pending = sourceReports.reduce((sum, source) => sum + source.pending, 0);
     return {
@@ -222,8 +221,8 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   }
 
   function destinationViews(): DestinationView[] {
-    return [...runners.values()].map(({ runner }) => ({
-      report: destinationReport(runner),
+    return runners.all().map((runner) => ({
+      report: destinationReport(runner, pauses),
       lastProgressAtMs: runner.lastProgressAtMs(),
       movingSinceMs: runner.movingSinceMs(),
       troubleSinceMs: runner.troubleSinceMs(),
@@ -231,9 +230,10 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   }
 
   function viewOf(plan: SourcePlan): OnceView {
-    if (pool !== null) return pool.view(plan.destination);
+    const paused = (): Pause | null => pauses.of(plan);
+    if (pool !== null) return whilePaused(pool.view(plan.destination), paused);
     const { runner } = runnerOf(plan);
-    return { ...runner, health: () => runner.health().kind };
+    return whilePaused({ ...runner, health: () => runner.health().kind }, paused);
   }
 
   function logged(message: string): (error: unknown) => void {
@@ -246,7 +246,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const active = (): number => workers.reduce((sum, line) => sum + line.active(), 0);
     for (const { gate } of workers) gate.set('running', false);
     const quiesced = Promise.all(owners.map((line) => line.quiesce()));
-    for (const { runner } of runners.values()) {
+    for (const runner of runners.all()) {
       // Only what is being sent is finished; whoever waits for a permit, or for a ruling, goes back at once.
       runner.permits.dismiss();
       runner.refusals.close();

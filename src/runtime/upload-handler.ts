@@ -15,6 +15,7 @@ import type { SmallReads } from '../upload/small-reads.ts';
 import { type HttpSend, uploadFile } from '../upload/upload-file.ts';
 import type { DestinationRunner } from './destination-runner.ts';
 import { tellingOfChunks } from './moving-uploads.ts';
+import type { Pauses } from './pauses.ts';
 import { REFUSALS_TO_STOP } from './refusal-hold.ts';
 
 /** A job that took its worker down this often does so itself; ordinary kills hit the same job less often. */
@@ -22,12 +23,15 @@ const MAX_STALLED = 10;
 
 /** When nobody may send, a job comes back after this long instead of spinning. */
 const STOPPED_DELAY_MS = 1000;
+/** Jobs of a paused batch stand among others in the queue: each is looked at this often. */
+const BATCH_PAUSED_DELAY_MS = 15_000;
 
 export interface UploadHandlerFacts {
   /** Absolute path of the source's folder as this process sees it. */
   readonly root: string;
   readonly rootCheck: RootCheck;
   readonly runner: DestinationRunner;
+  readonly pauses: Pick<Pauses, 'ofBatch' | 'of'>;
   readonly send: HttpSend;
   readonly smallReads: SmallReads;
   readonly retry: RetryOptions;
@@ -41,7 +45,7 @@ export interface UploadHandlerFacts {
  * process the file first, the job comes back for looks until it has; it is never sent again.
  */
 export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
-  const { root, rootCheck, runner, send, smallReads, retry, clock, random, log } = facts;
+  const { root, rootCheck, runner, pauses, send, smallReads, retry, clock, random, log } = facts;
   const destination = runner.destination.name;
   const { readiness } = runner.destination;
   const outage = { outageMs: retry.deadline, outagePauseMs: retry.maxDelay };
@@ -53,8 +57,13 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     if (hopeless !== null) return settle(upload, hopeless, failedAttempts(job));
     if (job.uploaded !== undefined) return await lookAgain(upload, job.uploaded, signal);
 
+    if (pauses.ofBatch(job.batch) !== null) {
+      return { kind: 'give-back', delayMs: BATCH_PAUSED_DELAY_MS * (0.5 + random()) };
+    }
+    if (isPaused(job)) return giveBack(job);
+
     const release = await runner.permits.acquire(job.source, signal);
-    if (release === null) return giveBack();
+    if (release === null) return giveBack(job);
     const result = await attempt(job, signal, release);
 
     const step = nextStep(result, job, {
@@ -79,7 +88,8 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
         log,
         smallReads,
       });
-      runner.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, bytes: job.size });
+      const facts = { bytes: job.size, file: `${job.source}/${job.path}` };
+      runner.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, ...facts });
       return result;
     } finally {
       underWay.ended();
@@ -111,7 +121,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
         runner.stop(step.failure);
         return { kind: 'retry', delayMs: STOPPED_DELAY_MS, job: { ...upload.job, ...step.history } };
       case 'give-back':
-        return giveBack();
+        return giveBack(upload.job);
     }
   }
 
@@ -156,7 +166,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
         runner.stop(step.failure);
         return { kind: 'give-back', delayMs: STOPPED_DELAY_MS };
       case 'give-back':
-        return giveBack();
+        return giveBack(upload.job);
     }
   }
 
@@ -180,8 +190,12 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     return { kind: 'give-back', delayMs: ruling === 'give-back' ? 0 : STOPPED_DELAY_MS };
   }
 
-  function giveBack(): Step {
-    return { kind: 'give-back', delayMs: runner.health().kind === 'stopped' ? STOPPED_DELAY_MS : 0 };
+  function isPaused({ source }: UploadJob): boolean {
+    return pauses.of({ name: source, destination }) !== null;
+  }
+
+  function giveBack(job: UploadJob): Step {
+    return { kind: 'give-back', delayMs: runner.takesJobs() && !isPaused(job) ? 0 : STOPPED_DELAY_MS };
   }
 
   function settle({ job, queuedAtMs }: QueuedUpload, settlement: Settlement, attempts: number): Step {

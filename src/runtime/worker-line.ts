@@ -3,6 +3,7 @@ import type { Log } from '../domain/log.ts';
 import { finishedBell, isOnHold } from '../queue/source-bell.ts';
 import { openUploadWorker, type UploadHandler } from '../queue/upload-worker.ts';
 import type { DestinationRunner } from './destination-runner.ts';
+import type { Pauses } from './pauses.ts';
 import type { RedisAccess } from './redis-access.ts';
 import { REFUSALS_TO_STOP } from './refusal-hold.ts';
 import type { SourcePlan } from './source-plan.ts';
@@ -17,6 +18,7 @@ export interface WorkerLineFacts {
   readonly handler: UploadHandler;
   /** Most uploads of this destination at once. */
   readonly maxConcurrency: number;
+  readonly pauses: Pauses;
   readonly redis: RedisAccess;
   readonly prefix: string;
   /** Jobs have finished; the owner in this process, if it is here, should know at once. */
@@ -40,7 +42,7 @@ export interface WorkerLine {
 
 /** Starts to serve the queue of one source. */
 export function startWorkerLine(facts: WorkerLineFacts): WorkerLine {
-  const { plan, runner, prefix, log, now } = facts;
+  const { plan, runner, pauses, prefix, log, now } = facts;
   const { connection } = facts.redis;
   const source = plan.name;
   const bell = finishedBell(connection, prefix, source);
@@ -61,8 +63,18 @@ export function startWorkerLine(facts: WorkerLineFacts): WorkerLine {
   const gate = workGate(worker, (reason) =>
     log.warn({ source, reason }, 'taking jobs could not be paused or resumed'),
   );
-  runner.onHealth(({ kind }) => gate.set('destination', kind !== 'stopped'));
-  gate.set('destination', runner.health().kind !== 'stopped');
+  const lookAtDestination = (): void => gate.set('destination', runner.takesJobs());
+  runner.onChange(lookAtDestination);
+  lookAtDestination();
+
+  function lookAtPauses(): void {
+    const paused = pauses.of(plan) !== null;
+    gate.set('paused', !paused);
+    // Uploads under way finish; who only waits goes back.
+    if (paused) runner.permits.dismiss(source);
+  }
+  pauses.onChange(lookAtPauses);
+  lookAtPauses();
 
   async function askOwner(): Promise<void> {
     if (connection.status === 'ready') gate.set('recording', !(await isOnHold(connection, prefix, source)));

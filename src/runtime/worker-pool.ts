@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import { concurrencyAt } from '../pacing/known-quota.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { within } from '../platform/within.ts';
+import { joinReports } from './destination-report.ts';
 import type { OnceView } from './once-end.ts';
 import type { DestinationView, FromWorker, ToWorker, WorkerSeed } from './worker-seed.ts';
 
@@ -38,10 +40,11 @@ export function startWorkerPool(seed: WorkerSeed, count: number, log: Log): Work
   const size = Math.min(count, most);
   const shared: WorkerSeed = {
     ...seed,
-    destinations: seed.destinations.map(({ definition, concurrency }) => ({
-      definition,
-      concurrency: shareOf(concurrency, size),
-    })),
+    destinations: seed.destinations.map(({ definition, concurrency }) => {
+      // What a known quota allows at the start is divided as well.
+      const whole = concurrencyAt(definition.rate, concurrency);
+      return { definition, concurrency: shareOf(whole, size) };
+    }),
   };
   const children = new Set<Child>();
   const timers = new Set<NodeJS.Timeout>();
@@ -105,13 +108,8 @@ export function startWorkerPool(seed: WorkerSeed, count: number, log: Log): Work
     reports() {
       const names = new Set([...children].flatMap(({ views }) => views.map(({ report }) => report.name)));
       return [...names].flatMap((name) => {
-        const reports = viewsOf(name).map(({ report }) => report);
-        const [first] = reports;
-        if (first === undefined) return [];
-        const worst = reports.find(({ health }) => health !== 'running') ?? first;
-        const sum = (pick: (report: DestinationView['report']) => number): number =>
-          reports.reduce((total, report) => total + pick(report), 0);
-        return [{ ...worst, limit: sum(({ limit }) => limit), inFlight: sum(({ inFlight }) => inFlight) }];
+        const joined = joinReports(viewsOf(name).map(({ report }) => report));
+        return joined === null ? [] : [joined];
       });
     },
 

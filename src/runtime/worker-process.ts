@@ -25,6 +25,7 @@ async function start(seed: WorkerSeed): Promise<Run> {
     destinations: seed.destinations.map(({ definition, concurrency }) => ({
       destination: openDestination(definition, ports),
       concurrency,
+      rate: definition.rate,
     })),
     http,
     dataDir: seed.dataDir,

@@ -25,6 +25,7 @@ const run = await startRun({
   destinations: definitions.map((definition) => ({
     destination: openChosen(definition, { http, env, log }),
     concurrency: definition.concurrency ?? config.worker.concurrency,
+    rate: definition.rate,
   })),
   http,
   dataDir: config.dataDir,

@@ -23,6 +23,8 @@ export interface RunRigOptions {
   readonly sources?: readonly string[];
   /** Uploads at once: always so many. */
   readonly atOnce?: number;
+  /** Instead of `atOnce`, as it is written in the config. */
+  readonly concurrency?: object;
   readonly retry?: Partial<RetryOptions>;
   /** What the sources want different. */
   readonly source?: Partial<SourcePlan>;
@@ -103,7 +105,10 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
       destinations: [
         {
           destination,
-          concurrency: concurrencySchema.parse({ initial: atOnce, max: atOnce, adaptive: false }),
+          concurrency: concurrencySchema.parse(
+            options.concurrency ?? { initial: atOnce, max: atOnce, adaptive: false },
+          ),
+          rate: options.definition.rate,
         },
       ],
       http,

@@ -18,6 +18,7 @@ export function scriptedSource(expires = true): ScriptedSource {
   return {
     where: 'the test',
     expires,
+    cheap: true,
     get begun() {
       return begun;
     },

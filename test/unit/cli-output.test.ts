@@ -126,6 +126,15 @@ const destination = {
   lastTrouble: null,
   limit: 4,
   inFlight: 4,
+  waitingHere: 0,
+  circuit: 'closed',
+  probeAt: null,
+  resumesAt: null,
+  pausedSince: null,
+  roundTripMs: 120,
+  quotaPerSecond: null,
+  sentPerSecond: 5,
+  throttledShare: 0,
 } as const;
 const live: LiveReport = {
   v: 1,

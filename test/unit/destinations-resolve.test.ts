@@ -238,7 +238,8 @@ test('everything that is wrong is reported at once, under the name of the destin
 test.each([
   ['an unknown key', { ...OWN, colour: 'red' }],
   ['an unknown key further down', { ...OWN, answer: { id: '/id', colour: '/c' } }],
-  ['a key that does nothing yet', { ...OWN, rate: { perSecond: 3 } }],
+  ['a rate of nothing', { ...OWN, rate: { perSecond: 0 } }],
+  ['a rate of two units', { ...OWN, rate: { perSecond: 3, perMinute: 60 } }],
   ['a pointer that is none', { ...OWN, answer: { id: 'data.id' } }],
   ['a pattern that is none', { ...OWN, errors: [{ codePattern: '(', kind: 'rejected' }] }],
   ['an error rule without a condition', { ...OWN, errors: [{ kind: 'rejected' }] }],

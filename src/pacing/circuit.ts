@@ -1,0 +1,111 @@
+import { CIRCUIT } from './pacing-constants.ts';
+
+/**
+ * What an ended attempt says about whether the far side is there at all.
+ * - `up`: it answered for itself, whatever it thought of the file or the credentials.
+ * - `down`: nothing came back, or a gateway or the service itself said that it cannot.
+ * - `nothing`: aborted, never sent, or this machine's own trouble.
+ */
+export type CircuitSignal = 'up' | 'down' | 'nothing';
+
+/**
+ * - `closed`: all is well.
+ * - `suspect`: many failures in a row; nobody new sends until one of the uploads under way tells.
+ * - `open`: the destination is down.
+ */
+export type CircuitState = 'closed' | 'suspect' | 'open';
+
+export interface EndedAttempt {
+  /** Milliseconds on any clock that only goes forward. */
+  readonly nowMs: number;
+  /** Names the file: failures of one file alone open nothing. */
+  readonly file: string;
+  readonly signal: CircuitSignal;
+  /** Uploads still under way, this one not included. */
+  readonly othersInFlight: number;
+  /** Mean round trip; null: none known. */
+  readonly roundTripMs: number | null;
+}
+
+/** Tells an outage from single failures. Pure: time comes in with every call. */
+export interface Circuit {
+  ended(attempt: EndedAttempt): void;
+  state(nowMs: number): CircuitState;
+  /** When a suspicion becomes an outage by itself; null: there is none. */
+  suspectUntilMs(): number | null;
+  /** The destination is there again. */
+  close(): void;
+}
+
+/**
+ * Opens after more than five failures in a row, of two files at least, unless an upload that is under way succeeds: an
+ * overloaded server refuses quickly and in numbers, but finishes what it took. Opens as well when half of what was
+ * tried lately failed.
+ */
+export function createCircuit(): Circuit {
+  let row: { count: number; readonly files: Set<string> } = { count: 0, files: new Set() };
+  let recent: { readonly atMs: number; readonly down: boolean; readonly file: string }[] = [];
+  let suspectUntilMs: number | null = null;
+  let open = false;
+
+  function down({ nowMs, file, othersInFlight, roundTripMs }: EndedAttempt): void {
+    row.count += 1;
+    if (row.files.size < CIRCUIT.leastFiles) row.files.add(file);
+    if (mostlyFailing(nowMs)) open = true;
+    if (row.count <= CIRCUIT.consecutive || row.files.size < CIRCUIT.leastFiles) return;
+    if (othersInFlight === 0) open = true;
+    suspectUntilMs ??= nowMs + suspicionMs(roundTripMs);
+  }
+
+  function mostlyFailing(nowMs: number): boolean {
+    const [first] = recent;
+    if (first === undefined || recent.length < CIRCUIT.leastAttempts) return false;
+    const failures = recent.filter((one) => one.down);
+    return (
+      nowMs - first.atMs >= CIRCUIT.leastSpanMs &&
+      failures.length >= recent.length * CIRCUIT.failingShare &&
+      new Set(failures.map(({ file }) => file)).size >= CIRCUIT.leastFiles
+    );
+  }
+
+  return {
+    ended(attempt) {
+      const { nowMs, file, signal } = attempt;
+      if (signal === 'nothing' || open) return;
+      recent = recent.filter(({ atMs }) => nowMs - atMs < CIRCUIT.windowMs).slice(-1_000);
+      recent.push({ atMs: nowMs, down: signal === 'down', file });
+      if (signal === 'down') return down(attempt);
+      row = { count: 0, files: new Set() };
+      suspectUntilMs = null;
+    },
+    state(nowMs) {
+      if (suspectUntilMs !== null && nowMs >= suspectUntilMs) open = true;
+      if (open) return 'open';
+      return suspectUntilMs === null ? 'closed' : 'suspect';
+    },
+    suspectUntilMs: () => suspectUntilMs,
+    close() {
+      row = { count: 0, files: new Set() };
+      recent = [];
+      suspectUntilMs = null;
+      open = false;
+    },
+  };
+}
+
+function suspicionMs(roundTripMs: number | null): number {
+  const wantedMs = (roundTripMs ?? 0) * CIRCUIT.suspicionRoundTrips;
+  return Math.min(CIRCUIT.mostSuspicionMs, Math.max(CIRCUIT.leastSuspicionMs, wantedMs));
+}
+
+/**
+ * How long until one upload tries a destination that is down, in milliseconds.
+ * @param tries probes that failed so far
+ * @param downForMs since the circuit opened
+ * @param random uniform in [0, 1): up to a tenth on top
+ */
+export function probeDelayMs(tries: number, downForMs: number, random: () => number): number {
+  const soonMs = Math.min(CIRCUIT.soonProbeMs, CIRCUIT.firstProbeMs * 2 ** tries);
+  const delayMs = Math.min(CIRCUIT.lastProbeMs, Math.max(soonMs, downForMs * CIRCUIT.probeShare));
+  return Math.round(delayMs * (1 + random() / 10));
+}

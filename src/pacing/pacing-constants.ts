@@ -1,0 +1,55 @@
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+/** Every number of the paced rate, with its reason. */
+export const RATE = {
+  /** Of the quota: 21 requests then span 1.05 s, so that a network that delays one of them makes no 21st in a second. */
+  share: 0.95,
+  /** Slots taken from the shared bucket at once: fewer round trips to Redis, and no process sits on more than this. */
+  leaseMs: 50,
+  /** A slot this late is gone: nobody catches up on what was not sent while nothing was there to be sent. */
+  lateMs: 250,
+  /** Below this spacing timers are too coarse to tell slots apart; so much may go at once instead. */
+  timerMs: 10,
+  /** An answer of Redis that takes longer is not waited for: this process goes on with its own share. */
+  patienceMs: 250,
+  /** A known quota needs no discovering: so long a round trip is assumed when the first uploads go out. */
+  firstRoundTripMs: SECOND,
+} as const;
+
+/** Every number of the circuit, with its reason. */
+export const CIRCUIT = {
+  /** More failures in a row than a busy gateway gives by chance. */
+  consecutive: 5,
+  /** One bad file is no outage, however often it is tried. */
+  leastFiles: 2,
+  /** The failing share of the last `windowMs`, of at least `leastAttempts` over at least `leastSpanMs`: a burst that was
+   * too much for a healthy server is over sooner than that. */
+  failingShare: 0.5,
+  leastAttempts: 10,
+  windowMs: 30 * SECOND,
+  leastSpanMs: 5 * SECOND,
+  /** A suspicion waits so many round trips for an upload under way to succeed: a server that is merely full does finish some. */
+  suspicionRoundTrips: 2,
+  leastSuspicionMs: 250,
+  mostSuspicionMs: 5 * SECOND,
+  /** The first probe; doubles with every one that fails. */
+  firstProbeMs: 500,
+  /** At most this in a short outage, so that its end is noticed soon: 22 probes in a minute. */
+  soonProbeMs: 3 * SECOND,
+  /** In a long one a share of its length: noticing its end then costs a fortieth of it. */
+  probeShare: 1 / 40,
+  lastProbeMs: 30 * SECOND,
+} as const;
+
+/** Every number of what a `Retry-After` leads to, with its reason. */
+export const GATE = {
+  /** A longer wait holds the whole destination; a shorter one only its own job, since the bucket absorbs it. */
+  longMs: 2 * SECOND,
+  /** Jobs in hand go back rather than keep their places for longer than this. */
+  handBackMs: MINUTE,
+  /** A wait beyond this is parked: said in the log, and shown by `status` with its end. */
+  parkedMs: 15 * MINUTE,
+  /** No answer shuts a destination for longer without being asked again. */
+  mostMs: 24 * 60 * MINUTE,
+} as const;

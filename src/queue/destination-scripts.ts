@@ -1,0 +1,106 @@
+/**
+ * The Redis scripts of a destination's record: one hash, written by every process that sends there. Times are Redis's
+ * own (`TIME`), in milliseconds, and go in and out as distances from now, so that no two clocks have to agree.
+ *
+ * Fields: `standstill` what keeps everybody from sending (JSON); `probeAt` when one upload may try; `prober` and
+ * `proberUntil` who does, until when; `gateUntil` no upload before; `slotAt` (microseconds) the first free slot of the
+ * rate; `m:<member>` a process and its last sign of life.
+ */
+
+const NOW = `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local key = KEYS[1]
+local function get(field) return redis.call('HGET', key, field) end
+local function num(field) return tonumber(get(field) or '0') end
+local function clear() redis.call('HDEL', key, 'standstill', 'probeAt', 'prober', 'proberUntil') end
+local function tell() redis.call('PUBLISH', key .. ':changed', '') end`;
+
+/**
+ * ARGV: member, its life in ms, renew the probe lease ('1'), lease ms, joining ('1').
+ * → [members, standstill, ms to the probe, prober, ms to the end of the gate]
+ * A process that comes to an empty house begins anew: whoever started it wants it tried.
+ */
+export const SYNC_LUA = `${NOW}
+local life = tonumber(ARGV[2])
+local members = 1
+local all = redis.call('HGETALL', key)
+local last = 0
+for i = 1, #all, 2 do
+  if string.sub(all[i], 1, 2) == 'm:' then
+    local seen = tonumber(all[i + 1])
+    if all[i] == 'm:' .. ARGV[1] then last = seen
+    elseif seen < now - life then redis.call('HDEL', key, all[i])
+    else members = members + 1 end
+  end
+end
+if last < now - life / 4 then redis.call('HSET', key, 'm:' .. ARGV[1], now) end
+if ARGV[5] == '1' and get('standstill') then
+  if members == 1 then clear() else redis.call('HSET', key, 'probeAt', now) end
+  tell()
+end
+if ARGV[3] == '1' and get('prober') == ARGV[1] then redis.call('HSET', key, 'proberUntil', now + ARGV[4]) end
+return { members, get('standstill') or '', num('probeAt') - now, get('prober') or '', num('gateUntil') - now }`;
+
+/**
+ * ARGV: member, standstill, its kind, ms to the probe, after a probe of ours ('1'). → 1 when it was written.
+ * What two processes notice at once is one standstill; being stopped outweighs being down.
+ */
+export const STAND_STILL_LUA = `${NOW}
+local known = get('standstill')
+if known and not (ARGV[5] == '1' and get('prober') == ARGV[1]) then
+  local kind = cjson.decode(known).kind
+  if kind == 'stopped' or kind == ARGV[3] then return 0 end
+end
+redis.call('HSET', key, 'standstill', ARGV[2], 'probeAt', now + ARGV[4])
+redis.call('HDEL', key, 'prober', 'proberUntil')
+tell()
+return 1`;
+
+export const GO_ON_LUA = `${NOW}
+clear()
+tell()`;
+
+/** ARGV: member, lease ms. → 0: this process probes now; -1: nothing to probe; else ms to wait. */
+export const PROBE_LUA = `${NOW}
+if not get('standstill') then return -1 end
+local wait = num('probeAt') - now
+if wait > 0 then return wait end
+local left = num('proberUntil') - now
+if left > 0 and get('prober') ~= ARGV[1] then return left end
+redis.call('HSET', key, 'prober', ARGV[1], 'proberUntil', now + ARGV[2])
+return 0`;
+
+/** ARGV: member. Somebody else may probe. */
+export const PASS_ON_LUA = `${NOW}
+if get('prober') == ARGV[1] then redis.call('HDEL', key, 'prober', 'proberUntil') end`;
+
+export const HURRY_LUA = `${NOW}
+if not get('standstill') then return end
+redis.call('HSET', key, 'probeAt', now)
+tell()`;
+
+/** ARGV: ms. Never shortens. */
+export const SHUT_GATE_LUA = `${NOW}
+if num('gateUntil') >= now + ARGV[1] then return end
+redis.call('HSET', key, 'gateUntil', now + ARGV[1])
+tell()`;
+
+/** Takes away what keeps everybody from sending, but for the quota. */
+export const LIFT_LUA = `${NOW}
+clear()
+redis.call('HDEL', key, 'gateUntil')
+tell()`;
+
+/**
+ * ARGV: microseconds between two slots, slots wanted. → microseconds until the first of them.
+ * A backlog no number of processes explains (the clock was set back) is forgotten.
+ */
+export const RESERVE_LUA = `
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local at = tonumber(redis.call('HGET', KEYS[1], 'slotAt') or '0')
+local interval = tonumber(ARGV[1])
+if at < now or at > now + 1000 * interval + 1000000 then at = now end
+redis.call('HSET', KEYS[1], 'slotAt', string.format('%.0f', at + interval * ARGV[2]))
+return string.format('%.0f', at - now)`;

@@ -1,0 +1,65 @@
+import type { Rate } from '../pacing/known-quota.ts';
+import { createRateSlots, type Lease, leaseSize } from '../pacing/rate-slots.ts';
+
+/** Says whether one more request may be sent now, for the permits. */
+export interface RatePace {
+  /**
+   * Takes a slot. When none is due yet, `onReady` is called as soon as one is.
+   * @param waiting uploads that want one
+   */
+  take(waiting: number): boolean;
+  /** What got a slot has sent nothing. */
+  refund(): void;
+  close(): void;
+}
+
+/** @param now milliseconds of a clock that only goes forward */
+export function createRatePace(facts: {
+  readonly rate: Rate | null;
+  readonly reserve: (count: number) => Promise<Lease>;
+  readonly onReady: () => void;
+  readonly now: () => number;
+}): RatePace {
+  const { rate, reserve, onReady, now } = facts;
+  if (rate === null) return { take: () => true, refund() {}, close() {} };
+  const { perSecond } = rate;
+  const slots = createRateSlots(perSecond);
+  let leasing = false;
+  let timer: NodeJS.Timeout | null = null;
+  let closed = false;
+
+  function lease(waiting: number): void {
+    if (leasing || closed) return;
+    leasing = true;
+    reserve(leaseSize(perSecond, waiting))
+      .then((leased) => slots.add(now(), leased))
+      .finally(() => {
+        leasing = false;
+        if (!closed) onReady();
+      });
+  }
+
+  function wakeIn(ms: number): void {
+    if (timer !== null || closed) return;
+    timer = setTimeout(() => {
+      timer = null;
+      onReady();
+    }, Math.ceil(ms));
+  }
+
+  return {
+    take(waiting) {
+      const turn = slots.take(now());
+      if (turn.kind === 'wait') wakeIn(turn.ms);
+      if (turn.kind === 'empty') lease(waiting);
+      // The next slot is asked for ahead, so that it is here when it is due.
+      if (turn.kind === 'go' && waiting > 1 && slots.inHand() === 0) lease(waiting - 1);
+      return turn.kind === 'go';
+    },
+    refund: slots.refund,
+    close() {
+      closed = true;
+      if (timer !== null) clearTimeout(timer);
+    },
+  };
+}
