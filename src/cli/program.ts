@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { addConfigCommand } from './commands/config.ts';
 import { addDestinationsCommand } from './commands/destinations.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addLookupCommand } from './commands/lookup.ts';
 import { addManifestCommand } from './commands/manifest.ts';
 import { addResendCommand } from './commands/resend.ts';
@@ -33,6 +34,7 @@ const COMMANDS: readonly AddCommand[] = [
   addResendCommand,
   addManifestCommand,
   addDestinationsCommand,
+  addDoctorCommand,
   addConfigCommand,
   addSandboxCommand,
 ];
