@@ -3,6 +3,8 @@
  *        npm run bench -- memory [--bytes N] [--rounds N]
  *        npm run bench -- bursts [--files N] [--rounds 10] [--standstill-ms 5000]
  *        npm run bench -- restarts [--restarts N] [--per-second N]
+ *        npm run bench -- million [--files N] [--folders N] [--rounds N]
+ *        npm run bench -- trickle [--files N] [--interval-ms N]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
  * Both measure the built command (`npm run build` first); --command FILE measures another one.
  */
@@ -12,8 +14,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchBursts } from './bursts.ts';
 import { benchMemory } from './memory.ts';
+import { benchMillion } from './million.ts';
 import { benchRestarts } from './restarts.ts';
 import { benchThroughput } from './throughput.ts';
+import { benchTrickle } from './trickle.ts';
 
 const GIB = 2 ** 30;
 
@@ -26,6 +30,8 @@ const { values, positionals } = parseArgs({
     bytes: { type: 'string' },
     'script-files': { type: 'string', default: '200' },
     'standstill-ms': { type: 'string', default: '5000' },
+    folders: { type: 'string', default: '2000' },
+    'interval-ms': { type: 'string', default: '5000' },
     restarts: { type: 'string', default: '20' },
     'per-second': { type: 'string', default: '200' },
     command: { type: 'string', default: fileURLToPath(new URL('../../bin/slipway.cjs', import.meta.url)) },
@@ -55,6 +61,20 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       rounds: Number(values.rounds ?? 10),
       standstillMs: Number(values['standstill-ms']),
       progress: (line) => process.stderr.write(`${line}\n`),
+    }),
+  million: () =>
+    benchMillion({
+      command: values.command,
+      files: Number(values.files ?? 1_000_000),
+      folders: Number(values.folders),
+      rounds: Number(values.rounds ?? 3),
+    }),
+  trickle: () =>
+    benchTrickle({
+      command: values.command,
+      files: Number(values.files ?? 100),
+      intervalMs: Number(values['interval-ms']),
+      settleMs: 2_000,
     }),
   restarts: () =>
     benchRestarts({

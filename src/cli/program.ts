@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { addConfigCommand } from './commands/config.ts';
 import { addDestinationsCommand } from './commands/destinations.ts';
 import { addFailedCommand } from './commands/failed.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addLookupCommand } from './commands/lookup.ts';
 import { addManifestCommand } from './commands/manifest.ts';
 import { addResendCommand } from './commands/resend.ts';
@@ -35,6 +36,7 @@ const COMMANDS: readonly AddCommand[] = [
   addResendCommand,
   addManifestCommand,
   addDestinationsCommand,
+  addDoctorCommand,
   addConfigCommand,
   addSandboxCommand,
 ];

@@ -131,6 +131,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     // A scan of a root that went away under it has seen nothing.
     if ((await guard.check()) !== 'present' || appeared) return;
     const { files: total, unobservable } = scan.tally();
+    log.debug({ source, files: total, costMs: Math.round(scanMs + stepMs) }, 'compared the whole folder');
     await observation.scanEnded(total, unobservable === 0);
     caughtUp.scanEnded(settle.nextSeq());
   }

@@ -42,7 +42,7 @@ export interface Observation {
 }
 
 /** Without events this is how late a file is noticed; the schedule stretches it by what a scan costs. */
-const POLL_MS = 2_000;
+export const POLL_MS = 2_000;
 /** A scan that begins before events come is repeated when they do, so small trees wait for them. */
 const READY_MS = 500;
 

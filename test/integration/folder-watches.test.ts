@@ -1,11 +1,22 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { pathOnDisk } from '../../src/domain/path-bytes.ts';
 import { createChokidarSource } from '../../src/intake/chokidar-source.ts';
 import { type IntakeRigOptions, startIntakeRig } from '../support/intake-rig.ts';
+import { mayLimitWatches, withFewWatches } from '../support/low-inotify.ts';
 
 const soon = { timeout: 15_000, interval: 20 };
 /** Large from the first entry on: every folder is watched by itself. */
@@ -243,5 +254,21 @@ test.runIf(process.platform === 'linux')(
     await writeFile(join(rig.root, 'b/live'), 'x');
     await vi.waitFor(() => expect(rig.paths()).toContain('b/live'), soon);
     expect(rig.messages()).not.toContain('the folder has grown large: watching each folder in it by itself');
+  },
+);
+
+test.skipIf(!mayLimitWatches())(
+  'folders beyond the last watch are told of, and once there are watches again events are waited for again',
+  () => {
+    const root = mkdtempSync(join(tmpdir(), 'slipway-few-'));
+    try {
+      const script = fileURLToPath(new URL('../support/few-watches-process.ts', import.meta.url));
+      const [program = '', ...args] = withFewWatches(6, [process.execPath, script, root, '8', '3']);
+      const told = JSON.parse(execFileSync(program, args, { encoding: 'utf8', timeout: 20_000 })) as unknown;
+      // The root and five folders are watched, three are not.
+      expect(told).toEqual({ first: ['ready', 'ENOSPC', 'ENOSPC', 'ENOSPC'], afterwards: ['ready'] });
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+    }
   },
 );
