@@ -1,6 +1,7 @@
 import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import { createContentCheck } from './content-check.ts';
+import { gathered } from './gathered.ts';
 import { hashFile } from './hash-file.ts';
 import type { Looks } from './look.ts';
 import type { Need, UploadNeed } from './open-needs.ts';
@@ -57,7 +58,7 @@ export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
       return look?.kind === 'file' && isSameFile(look.file, file);
     },
     reuse: (need, upload, signal) => ends.settle([receiptOf(need, upload)], signal),
-    send: (need, signal) => ends.send([need], signal),
+    send: gathered(ends.send),
     async changed(need, signal) {
       const [look] = await looks.at([need.file.name]);
       // In one go: it may be the same version, come back, and is at no moment in none of the books.

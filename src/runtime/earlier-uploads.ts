@@ -1,3 +1,5 @@
+import { reasonOf } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import type { EarlierUploads } from '../intake/ports.ts';
 import type { ContentIndex } from '../record/content-index.ts';
@@ -14,8 +16,9 @@ export function earlierUploads(facts: {
   readonly contents: ContentIndex | null;
   readonly pending: PendingJobs;
   readonly now: () => number;
+  readonly log: Log;
 }): EarlierUploads {
-  const { destination, store, inodes, contents, pending, now } = facts;
+  const { destination, store, inodes, contents, pending, now, log } = facts;
   const { ledger, journal } = store;
 
   /** The indexes are hints. What stands for another file is what the receipt says, now. */
@@ -23,7 +26,11 @@ export function earlierUploads(facts: {
     const known = ledger.find(id);
     // One that is to go again was asked for, or an after-action took its file away.
     if (known === null || known.status !== 'uploaded' || known.again) return null;
-    const receipt = await journal.read(known);
+    const receipt = await journal.read(known).catch((error: unknown) => {
+      log.debug({ id, reason: reasonOf(error) }, 'a receipt could not be read; its file is sent');
+      return null;
+    });
+    if (receipt === null) return null;
     const isMeant = receipt.id === id && receipt.status === 'uploaded' && receipt.sha256 !== null;
     return isMeant && receipt.bytes === size && receipt.destination === destination && !isExpired(receipt)
       ? receipt

@@ -140,7 +140,9 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
             : known;
         },
         settle: recorder.settle,
-        uploads: earlierUploads({ destination: plan.destination, store, inodes, contents, pending, now }),
+        uploads: earlierUploads({
+          ...{ destination: plan.destination, store, inodes, contents, pending, now, log },
+        }),
         firstStartMs: firstPass.startedMs,
         isPending: pending.has,
         waitForRoom: pending.waitForRoom,

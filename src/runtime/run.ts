@@ -117,9 +117,9 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   });
 
   function onRecorded(receipts: readonly Receipt[]): void {
-    for (const { status, bytes } of receipts) {
+    for (const { status, bytes, reusedFrom } of receipts) {
       recorded[status] += 1;
-      meter.add(1, status === 'uploaded' ? bytes : 0);
+      meter.add(1, status === 'uploaded' && reusedFrom === undefined ? bytes : 0);
     }
     facts.onReceipts(receipts);
   }

@@ -79,9 +79,10 @@ async function queuedOf(
 }
 
 function eventsOfReceipt(receipt: Receipt): TraceEvent[] {
-  const { status, queuedAt, uploadedAt, recordedAt, attempts, error, destination } = receipt;
+  const { status, queuedAt, uploadedAt, recordedAt, attempts, error, destination, reusedFrom } = receipt;
   const version = `${receipt.id}-${receipt.gen}`;
-  const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  const sent = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  const tries = reusedFrom === undefined ? sent : `nothing sent, the upload of ${reusedFrom} stands for it`;
   const outcome =
     status === 'uploaded'
       ? `to ${destination}, ${tries}: ${receipt.url ?? receipt.ref ?? receipt.fileId ?? 'accepted'}`

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { appendFile, mkdir, open, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
@@ -7,6 +7,8 @@ import { pathOnDisk } from '../../src/domain/path-bytes.ts';
 import { countBacklog } from '../../src/intake/backlog.ts';
 import { startIntakeRig } from '../support/intake-rig.ts';
 import { NO_RULES } from '../support/next-generation.ts';
+import { receiptOf } from '../support/record-rig.ts';
+import { uploadedOutcome } from '../support/upload-job.ts';
 
 /** Waits on state, never on time alone: a busy machine only makes it slower. */
 const soon = { timeout: 15_000, interval: 20 };
@@ -389,4 +391,35 @@ test('a folder that cannot be listed is reported once and stops nothing else', a
   } finally {
     execFileSync('rm', ['-rf', join(rig.root, 'd'.repeat(250))]);
   }
+});
+
+test('a file that is written to between its comparison and its receipt settles anew, and is compared anew', async () => {
+  const asked: string[] = [];
+  await using rig = await startIntakeRig({
+    dedupe: 'content',
+    prepare: (root) => writeFile(join(root, 'a'), 'known'),
+    uploads: {
+      ofContent(sha256) {
+        asked.push(sha256);
+        if (asked.length > 1) return null;
+        writeFileSync(join(rig.root, 'a'), 'another content');
+        return 'f1';
+      },
+      standIn: async () => ({ ...receiptOf(uploadedOutcome('old')), sha256: asked[0] ?? '' }),
+    },
+  });
+  await vi.waitFor(() => expect(rig.jobs).toHaveLength(1), soon);
+  expect([rig.jobs[0]?.size, asked.length, rig.outcomes]).toEqual([15, 2, []]);
+  await rig.intake.caughtUp();
+  expect([rig.intake.inHand(), rig.intake.unsettled()]).toEqual([0, 0]);
+});
+
+test('minAge holds a file back that has settled, and no longer than that', async () => {
+  await using rig = await startIntakeRig({ settle: 50, minAge: 700 });
+  await rig.intake.caughtUp();
+  await writeAll(rig.root, ['young']);
+  const { ctimeMs } = statSync(join(rig.root, 'young'));
+  await vi.waitFor(() => expect(rig.intake.unsettled()).toBe(1), soon);
+  await vi.waitFor(() => expect(rig.paths()).toEqual(['young']), soon);
+  expect(Date.now() - ctimeMs).toBeGreaterThanOrEqual(699);
 });

@@ -1,44 +1,14 @@
-/** What needs no upload: renamed files, equal contents, sizes and files that are not wanted; and the books over it all. */
+/** Uploads that stand for other files: renamed ones, and ones with equal contents. */
 import { copyFileSync, linkSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import type { DestinationDefinition } from '../../src/destinations/definition.ts';
-import type { Receipt } from '../../src/domain/receipt.ts';
 import { compactSource } from '../../src/record/compact-journal.ts';
-import type { Run } from '../../src/runtime/run.ts';
-import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
-import { definitionFrom, definitionOf } from '../support/destination-definitions.ts';
+import { leaveWish } from '../../src/record/wishes.ts';
+import { definitionFrom } from '../support/destination-definitions.ts';
 import { startHttpServer } from '../support/http-server.ts';
-import { type RunRig, runRig } from '../support/run-rig.ts';
+import { runRig } from '../support/run-rig.ts';
+import { autoglm, drain, ends, GIVE_UP_MS, never, receiptOf, reportOf } from '../support/run-steps.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
-
-const never = new AbortController().signal;
-const GIVE_UP_MS = 20_000;
-
-function autoglm({ autoglmUrl, tokenUrl }: Sandbox, overrides: object = {}): DestinationDefinition {
-  return definitionOf('autoglm', { url: autoglmUrl, token: { url: tokenUrl }, ...overrides });
-}
-
-/** Drains what lies there, in a run of its own. */
-async function drain(rig: RunRig): Promise<void> {
-  const run = await rig.start();
-  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
-  expect(await run.stop(5_000)).toBe(true);
-}
-
-function receiptOf(rig: RunRig, path: string): Receipt {
-  const found = rig.receipts().filter((receipt) => receipt.path === path);
-  if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} receipts of ${path}`);
-  return found[0];
-}
-
-/** `path status code` of every receipt, sorted. */
-function ends(rig: RunRig): string[] {
-  return rig
-    .receipts()
-    .map(({ path, gen, status, error }) => `${path} ${gen} ${error?.code ?? status}`)
-    .sort();
-}
 
 test('a renamed file, and a moved folder, are recorded under their new paths and nothing is sent', async () => {
   const sandbox = await sandboxForTest();
@@ -145,7 +115,7 @@ test('a file that was renamed while its job waited is sent under its new name al
   rig.file('z.txt');
   const run = await rig.start();
   await vi.waitFor(
-    async () => expect((await report(run)).waiting + (await report(run)).active).toBe(4),
+    async () => expect((await reportOf(run)).waiting + (await reportOf(run)).active).toBe(4),
     10_000,
   );
   renameSync(join(rig.root(), 'z.txt'), join(rig.root(), 'y.txt'));
@@ -154,8 +124,96 @@ test('a file that was renamed while its job waited is sent under its new name al
   expect(receiptOf(rig, 'y.txt').reusedFrom).toBeUndefined();
 });
 
-async function report(run: Run) {
-  const [source] = (await run.report()).sources;
-  if (source === undefined) throw new Error('no source');
-  return source;
-}
+test('with dedupe: content, bytes that are uploaded already are not sent again, and equal files that come together go once', async () => {
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: 100 } });
+  const rig = await runRig({ definition: autoglm(sandbox), source: { dedupe: 'content' } });
+  rig.file('first.txt', 'same');
+  rig.file('other.txt', 'another');
+  await drain(rig);
+  rig.file('later.txt', 'same');
+  for (let index = 0; index < 20; index += 1) rig.file(`burst/${index}.md`, 'new, many times');
+  rig.file('empty', '');
+  await drain(rig);
+  expect(sandbox.summary()).toMatchObject({ count: 4, repeated: 0 });
+  expect(receiptOf(rig, 'later.txt')).toMatchObject({
+    attempts: 0,
+    reusedFrom: receiptOf(rig, 'first.txt').id,
+  });
+  const burst = rig.receipts().filter(({ path }) => path.startsWith('burst/'));
+  const sent = burst.filter(({ reusedFrom }) => reusedFrom === undefined);
+  expect([burst.length, sent.length]).toEqual([20, 1]);
+  expect(new Set(burst.map(({ reusedFrom = sent[0]?.id }) => reusedFrom))).toEqual(new Set([sent[0]?.id]));
+  expect(new Set(burst.map(({ url }) => url)).size).toBe(1);
+});
+
+test('when the first of equal files fails, the next is sent; each ends once', async () => {
+  const sandbox = await sandboxForTest({
+    faults: [{ api: 'autoglm', operation: 'upload', action: 'code', code: 400001, times: 1, after: 1 }],
+  });
+  const rig = await runRig({ definition: autoglm(sandbox), source: { dedupe: 'content' }, atOnce: 1 });
+  rig.file('a', 'of its own');
+  await drain(rig);
+  for (const name of ['b', 'c', 'd']) rig.file(name, 'equal');
+  await drain(rig);
+  const equal = rig.receipts().filter(({ path }) => path !== 'a');
+  expect(equal.map(({ status, attempts }) => `${status} ${attempts}`).sort()).toEqual([
+    'failed 1',
+    'uploaded 0',
+    'uploaded 1',
+  ]);
+});
+
+test('dedupe that is switched on later knows what was uploaded before, and goes on where it was when it is off for a while', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  const plan = rig.plan() as { dedupe: string };
+  rig.file('a', 'one');
+  await drain(rig);
+  plan.dedupe = 'content';
+  rig.file('b', 'one');
+  rig.file('c', 'two');
+  await drain(rig);
+  plan.dedupe = 'version';
+  rig.file('d', 'three');
+  await drain(rig);
+  plan.dedupe = 'content';
+  rig.file('e', 'three');
+  rig.file('f', 'two');
+  await drain(rig);
+  const { manifest } = rig.plan();
+  await compactSource({ dataDir: rig.dataDir, source: 'inbox', manifest, log: rig.log });
+  rig.file('g', 'three');
+  await drain(rig);
+  const reused = rig.receipts().flatMap(({ path, reusedFrom }) => (reusedFrom === undefined ? [] : [path]));
+  expect(reused.sort()).toEqual(['b', 'e', 'f', 'g']);
+  expect(sandbox.summary().count).toBe(3);
+});
+
+test('files whose jobs outlive a restart are known again when they are renamed after their upload', async () => {
+  const sandbox = await sandboxForTest({ faults: [{ api: 'token', action: '503' }] });
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.files(3);
+  const first = await rig.start();
+  await vi.waitFor(async () => expect((await reportOf(first)).pending).toBe(3), 10_000);
+  await vi.waitFor(async () => expect((await reportOf(first)).unsettled).toBe(0), 10_000);
+  await first.stop(2_000);
+  sandbox.clearFaults();
+  await drain(rig);
+  renameSync(join(rig.root(), '1.txt'), join(rig.root(), 'renamed'));
+  await drain(rig);
+  expect(receiptOf(rig, 'renamed')).toMatchObject({ attempts: 0, reusedFrom: receiptOf(rig, '1.txt').id });
+  expect(sandbox.summary().count).toBe(3);
+});
+
+test('what somebody asks to be sent again is sent, whatever might stand for it', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox), source: { dedupe: 'content' } });
+  rig.file('a', 'equal');
+  rig.file('b', 'equal');
+  await drain(rig);
+  await leaveWish(rig.dataDir, 'inbox', { v: 1, name: { path: 'b' }, mark: Number.MAX_SAFE_INTEGER });
+  await drain(rig);
+  const sent = rig.receipts().map(({ path, gen, attempts }) => `${path} ${gen} ${attempts}`);
+  expect(sent.slice(2)).toEqual(['b 1 1']);
+  expect(sandbox.summary().count).toBe(2);
+});

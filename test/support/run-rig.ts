@@ -48,8 +48,10 @@ export interface RunRig {
   files(count: number, source?: string): void;
   /** The plan of a source, as the run gets it. */
   plan(source?: string): SourcePlan;
-  /** Starts the run; one at a time. */
-  start(): Promise<Run>;
+  /** From the next start on, files go there. */
+  use(definition: DestinationDefinition): void;
+  /** Starts the run; one at a time, unless they have different roles. */
+  start(change?: Partial<RunFacts>): Promise<Run>;
   /** Every whole line of a source's journal. */
   receipts(source?: string): Receipt[];
 }
@@ -82,7 +84,9 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
     writeFileSync(path, content);
   }
 
-  async function start(): Promise<Run> {
+  let { definition } = options;
+
+  async function start(change: Partial<RunFacts> = {}): Promise<Run> {
     const http = openHttpClient({
       connectTimeoutMs: 5_000,
       responseTimeoutMs: 10_000,
@@ -92,7 +96,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
       proxies: { http: null, https: null, no: null },
     });
     const { aroundToken = (read) => read } = options;
-    const destination = openDestination(options.definition, {
+    const destination = openDestination(definition, {
       fetchText: aroundToken(http.fetchText),
       log,
       now: Date.now,
@@ -123,6 +127,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
       ...(options.probeMs === undefined
         ? {}
         : { probe: { firstMs: options.probeMs, lastMs: options.probeMs } }),
+      ...change,
     };
     const run = await startRun(facts);
     onTestFinished(async () => void (await run.stop(2_000)));
@@ -140,6 +145,9 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
         file(`${index}.txt`, `content ${index} of ${source ?? 'inbox'}`, source);
     },
     plan,
+    use(given) {
+      definition = given;
+    },
     start,
     receipts: (source) => wholeLines(journalPathOf(plan(source).manifest)),
   };

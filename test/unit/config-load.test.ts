@@ -301,10 +301,10 @@ log: { level: loud }
 
   test('sizes that leave no file to be sent are refused; equal ones ask for exactly that size', async () => {
     const source = (sizes: string) => `${qwen}sources:\n  in: { path: ./in, ${sizes} }\n`;
-    expect(await mistakesIn(source('minBytes: 2kB, maxBytes: 1000'))).toEqual([
-      'slipway.yaml:5: sources.in.minBytes: is more than maxBytes: no file is as large as both ask',
+    expect(await mistakesIn(source('minBytes: 2KB, maxBytes: 1000'))).toEqual([
+      'slipway.yaml:4: sources.in.minBytes: is more than maxBytes: no file is as large as both ask',
     ]);
-    expect(await mistakesIn(source('minBytes: 1kB, maxBytes: 1000'))).toEqual([]);
+    expect(await mistakesIn(source('minBytes: 1KB, maxBytes: 1000'))).toEqual([]);
     expect(await mistakesIn(source('maxBytes: some'))).toEqual([
       expect.stringContaining('must be a size such as 64KiB'),
     ]);

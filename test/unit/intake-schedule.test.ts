@@ -122,5 +122,10 @@ test('every option but the path has its default', () => {
     rescan: 300_000,
     hidden: false,
     polling: 'auto',
+    minAge: 0,
+    minBytes: null,
+    maxBytes: null,
+    existing: 'upload',
+    dedupe: 'version',
   });
 });
