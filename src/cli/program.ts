@@ -4,6 +4,7 @@ import { addConfigCommand } from './commands/config.ts';
 import { addDestinationsCommand } from './commands/destinations.ts';
 import { addLookupCommand } from './commands/lookup.ts';
 import { addManifestCommand } from './commands/manifest.ts';
+import { addPauseCommands } from './commands/pause.ts';
 import { addResendCommand } from './commands/resend.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addSandboxCommand } from './commands/sandbox.ts';
@@ -31,6 +32,7 @@ const COMMANDS: readonly AddCommand[] = [
   addLookupCommand,
   addTraceCommand,
   addResendCommand,
+  addPauseCommands,
   addManifestCommand,
   addDestinationsCommand,
   addConfigCommand,
