@@ -1,14 +1,18 @@
 /**
  * Usage: npm run bench -- throughput [--files N] [--rounds N] [--concurrency N] [--bytes N] [--script-files N]
  *        npm run bench -- memory [--bytes N] [--rounds N]
+ *        npm run bench -- pacing [quota|knee|outage|failing|shared|poison …] [--shrink N]
+ *        npm run bench -- fairness [--files BACKLOG] [--trickle N]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
- * Both measure the built command (`npm run build` first); --command FILE measures another one.
+ * All measure the built command (`npm run build` first); --command FILE measures another one.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { benchFairness } from './fairness.ts';
 import { benchMemory } from './memory.ts';
+import { benchPacing } from './pacing.ts';
 import { benchThroughput } from './throughput.ts';
 
 const GIB = 2 ** 30;
@@ -20,6 +24,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     concurrency: { type: 'string', default: '32' },
     bytes: { type: 'string' },
+    shrink: { type: 'string', default: '1' },
+    trickle: { type: 'string', default: '100' },
     'script-files': { type: 'string', default: '200' },
     command: { type: 'string', default: fileURLToPath(new URL('../../bin/slipway.cjs', import.meta.url)) },
   },
@@ -40,6 +46,14 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       command: values.command,
       bytes: Number(values.bytes ?? 2 * GIB),
       rounds: Number(values.rounds),
+    }),
+  pacing: () =>
+    benchPacing({ command: values.command, only: positionals.slice(1), shrink: Number(values.shrink) }),
+  fairness: () =>
+    benchFairness({
+      command: values.command,
+      backlog: Number(values.files),
+      trickle: Number(values.trickle),
     }),
 };
 
