@@ -96,5 +96,5 @@ function receiptsIn(journal: string): { status: string; attempts: number }[] {
 
 function openedIn(log: string): number | null {
   const line = log.split('\n').find((text) => text.includes(' is down, its files are kept'));
-  return line === undefined ? null : (JSON.parse(line) as { time: number }).time;
+  return line === undefined ? null : new Date((JSON.parse(line) as { time: string | number }).time).getTime();
 }

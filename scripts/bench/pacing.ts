@@ -125,7 +125,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
 
   async poison(run, shrink) {
     const files = Math.round(1_000 / shrink);
-    const limits = { ...NO_LIMITS, knee: 16, serviceMs: 50 };
+    const limits = { ...NO_LIMITS, knee: 16, serviceMs: 200 };
     const healthy = await run({ files, limits, until: files });
     const poison = 'document-000100.bin';
     const sick = await run({ files, limits: { ...limits, poison }, until: files - 1 });
