@@ -5,16 +5,20 @@
  *        npm run bench -- restarts [--restarts N] [--per-second N]
  *        npm run bench -- million [--files N] [--folders N] [--rounds N]
  *        npm run bench -- trickle [--files N] [--interval-ms N]
+ *        npm run bench -- pacing [quota|knee|outage|failing|shared|poison …] [--shrink N]
+ *        npm run bench -- fairness [--files BACKLOG] [--trickle N]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
- * Both measure the built command (`npm run build` first); --command FILE measures another one.
+ * All measure the built command (`npm run build` first); --command FILE measures another one.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchBursts } from './bursts.ts';
+import { benchFairness } from './fairness.ts';
 import { benchMemory } from './memory.ts';
 import { benchMillion } from './million.ts';
+import { benchPacing } from './pacing.ts';
 import { benchRestarts } from './restarts.ts';
 import { benchThroughput } from './throughput.ts';
 import { benchTrickle } from './trickle.ts';
@@ -28,6 +32,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string' },
     concurrency: { type: 'string', default: '32' },
     bytes: { type: 'string' },
+    shrink: { type: 'string', default: '1' },
+    trickle: { type: 'string', default: '100' },
     'script-files': { type: 'string', default: '200' },
     'standstill-ms': { type: 'string', default: '5000' },
     folders: { type: 'string', default: '2000' },
@@ -82,6 +88,14 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       restarts: Number(values.restarts),
       perSecond: Number(values['per-second']),
       upToMs: 4_000,
+    }),
+  pacing: () =>
+    benchPacing({ command: values.command, only: positionals.slice(1), shrink: Number(values.shrink) }),
+  fairness: () =>
+    benchFairness({
+      command: values.command,
+      backlog: Number(values.files ?? 20_000),
+      trickle: Number(values.trickle),
     }),
 };
 

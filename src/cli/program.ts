@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { addConfigCommand } from './commands/config.ts';
 import { addDestinationsCommand } from './commands/destinations.ts';
-import { addFailedCommand } from './commands/failed.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addFailedCommand } from './commands/failed.ts';
 import { addLookupCommand } from './commands/lookup.ts';
 import { addManifestCommand } from './commands/manifest.ts';
+import { addPauseCommands } from './commands/pause.ts';
 import { addResendCommand } from './commands/resend.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addSandboxCommand } from './commands/sandbox.ts';
@@ -34,6 +35,7 @@ const COMMANDS: readonly AddCommand[] = [
   addTraceCommand,
   addFailedCommand,
   addResendCommand,
+  addPauseCommands,
   addManifestCommand,
   addDestinationsCommand,
   addDoctorCommand,

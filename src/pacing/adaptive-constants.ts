@@ -22,6 +22,10 @@ export const ADAPTIVE = {
   firstPatience: 1,
   /** At a limit of 5, trying 6 in every window would get one request in six refused. More patience finds new capacity too late. */
   mostPatience: 16,
+  /** Where back-pressure is a time-out, a try costs its whole length: so many times that are spent below first. */
+  costPatience: 4,
+  /** Windows, however long the time-out. */
+  mostCostlyPatience: 2_000,
   /** The best round trip is forgotten upwards, doubling in this time, so that a slower route becomes the new normal. */
   bestDoublesMs: 5 * 60_000,
   /** Weight of the newest round trip in the mean that tells how long a window is. */

@@ -179,7 +179,7 @@ export function createAdaptiveLimit(options: ConcurrencyOptions): AdaptiveLimit 
     const refusedAt = Math.min(limit, wasInFlight);
     const hits = succeededSince;
     decrease(refusedAt, nowMs);
-    if (hits) wall.hit(refusedAt);
+    if (hits) wall.hit(refusedAt, rttMs / Math.max(1, trips.measuredMs() ?? rttMs));
   }
 
   return {

@@ -1,6 +1,7 @@
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { systemClock } from '../platform/clock.ts';
+import { within } from '../platform/within.ts';
 import { acquireEmbeddedRedis, findRunningEmbeddedRedis } from '../queue/embedded-redis.ts';
 import { checkRedis } from '../queue/redis-check.ts';
 import { openRedis } from '../queue/redis-connection.ts';
@@ -20,6 +21,7 @@ export interface RedisAccess {
 }
 
 const MANY_LISTENERS = 10_000;
+const READY_MS = 5_000;
 
 interface RedisFacts {
   readonly dataDir: string;
@@ -34,7 +36,11 @@ interface RedisFacts {
  * @throws SlipwayError `redis_binary_missing`, `redis_start_failed`, `redis_unreachable`, `redis_too_old`, `config_invalid`
  */
 export async function openRedisAccess(facts: RedisFacts): Promise<RedisAccess> {
-  return facts.url === null ? await openPrivateRedis(facts) : await openGivenRedis(facts.url, facts.log);
+  const opened =
+    facts.url === null ? await openPrivateRedis(facts) : await openGivenRedis(facts.url, facts.log);
+  // It was there a moment ago. What is paused, or shut, is read before anything is sent.
+  await within(opened.connection.ping(), READY_MS);
+  return opened;
 }
 
 /** Opens a Redis that is there already, for commands that only look; null when the private one does not run. */

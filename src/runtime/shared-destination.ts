@@ -84,27 +84,30 @@ export function sharedDestination(options: {
   const bucket = rate === null ? null : createLocalBucket(rate.perSecond);
   let members = 1;
   let probing = false;
-  /** Writes under way: what is read meanwhile may be older. */
-  let writing = 0;
+  /** Writes begun and ended: what is read while one is under way may be older. */
+  let begun = 0;
+  let ended = 0;
   let looking = false;
   let hasJoined = false;
   let closed = false;
 
   function write(work: () => Promise<void>): void {
     if (!isThere() || closed) return;
-    writing += 1;
+    begun += 1;
     work()
       .catch((error: unknown) => log.debug({ reason: reasonOf(error) }, 'a destination could not be shared'))
       .finally(() => {
-        writing -= 1;
+        ended += 1;
       });
   }
 
   async function lookNow(): Promise<void> {
-    const view = await record.sync({ joining: !hasJoined, probing });
+    const begunBefore = begun;
+    // Who has written to it already has joined.
+    const view = await record.sync({ joining: !hasJoined && begun === 0, probing });
     hasJoined = true;
     members = view.members;
-    if (writing > 0 || closed) return;
+    if (begun !== begunBefore || ended !== begun || closed) return;
     const shared = sharedView(view);
     for (const listener of listeners) listener(shared);
   }

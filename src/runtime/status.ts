@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { readSourceLedger } from '../record/source-store.ts';
-import type { DestinationReport, LiveReport, SourceReport } from './live-report.ts';
+import { type DestinationStatus, destinationStatuses } from './destination-status.ts';
+import type { LiveReport, SourceReport } from './live-report.ts';
+import { type Pause, type PauseList, pauseOf } from './pause-list.ts';
+import { readPauses } from './pauses.ts';
 import { readReports } from './process-reports.ts';
 import { findRedis, type RedisConnection } from './redis-access.ts';
 import type { SourcePlan } from './source-plan.ts';
@@ -31,7 +34,9 @@ export interface Status {
   readonly bytesPerSecond: number;
   readonly etaSeconds: number | null;
   readonly sources: readonly SourceStatus[];
-  readonly destinations: readonly DestinationReport[];
+  readonly destinations: readonly DestinationStatus[];
+  /** What the user has paused, whether or not anything runs. */
+  readonly paused: readonly Pause[];
 }
 
 /** Reads the state without starting or changing anything: no Redis is started for it (DESIGN §7). */
@@ -43,7 +48,7 @@ export async function readStatus(options: {
   readonly log: Log;
 }): Promise<Status> {
   const { plans, dataDir } = options;
-  const { redis, redisTrouble, reports } = await liveReports(options);
+  const { redis, redisTrouble, reports, pauses } = await liveReports(options);
   const live = new Map(
     reports.flatMap(({ sources }) => sources.map((source) => [source.name, source] as const)),
   );
@@ -69,11 +74,19 @@ export async function readStatus(options: {
     bytesPerSecond: rate(({ bytesPerSecond }) => bytesPerSecond),
     etaSeconds: etas.length === 0 || etas.includes(null) ? null : Math.max(...etas.map(Number)),
     sources,
-    destinations: reports.flatMap(({ destinations }) => destinations),
+    destinations: destinationStatuses(
+      reports.flatMap(({ destinations }) => destinations),
+      [...live.values()],
+      (destination) => pauseOf(pauses, { destination })?.since ?? null,
+    ),
+    paused: pauses.paused,
   };
 }
 
-type Live = Pick<Status, 'redis' | 'redisTrouble'> & { readonly reports: readonly LiveReport[] };
+type Live = Pick<Status, 'redis' | 'redisTrouble'> & {
+  readonly reports: readonly LiveReport[];
+  readonly pauses: PauseList;
+};
 
 /** A Redis that is down hides the live part only: the ledgers are files. */
 async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<Live> {
@@ -81,13 +94,26 @@ async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<L
   let connection: RedisConnection | null = null;
   try {
     connection = await findRedis({ dataDir, url: redis.url, log });
-    if (connection === null) return { redis: 'not running', redisTrouble: null, reports: [] };
-    return { redis: 'ok', redisTrouble: null, reports: await readReports(connection, redis.prefix) };
+    if (connection === null) {
+      return {
+        redis: 'not running',
+        redisTrouble: null,
+        reports: [],
+        pauses: await readPauses(dataDir, null),
+      };
+    }
+    const { prefix } = redis;
+    const [reports, pauses] = await Promise.all([
+      readReports(connection, prefix),
+      readPauses(dataDir, { connection, prefix }),
+    ]);
+    return { redis: 'ok', redisTrouble: null, reports, pauses };
   } catch (error) {
     const isLost = connection !== null && connection.status !== 'ready';
     const isDown = error instanceof SlipwayError && error.code === 'redis_unreachable';
     if (!isLost && !isDown) throw error;
-    return { redis: 'unreachable', redisTrouble: reasonOf(error), reports: [] };
+    const pauses = await readPauses(dataDir, null);
+    return { redis: 'unreachable', redisTrouble: reasonOf(error), reports: [], pauses };
   } finally {
     connection?.disconnect();
   }

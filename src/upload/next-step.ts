@@ -101,7 +101,9 @@ function afterFailure(
 
   const delayMs = retryDelayMs(failure, next.attemptLog.length, context);
   const failingForMs = nowMs - Date.parse(firstFailureAt(next) ?? at);
-  if (failingForMs + delayMs > retry.deadline && !OUT_OF_SIGHT.has(failure.code)) {
+  // How long a 429 asks to wait is no fault of the file's: it is parked, not failed.
+  const waitMs = kind === 'throttled' ? 0 : delayMs;
+  if (failingForMs + waitMs > retry.deadline && !OUT_OF_SIGHT.has(failure.code)) {
     const message = errorMessage('deadline', {
       deadline: formatDuration(retry.deadline),
       last: failure.message,

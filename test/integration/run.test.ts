@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { DestinationDefinition } from '../../src/destinations/definition.ts';
+import { liftStandstill } from '../../src/queue/destination-record.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 import { definitionOf } from '../support/destination-definitions.ts';
 import { type RunRig, runRig } from '../support/run-rig.ts';
@@ -99,6 +100,21 @@ test('wrong credentials stop the destination and keep every job; once they are m
   expect(await destination()).toMatchObject({ health: 'running', failure: null });
   expect(new Set(rig.receipts().map(({ attempts }) => attempts))).toEqual(new Set([1]));
   expect(sandbox.summary().repeated).toBe(0);
+});
+
+test('a stopped destination is tried at once on resume, and when its token has changed', async () => {
+  const sandbox = await sandboxForTest({ faults: [{ api: 'autoglm', action: 'code', code: 400000 }] });
+  // Left alone it would not be tried again while this test runs.
+  const rig = await runRig({ definition: autoglm(sandbox), probeMs: 600_000 });
+  rig.files(3);
+  const run = await rig.start();
+  const health = async () => (await run.report()).destinations[0]?.health;
+  await vi.waitFor(async () => expect(await health()).toBe('stopped'), 10_000);
+  sandbox.clearFaults();
+  await liftStandstill(rig.redis.connect(), 'slipway', 'test');
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(await health()).toBe('running');
+  expect(uploadedPaths(rig)).toHaveLength(3);
 });
 
 test('while a token dies after 7 uses, 200 files at 16 at once get through, each in one attempt, one token read at a time', async () => {

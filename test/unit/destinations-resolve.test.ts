@@ -255,6 +255,17 @@ test.each([
   expect(refusals(config)).not.toEqual([]);
 });
 
+test('the quota is the user’s, else the preset’s; null takes it away', () => {
+  const rateOf = (config: object) =>
+    resolveDestination('d', destinationConfigSchema.parse(config)).rate?.perSecond ?? null;
+  const dashscope = { preset: 'dashscope' };
+  expect(rateOf(dashscope)).toBe(3);
+  expect(rateOf({ ...dashscope, rate: { perSecond: 20 } })).toBe(20);
+  expect(rateOf({ ...dashscope, rate: { perMinute: 30 } })).toBe(0.5);
+  expect(rateOf({ ...dashscope, rate: null })).toBeNull();
+  expect(rateOf({ preset: 'autoglm' })).toBeNull();
+});
+
 test('the schema can be published as JSON Schema', () => {
   const published = z.toJSONSchema(destinationConfigSchema, { io: 'input' });
   expect(published.additionalProperties).toBe(false);

@@ -200,6 +200,27 @@ test('a file that has failed for longer than retry.deadline fails with its last 
   });
 });
 
+test('a 429 that asks for longer than the deadline parks the file instead of failing it', () => {
+  const hint = { kind: 'throttled', retryAfterMs: 48 * HOUR } as const;
+  const step = retryOf(nextStep(failed(hint), fresh, context()));
+  expect(step.delayMs).toBeGreaterThanOrEqual(48 * HOUR);
+  expect(step.entry.counted).toBe(false);
+  const outage = { kind: 'unavailable', retryAfterMs: 48 * HOUR } as const;
+  expect(nextStep(failed(outage), fresh, context())).toMatchObject({ kind: 'settle' });
+});
+
+test('backoff is full jitter from half a second, doubling to half a minute', () => {
+  const delayAt = (failures: number, random: number): number => {
+    const attemptLog = Array.from({ length: failures }, () => entryAt(NOW - MINUTE, false));
+    return retryOf(
+      nextStep(failed({ kind: 'unavailable' }), { attemptLog }, context({ random: () => random })),
+    ).delayMs;
+  };
+  expect([0, 1, 2, 6, 14].map((failures) => delayAt(failures, 0))).toEqual([0, 0, 0, 0, 0]);
+  const most = [0, 1, 2, 5, 6, 14].map((failures) => delayAt(failures, 0.999_999));
+  expect(most).toEqual([550, 1_100, 2_200, 17_600, 33_000, 33_000]);
+});
+
 test('time spent waiting in the queue is not held against the deadline', () => {
   const step = nextStep(failed({ kind: 'throttled' }), fresh, context({ queuedAtMs: NOW - 48 * HOUR }));
   expect(step.kind).toBe('retry');

@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type CachedToken, createCachedToken } from '../../src/destinations/cached-token.ts';
 import { silentLog } from '../../src/domain/log.ts';
 import { jwtUntil, type ScriptedSource, scriptedSource } from '../support/token-sources.ts';
@@ -202,6 +202,30 @@ test('a source that has changed is read again', async () => {
   await vi.waitFor(() => expect(source.underWay).toBe(1));
   source.give('t2');
   await vi.waitFor(async () => expect((await token.current(never)).value).toBe('t2'));
+});
+
+describe('whether a stopped destination may try again', () => {
+  async function look(rig: Awaited<ReturnType<typeof holding>>, value: string): Promise<boolean> {
+    const looking = rig.token.changed();
+    rig.source.give(value);
+    return await looking;
+  }
+
+  test('another token that the source keeps to is worth a try, and the next upload reads it', async () => {
+    const held = await holding('t1', scriptedSource(false));
+    expect(await look(held, 't1')).toBe(false);
+    expect(await look(held, 't2')).toBe(false);
+    expect(await look(held, 't2')).toBe(true);
+    const next = held.token.current(never);
+    held.source.give('t2');
+    await expect(next).resolves.toMatchObject({ value: 't2' });
+    expect(await look(held, 't2')).toBe(false);
+  });
+
+  test('a source that makes a new token for every reader says nothing by it', async () => {
+    const held = await holding('t1', scriptedSource(false));
+    for (const value of ['t2', 't3', 't4', 't5']) expect(await look(held, value)).toBe(false);
+  });
 });
 
 test('closing gives up the reading under way', async () => {

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
 import { knownSources } from '../../runtime/known-sources.ts';
+import { pauseText } from '../../runtime/pause-list.ts';
 import { readStatus, type Status } from '../../runtime/status.ts';
+import { destinationLines } from '../destination-lines.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { isReaderGone } from '../output.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
@@ -67,6 +69,7 @@ export function statusText(status: Status, paint: Paint): string {
       `${status.filesPerSecond.toFixed(1)} files/s, ${formatBytes(Math.round(status.bytesPerSecond))}/s${eta}`,
     );
   }
+  for (const pause of status.paused) lines.push(paint.bad(printable(pauseText(pause))));
   if (status.sources.length === 0) lines.push('no sources yet: slipway run PATH --to DESTINATION');
   for (const source of status.sources) {
     const { name, discovered, uploaded, failed, skipped, pending, live } = source;
@@ -91,11 +94,7 @@ export function statusText(status: Status, paint: Paint): string {
     if (source.manifest !== null) lines.push(`  manifest ${printable(source.manifest)}`);
   }
   for (const destination of status.destinations) {
-    const { name, origin, health, limit, inFlight, failure, lastTrouble } = destination;
-    const state = health === 'running' ? paint.good(health) : paint.bad(health);
-    lines.push('', `destination ${name}  ${origin}  ${state}`, `  ${inFlight} in flight, limit ${limit}`);
-    const reason = failure ?? lastTrouble;
-    if (reason !== null) lines.push(`  ${paint.bad(printable(reason))}`);
+    lines.push('', ...destinationLines(destination, paint));
   }
   return `${lines.join('\n')}\n`;
 }

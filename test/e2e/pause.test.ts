@@ -1,0 +1,64 @@
+/** `slipway pause` and `slipway resume`, beside a running process and without one. */
+import { expect, test, vi } from 'vitest';
+import type { Status } from '../../src/runtime/status.ts';
+import { errorLine } from '../support/cli.ts';
+import { sandboxForTest } from '../support/sandbox.ts';
+import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';
+
+async function statusOf(place: Workplace): Promise<Status> {
+  return JSON.parse((await place.run(['status', '--json'])).stdout) as Status;
+}
+
+test('pause holds a running process and the next one, status says so, and resume lets it go on', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  await place.config(inboxConfig(sandboxDestination(sandbox)));
+  const first = place.start(['run']);
+  await first.said('watching');
+  const paused = await place.run(['pause', 'demo']);
+  expect(paused).toMatchObject({ code: 0, stderr: '' });
+  expect(paused.stdout).toMatch(/^destination demo is paused since .*: slipway resume demo\n$/);
+  await vi.waitFor(
+    async () => expect((await statusOf(place)).destinations[0]?.pausedSince).toEqual(expect.any(String)),
+    { timeout: 10_000, interval: 100 },
+  );
+  await place.file('inbox/a.txt', 'a');
+  await vi.waitFor(async () => expect((await statusOf(place)).sources[0]?.pending).toBe(1), {
+    timeout: 10_000,
+    interval: 100,
+  });
+  first.signal('SIGTERM');
+  await first.ended;
+  expect((await statusOf(place)).paused).toMatchObject([{ kind: 'destination', name: 'demo' }]);
+  expect((await place.run(['status'])).stdout).toMatch(/^not running\ndestination demo is paused since/);
+
+  const kept = await place.run(['run', '--once', '--give-up', '500ms']);
+  expect(kept.code).toBe(5);
+  expect(kept.stderr).toMatch(/destination demo is paused since .*: slipway resume demo/);
+  expect(sandbox.summary().count).toBe(0);
+
+  const resumed = await place.run(['resume', 'demo', '--json']);
+  expect(resumed.code).toBe(0);
+  expect(JSON.parse(resumed.stdout)).toMatchObject({ v: 1, paused: [] });
+  expect((await place.run(['run', '--once'])).code).toBe(0);
+  expect(await place.receipts()).toHaveLength(1);
+}, 60_000);
+
+test('what cannot be paused is named, with what can', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  await place.config(inboxConfig(sandboxDestination(sandbox)));
+  for (const [args, message] of [
+    [['pause', 'dmeo'], 'there is no destination dmeo: it is one of demo'],
+    [['pause', '--source', 'x'], 'there is no source x: it is one of inbox'],
+    [['resume', '--batch', 'x'], 'there is no batch x: no batch is known in this data folder'],
+    [
+      ['pause', 'demo', '--source', 'inbox'],
+      'name one thing at a time: a destination, --source NAME or --batch ID',
+    ],
+  ] as const) {
+    const result = await place.run(args);
+    expect(result.code).toBe(2);
+    expect(errorLine(result)).toContain(message);
+  }
+});

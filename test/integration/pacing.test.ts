@@ -1,0 +1,139 @@
+import { expect, test, vi } from 'vitest';
+import type { DestinationReport } from '../../src/runtime/live-report.ts';
+import type { Run } from '../../src/runtime/run.ts';
+import { mostWithin, pacedDefinition, startPacedApi } from '../support/paced-api.ts';
+import { runRig } from '../support/run-rig.ts';
+
+const never = new AbortController().signal;
+const GIVE_UP_MS = 60_000;
+const ADAPTIVE = { initial: 1, max: 64, adaptive: true };
+
+async function destinationOf(run: Run): Promise<DestinationReport> {
+  const [destination] = (await run.report()).destinations;
+  if (destination === undefined) throw new Error('no destination');
+  return destination;
+}
+
+test('a known quota is kept from the first request on, and no file waits for it without need', async () => {
+  const api = await startPacedApi(50);
+  const rig = await runRig({
+    definition: pacedDefinition(api, { rate: { perSecond: 40 } }),
+    concurrency: ADAPTIVE,
+  });
+  rig.files(80);
+  const run = await rig.start();
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  const moments = api.requests.map(({ atMs }) => atMs);
+  expect(moments).toHaveLength(80);
+  // The server's own view, through a busy machine: one or two that were held up and arrived together with the next.
+  expect(mostWithin(moments, 1_000)).toBeLessThanOrEqual(42);
+  expect((await destinationOf(run)).quotaPerSecond).toBe(40);
+});
+
+test('files that are not sent use up nothing of the quota', async () => {
+  const api = await startPacedApi();
+  // At one every ten seconds a hundred files that use some up would outlast the test by far.
+  const definition = pacedDefinition(api, { rate: { perMinute: 6 }, limits: { maxBytes: 10 } });
+  const rig = await runRig({ definition });
+  for (let index = 0; index < 100; index += 1) rig.file(`large-${index}.txt`, 'x'.repeat(50));
+  rig.file('small.txt', 'x');
+  const run = await rig.start();
+  await run.once(GIVE_UP_MS, never);
+  expect(rig.receipts().filter(({ status }) => status === 'skipped')).toHaveLength(100);
+  expect(api.accepted()).toEqual(['small.txt']);
+});
+
+test('an outage fails no file, is probed by one upload at a time, and is over soon after its end', async () => {
+  const api = await startPacedApi(20);
+  const rig = await runRig({ definition: pacedDefinition(api), concurrency: ADAPTIVE });
+  rig.files(400);
+  const run = await rig.start();
+  await vi.waitFor(() => expect(api.accepted().length).toBeGreaterThan(80), 15_000);
+  const before = (await destinationOf(run)).limit;
+  api.answer = () => ({ status: 503 });
+  await vi.waitFor(async () => expect((await destinationOf(run)).circuit).toBe('open'), {
+    timeout: 10_000,
+    interval: 20,
+  });
+  const opened = api.requests.length;
+  await vi.waitFor(() => expect(api.requests.length).toBeGreaterThanOrEqual(opened + 3), 15_000);
+  expect(rig.receipts().filter(({ status }) => status !== 'uploaded')).toEqual([]);
+  // 0.5, 1, 2 and 3 s apart: three or four, whatever the number of files that wait.
+  expect(api.requests.length - opened).toBeLessThanOrEqual(5);
+  api.answer = () => undefined;
+  await vi.waitFor(async () => expect((await destinationOf(run)).circuit).toBe('closed'), 10_000);
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(rig.receipts()).toHaveLength(400);
+  expect(rig.receipts().every(({ status }) => status === 'uploaded')).toBe(true);
+  expect((await destinationOf(run)).limit).toBeGreaterThanOrEqual(Math.floor(before * 0.5));
+}, 60_000);
+
+test('one answer of 500 in five costs no file, and hardly any request more than it must', async () => {
+  const api = await startPacedApi(5);
+  let random = 1;
+  api.answer = () => {
+    random = (random * 48_271) % 2_147_483_647;
+    return random % 5 === 0 ? { status: 500 } : undefined;
+  };
+  const rig = await runRig({
+    definition: pacedDefinition(api),
+    concurrency: ADAPTIVE,
+    retry: { baseDelay: 50, maxDelay: 500 },
+  });
+  rig.files(400);
+  const run = await rig.start();
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(rig.receipts().filter(({ status }) => status !== 'uploaded')).toEqual([]);
+  expect(api.requests.length).toBeLessThanOrEqual(400 * 1.4);
+});
+
+test('a file that is always answered with 500 opens no circuit and keeps none of the others', async () => {
+  const api = await startPacedApi(5);
+  api.answer = (filename) => (filename === '7.txt' ? { status: 500 } : undefined);
+  const rig = await runRig({
+    definition: pacedDefinition(api),
+    concurrency: ADAPTIVE,
+    retry: { baseDelay: 20, maxDelay: 50 },
+  });
+  rig.files(300);
+  const run = await rig.start();
+  await vi.waitFor(() => expect(api.accepted()).toHaveLength(299), 20_000);
+  expect(new Set(api.accepted()).size).toBe(299);
+  const sick = (): number => api.requests.filter(({ filename }) => filename === '7.txt').length;
+  const tried = sick();
+  // Alone, it is tried on: a single file is no outage.
+  await vi.waitFor(() => expect(sick()).toBeGreaterThan(tried + 5), 15_000);
+  expect((await destinationOf(run)).circuit).toBe('closed');
+});
+
+test('a long Retry-After shuts the whole destination, a short one only delays its file', async () => {
+  const api = await startPacedApi(5);
+  const rig = await runRig({ definition: pacedDefinition(api), atOnce: 4 });
+  let refuse = 'short';
+  api.answer = () => {
+    if (refuse === 'none') return undefined;
+    const retryAfter = refuse === 'short' ? '1' : '1500';
+    refuse = 'none';
+    return { status: 429, retryAfter };
+  };
+  rig.files(60);
+  const run = await rig.start();
+  await vi.waitFor(() => expect(api.accepted()).toHaveLength(60), 15_000);
+  expect((await destinationOf(run)).resumesAt).toBeNull();
+
+  refuse = 'long';
+  rig.file('late-1.txt');
+  await vi.waitFor(() => expect(refuse).toBe('none'), 10_000);
+  await vi.waitFor(async () => expect((await destinationOf(run)).resumesAt).not.toBeNull(), 5_000);
+  rig.file('late-2.txt');
+  const { resumesAt, limit } = await destinationOf(run);
+  expect(Date.parse(resumesAt ?? '') - Date.now()).toBeGreaterThan(20 * 60_000);
+  expect(limit).toBe(0);
+  await vi.waitFor(async () => expect((await run.report()).sources[0]?.pending).toBe(2), 10_000);
+  expect(api.accepted()).toHaveLength(60);
+  // It outlives the process: what the far side asked for is in the record.
+  await run.stop(5_000);
+  const again = await rig.start();
+  expect((await destinationOf(again)).resumesAt).not.toBeNull();
+  expect(api.accepted()).toHaveLength(60);
+});
