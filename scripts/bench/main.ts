@@ -1,13 +1,15 @@
 /**
  * Usage: npm run bench -- throughput [--files N] [--rounds N] [--concurrency N] [--bytes N] [--script-files N]
  *        npm run bench -- memory [--bytes N] [--rounds N]
+ *        npm run bench -- ledger [--receipts N]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
- * Both measure the built command (`npm run build` first); --command FILE measures another one.
+ * The first two measure the built command (`npm run build` first); --command FILE measures another one.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { benchLedger } from './ledger.ts';
 import { benchMemory } from './memory.ts';
 import { benchThroughput } from './throughput.ts';
 
@@ -20,6 +22,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     concurrency: { type: 'string', default: '32' },
     bytes: { type: 'string' },
+    receipts: { type: 'string', default: '1000000' },
     'script-files': { type: 'string', default: '200' },
     command: { type: 'string', default: fileURLToPath(new URL('../../bin/slipway.cjs', import.meta.url)) },
   },
@@ -41,6 +44,7 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       bytes: Number(values.bytes ?? 2 * GIB),
       rounds: Number(values.rounds),
     }),
+  ledger: () => benchLedger({ receipts: Number(values.receipts) }),
 };
 
 const [name = ''] = positionals;

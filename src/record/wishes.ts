@@ -6,6 +6,7 @@ import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import { writeAtomic } from '../platform/atomic-file.ts';
+import { inParts } from './commit-in-parts.ts';
 import { sourceFolder } from './data-dir.ts';
 import { markOf } from './intent-table.ts';
 import { readPlace } from './journal-reader.ts';
@@ -118,7 +119,8 @@ async function grantMany(wish: Wish, ledger: Ledger, journal: string, from: numb
       const meant = lines.filter(
         ({ line, receipt }) => isMeant(receipt, wish) && frozen.isLatest(receipt, line.offset),
       );
-      versions += ledger.sendAgain(meant.map(({ receipt }) => markOf(receipt)));
+      const marks = meant.map(({ receipt }) => markOf(receipt));
+      versions += await inParts(marks, (part) => ledger.sendAgain(part));
       const last = lines.at(-1)?.line;
       const end = last === undefined ? from : last.offset + last.length + 1;
       if (end - from >= PAGE_BYTES) return { versions, next: end };
