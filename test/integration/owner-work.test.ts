@@ -109,7 +109,7 @@ test('what concerns many files is granted page by page, each once, however much 
   onTestFinished(close);
   const log = rememberingLog();
   const paths = Array.from({ length: 2_400 }, (_, index) => `p${index}`);
-  const big = { remote: 'x'.repeat(6_000), batch: 'b1' };
+  const big = { remote: 'x'.repeat(12_000), batch: 'b1' };
   await journal.append(paths.map((path) => lineOf(path, big)));
   await replayJournal({ ledger, journal, log });
   const wish = { v: 1, name: null, batch: 'b1', to: 'dest', mark: journal.size() } as const;
