@@ -7,6 +7,7 @@
  *        npm run bench -- trickle [--files N] [--interval-ms N]
  *        npm run bench -- pacing [quota|knee|outage|failing|shared|poison …] [--shrink N]
  *        npm run bench -- fairness [--files BACKLOG] [--trickle N]
+ *        npm run bench -- ledger [--receipts N]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
  * All measure the built command (`npm run build` first); --command FILE measures another one.
  */
@@ -16,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchBursts } from './bursts.ts';
 import { benchFairness } from './fairness.ts';
+import { benchLedger } from './ledger.ts';
 import { benchMemory } from './memory.ts';
 import { benchMillion } from './million.ts';
 import { benchPacing } from './pacing.ts';
@@ -34,6 +36,7 @@ const { values, positionals } = parseArgs({
     bytes: { type: 'string' },
     shrink: { type: 'string', default: '1' },
     trickle: { type: 'string', default: '100' },
+    receipts: { type: 'string', default: '1000000' },
     'script-files': { type: 'string', default: '200' },
     'standstill-ms': { type: 'string', default: '5000' },
     folders: { type: 'string', default: '2000' },
@@ -97,6 +100,7 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       backlog: Number(values.files ?? 20_000),
       trickle: Number(values.trickle),
     }),
+  ledger: () => benchLedger({ receipts: Number(values.receipts) }),
 };
 
 const [name = ''] = positionals;

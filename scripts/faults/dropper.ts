@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Dice } from './dice.ts';
 import type { KnownVersions } from './known-versions.ts';
+import { openedWithin } from './open-files.ts';
 
 /** Drops files without a pause, and edits, deletes and replaces some of them while they are queued or being read. */
 export interface Dropper {
@@ -22,14 +23,28 @@ const TURN_MS = 50;
 const RECENT = 60;
 const FOLDERS = ['', 'a', 'a/b', 'a/b/ç', 'Größe', '图片/日出', 'deep/er/and/deep/er'] as const;
 
+/** So large that it takes a while to read. */
+const LONG_READ_BYTES = 24 * 1024 * KIB;
+/** Settled, queued and begun by then, or held up by a fault. */
+const READ_WITHIN_MS = 2_000;
+
 interface Operation {
   readonly name: string;
   readonly weight: number;
   run(): Promise<void>;
 }
 
-/** @param perSecond files dropped, roughly */
-export function startDropper(inbox: string, known: KnownVersions, dice: Dice, perSecond: number): Dropper {
+/**
+ * @param perSecond files dropped, roughly
+ * @param readers pids of the processes that read them
+ */
+export function startDropper(
+  inbox: string,
+  known: KnownVersions,
+  dice: Dice,
+  perSecond: number,
+  readers: () => readonly number[],
+): Dropper {
   const present = new Set<string>();
   const recent: string[] = [];
   const counts: Record<string, number> = {};
@@ -118,6 +133,21 @@ export function startDropper(inbox: string, known: KnownVersions, dice: Dice, pe
     await known.note(path, bytes);
   }
 
+  /** A process has it open: it is changed, taken away or replaced under the reader's hands. */
+  async function strikeWhileRead(): Promise<void> {
+    const path = `read-${serial}-${dice.int(0, 9999)}.bin`;
+    await replace(path, content(LONG_READ_BYTES));
+    if (!(await openedWithin(READ_WITHIN_MS, readers, join(inbox, path)))) return;
+    const how = dice.pick(['rewritten', 'deleted', 'replaced']);
+    counts[`${how} while read`] = (counts[`${how} while read`] ?? 0) + 1;
+    if (how === 'rewritten') await rewrite(path);
+    else if (how === 'replaced') await replace(path, content(size()));
+    else {
+      await rm(join(inbox, path));
+      present.delete(path);
+    }
+  }
+
   const operations: readonly [Operation, ...Operation[]] = [
     { name: 'new', weight: 84, run: async () => void (await newFile()) },
     { name: 'replaced', weight: 4, run: () => onRecent((path) => replace(path, content(size()))) },
@@ -125,6 +155,7 @@ export function startDropper(inbox: string, known: KnownVersions, dice: Dice, pe
     { name: 'backdated', weight: 2, run: () => onRecent(backdate) },
     { name: 'deleted', weight: 4, run: () => onRecent(remove) },
     { name: 'away and back', weight: 3, run: () => onRecent(takeAwayAndBack) },
+    { name: 'large', weight: 0.5, run: strikeWhileRead },
   ];
 
   async function dropOn(): Promise<void> {

@@ -14,6 +14,8 @@ export type Mode = 'run' | 'roles';
 export interface Fleet {
   /** Names of those that run now. */
   running(): readonly string[];
+  /** Of those. */
+  pids(): readonly number[];
   /** The one that records. */
   readonly owner: string;
   /** SIGKILL; it is started again after `pauseMs`, with null not at all. */
@@ -97,6 +99,7 @@ export function fleetOf(mode: Mode, place: RoundPlace, log: FaultLog): Fleet {
     start,
     deserters,
     running: () => [...members.keys()],
+    pids: () => [...members.values()].flatMap(({ pid }) => pid ?? []),
     async kill(name, pauseMs) {
       const child = members.get(name);
       if (child !== undefined) {

@@ -64,6 +64,11 @@ async function campaign(strikes: readonly [Strike, ...Strike[]]): Promise<void> 
     say(tallyText(tally));
     if (result.violations.length > 0) process.exitCode = 1;
   }
+  // Faults that never made an upload be sent again have not tried what is promised about those.
+  if (tally.rounds > 0 && tally.resent === 0) {
+    say('VIOLATION no upload was sent again in any round: the faults proved nothing');
+    process.exitCode = 1;
+  }
 }
 
 function modeOf(seed: number): Mode {

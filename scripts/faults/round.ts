@@ -81,7 +81,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const redis = privateRedisOf(place.dataDir);
   const server = serverTrouble(sandbox);
   const known = knownVersions(place.inbox);
-  const dropper = startDropper(place.inbox, known, dice.fork(), options.filesPerSecond);
+  const dropper = startDropper(place.inbox, known, dice.fork(), options.filesPerSecond, fleet.pids);
   const violations: string[] = [];
   let kept = true;
 

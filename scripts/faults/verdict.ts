@@ -114,8 +114,10 @@ async function unbalanced({ receipts, dataDir }: Aftermath): Promise<string[]> {
   if (ledger === null) return ['there is no ledger'];
   const { total, latest } = ledger.counts();
   const unfound = receipts.filter(({ id, gen }) => (ledger.find(id)?.gen ?? -1) < gen).length;
+  const dead = ledger.deadLetters.count();
   await ledger.close();
   const lines: string[] = [];
+  if (dead !== latest.failed) lines.push(`${dead} dead letters, ${latest.failed} paths that failed`);
   for (const status of ['uploaded', 'failed', 'skipped'] as const) {
     const count = receipts.filter((receipt) => receipt.status === status).length;
     if (total[status] !== count) lines.push(`ledger says ${total[status]} ${status}, the journal ${count}`);

@@ -47,13 +47,20 @@ export async function resendTo(
     const problem = `nothing of it is known here: to send files to ${to} use slipway run FOLDER --to ${to}, or slipway upload FILE --to ${to}`;
     throw new SlipwayError('usage', { problem });
   }
-  const there = all.filter(({ source }) => source.plan.destination !== to);
   const codes: ExitCode[] = [];
-  if (there.length < all.length) {
-    codes.push(await facts.here(all.filter((one) => !there.includes(one)).map(({ source }) => source)));
-  }
-  for (const one of there) codes.push(await runThere(to, one, session, facts.flags));
+  const here = all.filter(({ source }) => source.plan.destination === to);
+  if (here.length > 0) codes.push(await facts.here(here.map(({ source }) => source)));
+  const there = all.filter((one) => !here.some((other) => isSameFolder(one, other)));
+  for (const one of there.filter(
+    (each, index) => there.findIndex((other) => isSameFolder(each, other)) === index,
+  ))
+    codes.push(await runThere(to, one, session, facts.flags));
   return worstExit(codes);
+}
+
+/** The ad-hoc source of a folder is known beside its configured one, and means the same files. */
+function isSameFolder(a: Meant, b: Meant): boolean {
+  return a.source.plan.root === b.source.plan.root;
 }
 
 async function runThere(

@@ -156,6 +156,12 @@ export const ERRORS = {
     message:
       'cannot write the manifest journal {path} ({reason}): set `manifest` of its source (sources.NAME.manifest) to a writable place, or correct the permissions',
   },
+  journal_owned: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'the manifest journal {path} is being written by process {pid} on {host} for source {source} of the data folder {dataDir}: stop that one, or give this source a manifest of its own (sources.NAME.manifest)',
+  },
   ledger_unreadable: {
     kind: 'local',
     retryable: false,

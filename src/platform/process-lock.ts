@@ -33,19 +33,51 @@ export async function takeProcessLock(folder: string, clock: Clock, timeoutMs: n
 
 /** One look, no waiting. */
 export function tryProcessLock(folder: string): LockAttempt {
+  const attempt = tryLock(folder, PROCESSES);
+  if (attempt.kind === 'taken') return attempt;
+  return { kind: 'held', pid: parseIdentity(attempt.holder)?.pid ?? 0 };
+}
+
+/** How a holder is written down, and whether the one who is written down still lives. */
+export interface LockParties {
+  /** This one; at most 4 KB. */
+  readonly own: string;
+  /** @param path of the link, whose own time is the holder's to renew */
+  isAlive(holder: string, path: string): boolean;
+}
+
+/** Processes of this host. */
+const PROCESSES: LockParties = {
+  get own() {
+    return formatIdentity(ownIdentity());
+  },
+  isAlive(holder) {
+    const identity = parseIdentity(holder);
+    return identity !== null && isProcessAlive(identity);
+  },
+};
+
+/** `tryProcessLock` among parties that are more than processes of one host. */
+export function tryLock(
+  folder: string,
+  parties: LockParties,
+):
+  | { readonly kind: 'taken'; readonly path: string; readonly release: () => void }
+  | { readonly kind: 'held'; readonly holder: string } {
   for (;;) {
     const highest = highestNumber(readdirSync(folder));
-    const owner = highest === 0 ? null : liveOwner(folder, highest);
-    if (owner !== null) return { kind: 'held', pid: owner };
+    const holder = highest === 0 ? null : liveHolder(folder, highest, parties);
+    if (holder !== null) return { kind: 'held', holder };
     const mine = highest + 1;
-    if (!claim(folder, mine)) continue;
+    if (!claim(folder, mine, parties.own)) continue;
     // A slow look may have found a number that others have since passed and swept away.
     if (highestNumber(readdirSync(folder)) !== mine) {
       remove(join(folder, `lock.${mine}`));
       continue;
     }
     sweepBelow(folder, mine);
-    return { kind: 'taken', release: () => writeFileSync(join(folder, `lock.${mine}.free`), '') };
+    const path = join(folder, `lock.${mine}`);
+    return { kind: 'taken', path, release: () => writeFileSync(`${path}.free`, '') };
   }
 }
 
@@ -53,24 +85,24 @@ export function tryProcessLock(folder: string): LockAttempt {
 export function lockHolder(folder: string): number | null {
   if (!existsSync(folder)) return null;
   const highest = highestNumber(readdirSync(folder));
-  return highest === 0 ? null : liveOwner(folder, highest);
+  const holder = highest === 0 ? null : liveHolder(folder, highest, PROCESSES);
+  return holder === null ? null : (parseIdentity(holder)?.pid ?? null);
 }
 
-function liveOwner(folder: string, number: number): number | null {
-  if (existsSync(join(folder, `lock.${number}.free`))) return null;
-  let target: string;
+function liveHolder(folder: string, number: number, parties: LockParties): string | null {
+  const path = join(folder, `lock.${number}`);
+  if (existsSync(`${path}.free`)) return null;
   try {
-    target = readlinkSync(join(folder, `lock.${number}`));
+    const holder = readlinkSync(path);
+    return parties.isAlive(holder, path) ? holder : null;
   } catch {
     return null;
   }
-  const owner = parseIdentity(target);
-  return owner !== null && isProcessAlive(owner) ? owner.pid : null;
 }
 
-function claim(folder: string, number: number): boolean {
+function claim(folder: string, number: number, own: string): boolean {
   try {
-    symlinkSync(formatIdentity(ownIdentity()), join(folder, `lock.${number}`));
+    symlinkSync(own, join(folder, `lock.${number}`));
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;

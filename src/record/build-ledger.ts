@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { reasonOf } from '../domain/errors.ts';
 import { type Log, silentLog } from '../domain/log.ts';
 import { carryTables } from './carried-tables.ts';
+import { WHOLE_PACE } from './commit-pace.ts';
 import { replayJournal } from './journal-replay.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import { openJournal } from './manifest-journal.ts';
@@ -32,7 +33,7 @@ export async function buildLedger(options: {
     try {
       // The one who asked for it says what it came to.
       const quiet: Log = { ...silentLog, warn: log.warn.bind(log) };
-      receipts = await replayJournal({ journal, ledger, log: quiet });
+      receipts = await replayJournal({ journal, ledger, log: quiet, pace: WHOLE_PACE });
       ledger.commit([], journal.size());
     } finally {
       await journal.close();

@@ -5,7 +5,7 @@ import type { LedgerEntry } from './ledger-entry.ts';
 import type { Ledger } from './ledger-port.ts';
 
 /** One per process: what was learnt of the disk holds for all of its sources. */
-const pace = createCommitPace();
+const PACE = createCommitPace();
 
 /**
  * Commits entries whose lines follow one another in the journal, in as many durable transactions as it takes to hold
@@ -18,17 +18,30 @@ export async function commitInParts(
   ledger: Pick<Ledger, 'commit'>,
   entries: readonly LedgerEntry[],
   mark: number,
-  steps: CommitPace = pace,
+  pace: CommitPace = PACE,
 ): Promise<number> {
-  let added = 0;
+  return await inParts(entries, (part, isLast) => ledger.commit(part, isLast ? mark : endOf(part)), pace);
+}
+
+/**
+ * Hands items to transactions, as many to each as the event loop can bear; it turns between two. Called once for none.
+ * @param commit a transaction, synchronous; returns a count
+ * @returns the sum of the counts
+ */
+export async function inParts<T>(
+  items: readonly T[],
+  commit: (part: readonly T[], isLast: boolean) => number,
+  pace: CommitPace = PACE,
+): Promise<number> {
+  let sum = 0;
   for (let start = 0; ; ) {
-    const size = steps.size();
-    const isLast = start + size >= entries.length;
-    const part = start === 0 && isLast ? entries : entries.slice(start, start + size);
+    const size = pace.size();
+    const isLast = start + size >= items.length;
+    const part = start === 0 && isLast ? items : items.slice(start, start + size);
     const beganMs = performance.now();
-    added += ledger.commit(part, isLast ? mark : endOf(part));
-    if (part.length > 0) steps.took(part.length, performance.now() - beganMs);
-    if (isLast) return added;
+    sum += commit(part, isLast);
+    if (part.length > 0) pace.took(part.length, performance.now() - beganMs);
+    if (isLast) return sum;
     start += size;
     await nextTurn();
   }

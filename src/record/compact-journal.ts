@@ -10,9 +10,11 @@ import {
 } from './compaction-switch.ts';
 import { sourceFolder } from './data-dir.ts';
 import type { IntentOf } from './intent.ts';
+import { lockJournal } from './journal-lock.ts';
 import { replayJournal } from './journal-replay.ts';
 import { latestLines } from './latest-lines.ts';
 import type { FrozenLedger } from './ledger.ts';
+import { journalPathOf } from './manifest-journal.ts';
 import { lockSource } from './source-lock.ts';
 import { openLockedStore, type StorePlace } from './source-store.ts';
 import { grantWishes } from './wishes.ts';
@@ -42,7 +44,10 @@ export async function compactSource(
   const { dataDir, source, log, intentOf } = place;
   const folder = sourceFolder(dataDir, source);
   const unlock = lockSource(dataDir, source);
+  let unlockJournal = (): void => {};
   try {
+    // Until the new one is in its place, not only while the old one is open.
+    unlockJournal = lockJournal(journalPathOf(place.manifest), place, log);
     const store = await openLockedStore(place);
     const { ledger, journal } = store;
     const { path } = journal;
@@ -78,6 +83,7 @@ export async function compactSource(
     await finishCompaction(folder, log, failpoint);
     return { bytesBefore, bytesAfter, dropped };
   } finally {
+    unlockJournal();
     unlock();
   }
 }

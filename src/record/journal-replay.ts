@@ -1,6 +1,7 @@
 import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { commitInParts } from './commit-in-parts.ts';
+import type { CommitPace } from './commit-pace.ts';
 import type { IntentOf } from './intent.ts';
 import type { JournalLine } from './journal-reader.ts';
 import type { Ledger } from './ledger.ts';
@@ -27,8 +28,10 @@ export async function replayJournal(options: {
   readonly ledger: Ledger;
   readonly log: Log;
   readonly intentOf?: IntentOf | undefined;
+  /** How much of it at once. */
+  readonly pace?: CommitPace;
 }): Promise<number> {
-  const { journal, ledger, log } = options;
+  const { journal, ledger, log, pace } = options;
   const from = ledger.mark();
   const intentOf = ledger.begun() ? options.intentOf : undefined;
   if (journal.size() <= from) return 0;
@@ -40,17 +43,17 @@ export async function replayJournal(options: {
       const entry = entryOf(line, intentOf);
       if (entry === null) {
         await refuseOrCut(journal, line);
-        added += await commitInParts(ledger, entries, mark);
+        added += await commitInParts(ledger, entries, mark, pace);
         return told(added);
       }
       entries.push(entry);
       mark = line.offset + line.length + 1;
       if (entries.length < GATHERED_ENTRIES) continue;
-      added += await commitInParts(ledger, entries, mark);
+      added += await commitInParts(ledger, entries, mark, pace);
       entries = [];
     }
   }
-  added += await commitInParts(ledger, entries, mark);
+  added += await commitInParts(ledger, entries, mark, pace);
   return told(added);
 
   function told(count: number): number {

@@ -5,6 +5,7 @@ import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { compactedJournal, finishCompaction } from './compaction-switch.ts';
 import { openDataDir, sourceFolder } from './data-dir.ts';
+import { lockJournal } from './journal-lock.ts';
 import { type Ledger, openLedger, readLedger } from './ledger.ts';
 import { journalPathOf, type ManifestJournal, openJournal } from './manifest-journal.ts';
 import { lockSource } from './source-lock.ts';
@@ -29,7 +30,8 @@ export interface StorePlace {
 
 /**
  * Opens what is kept of a source, creating it (0700) where it is new, for the one process that may write it.
- * @throws SlipwayError `source_owned`, `data_dir`, `data_dir_newer`, `ledger_unreadable`, `journal_short`, `journal_changed`, `journal_forbidden`
+ * @throws SlipwayError `source_owned`, `journal_owned`, `data_dir`, `data_dir_newer`, `ledger_unreadable`,
+ *   `journal_short`, `journal_changed`, `journal_forbidden`
  */
 export async function openSourceStore(options: StorePlace): Promise<SourceStore> {
   const { dataDir, source } = options;
@@ -52,6 +54,24 @@ export async function openSourceStore(options: StorePlace): Promise<SourceStore>
 
 /** As `openSourceStore`, for whoever holds the source's lock already. */
 export async function openLockedStore(options: StorePlace): Promise<SourceStore> {
+  const { manifest, log } = options;
+  const unlock = lockJournal(journalPathOf(manifest), options, log);
+  try {
+    const store = await openStore(options);
+    return {
+      ...store,
+      async close() {
+        await store.close();
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+async function openStore(options: StorePlace): Promise<SourceStore> {
   const { dataDir, source, manifest, log } = options;
   await finishCompaction(sourceFolder(dataDir, source), log);
   // What a compaction left that never came to be meant.

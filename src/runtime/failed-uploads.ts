@@ -1,6 +1,7 @@
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { createLooks, type Look } from '../intake/look.ts';
+import { inParts } from '../record/commit-in-parts.ts';
 import { type DeadUpload, type DeadUploadFilter, readDeadUploads } from '../record/dead-uploads.ts';
 import { findMoved, type MovedVersion, putMovedBack } from '../record/moved-away.ts';
 import type { SourceStore } from '../record/source-store.ts';
@@ -50,7 +51,7 @@ const EXAMPLES = 5;
 export async function retryFailed(request: FailedRequest, means: FailedMeans): Promise<FailedAnswer> {
   const { ledger } = means.store;
   const { uploads, next } = await pageOf(request, means);
-  ledger.sendAgain(uploads.map(({ letter }) => letter.version));
+  await inParts(uploads, (part) => ledger.sendAgain(part.map(({ letter }) => letter.version)));
   const missing: MissingFile[] = [];
   let putBack = 0;
   const looks = createLooks(means.plan.root, () => false, performance.now);
@@ -73,7 +74,8 @@ export async function retryFailed(request: FailedRequest, means: FailedMeans): P
 /** They are dead letters no more; what is recorded of them stays, and a new version of the file goes as any. */
 export async function discardFailed(request: FailedRequest, means: FailedMeans): Promise<FailedAnswer> {
   const { uploads, next } = await pageOf(request, means);
-  const versions = means.store.ledger.deadLetters.discard(uploads.map(({ letter }) => letter));
+  const { deadLetters } = means.store.ledger;
+  const versions = await inParts(uploads, (part) => deadLetters.discard(part.map(({ letter }) => letter)));
   return { versions, putBack: 0, missing: 0, examples: [], next: next?.toString('hex') ?? null };
 }
 

@@ -7,7 +7,7 @@ import { adHocSources } from '../record/ad-hoc-source.ts';
 import { type IntentOf, intentsFor } from '../record/intent.ts';
 import type { StorePlace } from '../record/source-store.ts';
 import type { SourcePlan } from './source-plan.ts';
-import { adHocPlanOf, configuredPlans } from './source-plans.ts';
+import { adHocPlanOf, configuredPlans, planAt, withOwnManifest } from './source-plans.ts';
 
 /** A source that commands can look into: configured, or once named on the command line. */
 export interface KnownSource {
@@ -18,10 +18,16 @@ export interface KnownSource {
 
 /** Every source of the config file and of the data folder. */
 export async function knownSources(config: ResolvedConfig): Promise<KnownSource[]> {
-  const configured = configuredPlans(config).map((plan) => ({ name: plan.name, plan }));
-  const names = new Set(configured.map(({ name }) => name));
-  const adHoc = (await adHocSources(config.dataDir)).filter(({ name }) => !names.has(name));
-  return [...configured, ...adHoc.map(({ name, path }) => ({ name, plan: adHocPlanOf(name, path, '') }))];
+  const plans = configuredPlans(config);
+  const known: KnownSource[] = plans.map((plan) => ({ name: plan.name, plan }));
+  const names = new Set(plans.map(({ name }) => name));
+  for (const { name, path } of await adHocSources(config.dataDir)) {
+    if (names.has(name)) continue;
+    const plan = adHocPlanOf(name, path, '');
+    // As it was when it ran: one manifest has one source.
+    known.push({ name, plan: (await planAt(plans, path)) === null ? plan : withOwnManifest(plan) });
+  }
+  return known;
 }
 
 /**

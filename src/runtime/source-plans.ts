@@ -67,7 +67,8 @@ async function folderOf(path: string): Promise<string> {
   return await realpath(absolute);
 }
 
-async function planAt(configured: readonly SourcePlan[], root: string): Promise<SourcePlan | null> {
+/** The configured source of a folder, however its path is spelled there. */
+export async function planAt(configured: readonly SourcePlan[], root: string): Promise<SourcePlan | null> {
   for (const plan of configured) if ((await realpath(plan.root).catch(() => null)) === root) return plan;
   return null;
 }
@@ -78,7 +79,7 @@ async function adHocPlan(root: string, destination: string, config: ResolvedConf
 }
 
 /** Two sources must not write one journal: a folder that is also a configured source gets a second manifest. */
-function withOwnManifest(plan: SourcePlan): SourcePlan {
+export function withOwnManifest(plan: SourcePlan): SourcePlan {
   const { root, name } = plan;
   return { ...plan, manifest: join(dirname(root), `${basename(root)}.${name}.manifest.json`) };
 }

@@ -1,8 +1,10 @@
 /** G5: our credentials are nowhere but in the requests, not even when an answer sends them back. */
-import { expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { expect, onTestFinished, test } from 'vitest';
 import type { FaultPlan } from '../../src/sandbox/fault-rule.ts';
 import { startHttpServer } from '../support/http-server.ts';
 import { scriptSign } from '../support/original-script.ts';
+import { startTestRedis } from '../support/redis-server.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { filesHolding } from '../support/text-in-folder.ts';
 import { watchedTokenService } from '../support/watched-token-service.ts';
@@ -92,3 +94,82 @@ test.for([
     expect(await filesHolding(place.folder, secrets)).toEqual([]);
   },
 );
+
+test('an API key is in no place either: live Redis with all of its keys, requests over it, and what commands print', async () => {
+  const place = await newWorkplace();
+  const key = 'sk-secret-4f1c9a77e2';
+  const sandbox = await sandboxForTest({
+    apiKey: key,
+    faults: [
+      { api: 'openai', action: '401', after: 1, times: 1 },
+      { api: 'openai', action: 'code', code: 'invalid_file', status: 400, filename: 'bad.txt' },
+      { api: 'openai', action: '500', filename: 'slow.txt', times: 2 },
+    ],
+  });
+  const redis = await startTestRedis();
+  onTestFinished(() => redis.close());
+  await place.config(
+    inboxConfig(
+      { preset: 'openai', params: { base: sandbox.openaiBase }, token: { env: 'MY_KEY' } },
+      { redis: { url: redis.socketPath }, retry: { baseDelay: '20ms', maxDelay: '100ms' } },
+    ),
+  );
+  for (const name of ['a.txt', 'b.txt', 'bad.txt', 'slow.txt']) await place.file(`inbox/${name}`, name);
+  const env = { ...place.env, MY_KEY: key };
+  const running = place.start(['run', '--log-level', 'debug'], { env });
+  await place.recorded(4);
+  const printed: string[] = [];
+  for (const args of [
+    ['failed', 'list'],
+    ['failed', 'retry'],
+    ['resend', 'inbox/a.txt'],
+    ['status', '--json'],
+    ['trace', 'inbox/bad.txt'],
+    ['lookup', 'inbox/a.txt', '--json'],
+    ['config', 'show'],
+    ['destinations', 'show', 'demo'],
+    ['manifest', 'export', '--all'],
+    ['nonsense'],
+  ]) {
+    const { stdout, stderr } = await place.run(args, { env });
+    printed.push(stdout, stderr);
+  }
+  await place.recorded(6);
+  const kept = await everythingIn(redis.connect());
+  running.signal('SIGTERM');
+  const { code, stdout, stderr } = await running.ended;
+  expect(code).toBe(0);
+  expect([...printed, stdout, stderr].filter((text) => text.includes(key))).toEqual([]);
+  expect(kept.filter((text) => text.includes(key))).toEqual([]);
+  // It was looked at: the owner's lease is in there.
+  expect(kept.some((text) => text.includes(`"pid":${running.pid}`))).toBe(true);
+  expect(await filesHolding(place.folder, [key])).toEqual([]);
+  expect(sandbox.received().length).toBeGreaterThanOrEqual(4);
+});
+
+test('the private Redis keeps what it was told on disk, where it is searched too', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  await place.config(inboxConfig(sandboxDestination(sandbox)));
+  await place.file('inbox/once-in-a-lifetime.txt', 'x');
+  expect((await place.run(['run', '--once'])).code).toBe(0);
+  const found = await filesHolding(place.path('data/redis'), ['once-in-a-lifetime']);
+  expect(found.length).toBeGreaterThan(0);
+});
+
+/** Names and contents of every key, whatever its type. */
+async function everythingIn(redis: Redis): Promise<string[]> {
+  const texts: string[] = [];
+  for (const name of await redis.keys('*')) {
+    const bytes = await redis.dumpBuffer(name);
+    const type = await redis.type(name);
+    texts.push(name, bytes?.toString('latin1') ?? '');
+    // Long values are packed in a dump.
+    if (type === 'hash') texts.push(JSON.stringify(await redis.hgetall(name)));
+    if (type === 'string') texts.push((await redis.get(name)) ?? '');
+    if (type === 'list') texts.push(...(await redis.lrange(name, 0, -1)));
+    if (type === 'stream') texts.push(JSON.stringify(await redis.xrange(name, '-', '+')));
+    if (type === 'zset') texts.push(...(await redis.zrange(name, '0', '-1')));
+  }
+  return texts;
+}

@@ -1,5 +1,6 @@
 /** What stands in the way before anything is sent: one line with the fix, the documented exit code, no stack trace. */
 import { mkdir, symlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
 import { errorLine, STACK_TRACE } from '../support/cli.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
@@ -129,4 +130,25 @@ test('a data folder below a file says so', async () => {
   const result = await place.run(['run', '--once']);
   expect(result.code).toBe(2);
   expect(errorLine(result)).toContain(`cannot use the data folder ${place.path('data')}`);
+});
+
+test('a second data folder on the same manifest is refused while the first one runs, and told whose it is', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  await place.config(inboxConfig(sandboxDestination(sandbox)));
+  await place.file('inbox/a.txt', 'a');
+  const running = place.start(['run']);
+  await place.recorded(1);
+  const twin = { ...inboxConfig(sandboxDestination(sandbox)), dataDir: './other-data' };
+  await place.file('twin.yaml', JSON.stringify(twin));
+  const refused = await place.run(['run', '--once', '--config', 'twin.yaml']);
+  expect(refused.code).toBe(2);
+  expect(errorLine(refused)).toContain(
+    `is being written by process ${running.pid} on ${hostname()} for source inbox of the data folder ${place.path('data')}`,
+  );
+  running.signal('SIGTERM');
+  expect((await running.ended).code).toBe(0);
+  // Its turn: it learns from the journal what has been sent.
+  expect((await place.run(['run', '--once', '--config', 'twin.yaml'])).code).toBe(0);
+  expect(await place.receipts()).toHaveLength(1);
 });

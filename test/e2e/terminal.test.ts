@@ -1,6 +1,7 @@
 /** What a person at a terminal sees. Runs under `script` (util-linux), which gives the CLI a real pseudo-terminal. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
+import type { FaultPlan } from '../../src/sandbox/fault-rule.ts';
 import type { CliOptions } from '../support/cli.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';
@@ -149,5 +150,24 @@ describe.runIf(hasScript())('at a terminal', () => {
     ).toEqual(await place.receipts());
     for (const line of stderr.trimEnd().split('\n'))
       expect(JSON.parse(line)).toMatchObject({ level: 30, time: expect.any(String) });
+  });
+
+  test('a long list of dead letters is bounded, with the reasons in front', async () => {
+    const place = await newWorkplace();
+    const faults: FaultPlan = [{ api: 'autoglm', action: 'code', code: 400001, after: 1 }];
+    const sandbox = await sandboxForTest({ faults });
+    const concurrency = { initial: 1, max: 1, adaptive: false };
+    await place.config(inboxConfig(sandboxDestination(sandbox, { concurrency })));
+    for (let index = 0; index < 46; index += 1) await place.file(`inbox/${index}.txt`, `file ${index}`);
+    expect((await place.run(['run', '--once'])).code).toBe(6);
+    const { code, stdout } = await place.run(['failed', 'list'], atTerminal(place));
+    expect(code).toBe(0);
+    const lines = stdout.trimEnd().split('\r\n');
+    expect(lines[0]).toMatch(new RegExp(`^45 files ${ESC}\\[31mrejected${ESC}\\[0m \\(HTTP 200\\): `));
+    expect(lines.filter((line) => line.startsWith('inbox  '))).toHaveLength(40);
+    expect(lines.at(-1)).toBe('… and 5 more: --json prints all of them');
+    // Not cut short where nobody's screen is in the way.
+    const piped = (await place.run(['failed', 'list'])).stdout;
+    expect(piped.match(/^inbox {2}/gm)).toHaveLength(45);
   });
 });

@@ -5,11 +5,14 @@ import { onTestFinished } from 'vitest';
 import type { Log } from '../../src/domain/log.ts';
 import type { Outcome, Receipt } from '../../src/domain/receipt.ts';
 import { createMutex } from '../../src/platform/mutex.ts';
-import type { FinishedJob, FinishedJobs } from '../../src/record/finished-jobs.ts';
+import type { FinishedJob } from '../../src/record/finished-jobs.ts';
 import { encodeReceipt } from '../../src/record/receipt-codec.ts';
 import { type Recorder, type RecorderOptions, startRecorder } from '../../src/record/recorder.ts';
 import { openSourceStore, type SourceStore } from '../../src/record/source-store.ts';
+import { type MemoryFinishedJobs, memoryFinishedJobs } from './memory-finished-jobs.ts';
 import { uploadedOutcome } from './upload-job.ts';
+
+export { memoryFinishedJobs } from './memory-finished-jobs.ts';
 
 export const NOW_MS = Date.parse('2026-11-22T01:02:06.000Z');
 
@@ -47,34 +50,6 @@ export function lineOf(path: string, change: Partial<Outcome> = {}): string {
 export function finishedJob(path: string, change: Partial<Outcome> = {}): FinishedJob {
   const outcome = { ...uploadedOutcome(path), ...change };
   return { jobId: `${outcome.id}-${outcome.gen}`, outcome };
-}
-
-/** Finished jobs in memory, with a Redis that can be taken away. */
-export interface MemoryFinishedJobs extends FinishedJobs {
-  readonly jobs: FinishedJob[];
-  failTake: Error | null;
-  failRemove: Error | null;
-  takes: number;
-}
-
-export function memoryFinishedJobs(jobs: FinishedJob[] = []): MemoryFinishedJobs {
-  return {
-    jobs,
-    failTake: null,
-    failRemove: null,
-    takes: 0,
-    async take(max) {
-      this.takes += 1;
-      if (this.failTake !== null) throw this.failTake;
-      return this.jobs.slice(0, max);
-    },
-    async remove(jobIds) {
-      if (this.failRemove !== null) throw this.failRemove;
-      const gone = new Set(jobIds);
-      const rest = this.jobs.filter((job) => !gone.has(job.jobId));
-      this.jobs.splice(0, this.jobs.length, ...rest);
-    },
-  };
 }
 
 /** The store of a source `inbox` in a folder. */
