@@ -8,6 +8,7 @@ import { claimQueue } from '../queue/queue-claim.ts';
 import { hearFinished, setHold } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
+import { openBatches } from '../record/batches.ts';
 import { installationId } from '../record/data-dir.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
@@ -77,6 +78,10 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
     releases.push(() => afterActions.stop());
 
+    const batches = openBatches({
+      ...{ source, now, log, ledger: store.ledger, journal: store.journal },
+      onEnded: () => void snapshot.refresh(),
+    });
     const recorder = await startRecorder({
       ...store,
       intentOf: intentsFor(plan),
@@ -104,6 +109,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       log,
     });
     releases.push(() => recorder.stop());
+    await batches.begin();
+    releases.push(() => batches.stop());
     const bell = await hearFinished(connection, prefix, source, recorder.wake);
     releases.push(() => bell.close());
 
