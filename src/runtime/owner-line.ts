@@ -1,4 +1,6 @@
 import { SlipwayError } from '../domain/errors.ts';
+import { openSpool, spoolFolder } from '../intake/archives/spool.ts';
+import type { AdmissionPorts } from '../intake/ports.ts';
 import { startIntake } from '../intake/watcher.ts';
 import { createMutex } from '../platform/mutex.ts';
 import { within } from '../platform/within.ts';
@@ -16,6 +18,8 @@ import { startRecorder } from '../record/recorder.ts';
 import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
+import { batchIntake } from './batch-intake.ts';
+import { type BatchRuns, createBatchRuns } from './batch-runs.ts';
 import { watchForLostJobs } from './lost-jobs.ts';
 import type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 import { createOwnerReport } from './owner-report.ts';
@@ -51,6 +55,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   let releasing: Promise<void> | null = null;
   /** Until intake runs nobody needs to ask: it begins with a look at everything. */
   let rescan = (): void => {};
+  let runs: BatchRuns | null = null;
 
   try {
     return await start();
@@ -73,6 +78,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const installation = await installationId(dataDir);
     await claimQueue({ connection, prefix, source, installation, jobs: waiting.length });
     pending.replace(waiting);
+    const spool = await openSpool(spoolFolder(dataDir, source), facts.spool, pending.has);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
     const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
@@ -89,6 +95,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       exclusive,
       onRecorded(receipts, jobIds) {
         pending.remove(jobIds);
+        if (runs === null) void spool.release(jobIds);
+        else runs.recorded(receipts, jobIds);
         comeAgain += receipts.filter(({ error }) => error?.code === 'changed').length;
         afterActions.wake();
         facts.onRecorded(receipts);
@@ -120,29 +128,44 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     });
     releases.push(() => wishes.close());
 
-    const intake = await startIntake(
-      { ...plan, source, ownPaths: facts.ownPaths, maxPending: facts.maxPending },
-      {
-        recorded: (id) => store.ledger.find(id),
-        isPending: pending.has,
-        waitForRoom: pending.waitForRoom,
-        exclusive,
-        async enqueue(jobs) {
-          await queue.add(jobs);
-          pending.add(jobs.map(({ jobId }) => jobId));
-        },
-        log,
-        now: () => ({ wallMs: now(), monotonicMs: performance.now() }),
+    const clock = (): { wallMs: number; monotonicMs: number } => ({
+      wallMs: now(),
+      monotonicMs: performance.now(),
+    });
+    const ports: AdmissionPorts = {
+      recorded: (id) => store.ledger.find(id),
+      isPending: pending.has,
+      waitForRoom: pending.waitForRoom,
+      exclusive,
+      async enqueue(jobs) {
+        await queue.add(jobs);
+        pending.add(jobs.map(({ jobId }) => jobId));
       },
-      stopping.signal,
-    );
+    };
+    const { ownPaths, maxPending } = facts;
+    const found = createBatchRuns({
+      ...{ plan, ownPaths, maxPending, ports, batches, spool, log, now: clock },
+      settle: recorder.settle,
+    });
+    runs = found;
+    releases.push(() => found.stop());
+    if (facts.batch !== undefined) found.start(facts.batch);
+    const intake =
+      facts.batch !== undefined
+        ? batchIntake(facts.batch.batch, found)
+        : await startIntake(
+            { ...plan, source, ownPaths, maxPending },
+            { ...ports, log, now: clock },
+            stopping.signal,
+          );
     releases.push(() => intake.stop());
     rescan = intake.rescan;
     void snapshot.refresh();
 
     const requests = hearRequests({
       ...{ connection, prefix, source, log },
-      handle: (request) => answerRequest(request as OwnerRequest, { store, rescan }),
+      handle: (request) =>
+        answerRequest(request as OwnerRequest, { store, rescan, dataDir, source, runs: found }),
     });
     releases.push(() => requests.close());
 
@@ -152,11 +175,14 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         // Before the set shrinks: whoever waits for it to be empty has to wait for these too.
         comeAgain += jobs;
       },
-      requeue: intake.rescan,
+      requeue() {
+        intake.rescan();
+        found.rescan();
+      },
     });
     releases.push(() => resync.close());
 
-    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake });
+    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake, batches });
 
     return {
       plan,
@@ -166,6 +192,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       dead: died.promise,
 
       report: reports.report,
+      batch: found.progress,
 
       async drained(signal) {
         let before: number;
@@ -179,11 +206,12 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
           // A file that changed while it was read settles as a new version, which belongs to what lies there; what
           // Redis lost is queued again.
         } while (comeAgain !== before || intake.unsettled() > 0);
+        if (facts.batch !== undefined) await unlessLost(found.ended());
       },
 
       async quiesce() {
         stopping.abort();
-        await intake.stop();
+        await Promise.all([intake.stop(), found.stop()]);
       },
 
       async close(budgetMs) {

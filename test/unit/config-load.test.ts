@@ -222,7 +222,7 @@ log: { level: loud }
     );
   });
 
-  test.each(['webhooks', 'gateway', 'spool', 'metrics'])(
+  test.each(['webhooks', 'gateway', 'metrics'])(
     '%s, which does nothing yet, is refused',
     async (key) => {
       expect(await mistakesIn(`${key}: {}\n`)).toEqual([
