@@ -5,6 +5,7 @@ import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { type BatchEnds, openBatchEnds } from './batch-ends.ts';
 import { writeBatchManifest } from './batch-manifest.ts';
+import { stateOf, statesIn } from './batch-states.ts';
 import {
   type BatchMember,
   type BatchRow,
@@ -49,6 +50,8 @@ export interface BatchKeeper {
    * @returns how many were new
    */
   add(batch: string, members: readonly BatchMember[]): number;
+  /** Its inputs have been looked through: what `state` calls discovered, while the batch is still kept from ending. */
+  walked(batch: string): void;
   /** Every file of it has been found. It may end before this returns control to the event loop's next turn, not sooner. */
   discovered(batch: string): void;
   /** null: unknown, or ended. */
@@ -214,8 +217,9 @@ export function openBatches(facts: {
       if (ends.find(batch) !== null) return 'ended';
       if (rows.get(batch) !== undefined) return 'open';
       const number = Math.max(0, ...known.keys()) + 1;
-      const row = { number, destination, manifest, startedAt, discovered: false, members: 0, waiting: 0 };
-      ledger.transact(() => rows.putSync(batch, { ...row, ended: false }));
+      const row = { number, destination, manifest, startedAt, members: 0, waiting: 0 };
+      const flags = { walked: false, discovered: false, ended: false };
+      ledger.transact(() => rows.putSync(batch, { ...row, ...flags }));
       known.set(number, batch);
       return 'open';
     },
@@ -241,6 +245,12 @@ export function openBatches(facts: {
           rows.putSync(batch, { ...row, members: row.members + added, waiting: row.waiting + open });
         return added;
       });
+    },
+
+    walked(batch) {
+      const row = rows.get(batch);
+      if (row !== undefined && !row.walked)
+        ledger.transact(() => rows.putSync(batch, { ...row, walked: true }));
     },
 
     discovered(batch) {
@@ -277,23 +287,4 @@ export function openBatches(facts: {
       await ending;
     },
   };
-}
-
-/** The open batches of a source, from a ledger that is open for reading or writing. */
-export function openBatchStates(source: string, ledger: Ledger): BatchState[] {
-  const tables = openBatchTables(ledger);
-  return tables === null ? [] : statesIn(source, tables.rows);
-}
-
-function statesIn(source: string, rows: BatchTables['rows']): BatchState[] {
-  const states: BatchState[] = [];
-  for (const { key, value } of rows.getRange({})) {
-    if (!value.ended) states.push(stateOf(source, key, value));
-  }
-  return states;
-}
-
-function stateOf(source: string, batch: string, row: BatchRow): BatchState {
-  const { destination, startedAt, discovered, members, waiting, manifest } = row;
-  return { batch, source, destination, startedAt, discovered, members, done: members - waiting, manifest };
 }
