@@ -57,7 +57,7 @@ test('a file lies there under its job with the time of its version, for nobody e
   const stats = statSync(path, { bigint: true });
   expect([Number(stats.mode) & 0o777, String(stats.mtimeNs)]).toEqual([0o600, MTIME_NS]);
   expect(statSync(folder).mode & 0o777).toBe(0o700);
-  expect(spool.has('job-0')).toBe(true);
+  expect(spool.has('job-0', 7)).toBe(true);
   await spool.release(['job-0', 'never-there']);
   expect(existsSync(path)).toBe(false);
 });
@@ -117,6 +117,6 @@ test('at the start what no job needs is removed, and what one needs counts', asy
     writeFileSync(join(folder, name), 'content');
   const { spool } = await spoolOf(10, folder);
   expect(readdirSync(folder)).toEqual(['kept-0']);
-  expect(spool.has('kept-0')).toBe(true);
+  expect(spool.has('kept-0', 7)).toBe(true);
   expect(spool.fits(4)).toBe(false);
 });

@@ -44,7 +44,9 @@ export interface RunRig {
   /** The plan of a source, as the run gets it. */
   plan(source?: string): SourcePlan;
   /** Starts the run; one at a time. */
-  start(): Promise<Run>;
+  start(more?: Partial<RunFacts>): Promise<Run>;
+  /** The data folder. */
+  readonly dataDir: string;
   /** Every whole line of a source's journal. */
   receipts(source?: string): Receipt[];
 }
@@ -74,7 +76,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
     writeFileSync(path, content);
   }
 
-  async function start(): Promise<Run> {
+  async function start(more: Partial<RunFacts> = {}): Promise<Run> {
     const http = openHttpClient({
       connectTimeoutMs: 5_000,
       responseTimeoutMs: 10_000,
@@ -112,6 +114,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
       ...(options.probeMs === undefined
         ? {}
         : { probe: { firstMs: options.probeMs, lastMs: options.probeMs } }),
+      ...more,
     };
     const run = await startRun(facts);
     onTestFinished(async () => void (await run.stop(2_000)));
@@ -129,6 +132,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
     },
     plan,
     start,
+    dataDir: join(base, 'data'),
     receipts: (source) => wholeLines(journalPathOf(plan(source).manifest)),
   };
 }

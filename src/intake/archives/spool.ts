@@ -11,8 +11,8 @@ import type { SpoolBudget } from './spool-budget.ts';
  */
 export interface Spool {
   readonly maxBytes: number;
-  /** Whether a file of this job lies there whole. */
-  has(jobId: string): boolean;
+  /** Whether a file of this job lies there, so many bytes of it. */
+  has(jobId: string, bytes: number): boolean;
   /** Whether one of so many bytes can be put without a wait. */
   fits(bytes: number): boolean;
   /**
@@ -85,7 +85,7 @@ export async function openSpool(
 
   return {
     maxBytes: budget.maxBytes,
-    has: (jobId) => held.has(jobId),
+    has: (jobId, bytes) => held.get(jobId) === bytes,
     fits: budget.fits,
 
     async put(jobId, entry, signal) {
