@@ -4,6 +4,7 @@ import { addConfigCommand } from './commands/config.ts';
 import { addDestinationsCommand } from './commands/destinations.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addFailedCommand } from './commands/failed.ts';
+import { addIngestCommand } from './commands/ingest.ts';
 import { addLookupCommand } from './commands/lookup.ts';
 import { addManifestCommand } from './commands/manifest.ts';
 import { addPauseCommands } from './commands/pause.ts';
@@ -29,6 +30,7 @@ export type AddCommand = (program: Command, done: (code: ExitCode) => void) => v
 
 const COMMANDS: readonly AddCommand[] = [
   addRunCommands,
+  addIngestCommand,
   addUploadCommand,
   addStatusCommand,
   addLookupCommand,

@@ -89,6 +89,7 @@ export async function runSources(
       dataDir: config.dataDir,
       redis: config.redis,
       maxPending: config.queue.maxPending,
+      spoolMaxBytes: config.spool.maxBytes,
       retry: config.retry,
       ownPaths,
       env: process.env,

@@ -58,5 +58,14 @@ export const intakeOptionsSchema = z.strictObject({
     ),
 });
 
+/** What may lie unpacked out of archives. */
+export const spoolOptionsSchema = z
+  .strictObject({
+    maxBytes: byteSize('2GB').describe(
+      'how much of archives may lie unpacked under dataDir at once, per process; a larger file in an archive is skipped',
+    ),
+  })
+  .prefault({});
+
 /** Resolved: every key present, durations in milliseconds. */
 export type IntakeOptions = z.infer<typeof intakeOptionsSchema>;

@@ -1,5 +1,6 @@
-import { type FileVersion, fileVersionId, isoOfNs } from '../domain/file-version.ts';
+import type { FileVersion } from '../domain/file-version.ts';
 import type { Outcome, Receipt } from '../domain/receipt.ts';
+import { emptyOutcome, unsentOutcome } from '../domain/unsent-outcome.ts';
 import type { Ruling } from './ruling.ts';
 
 /** The receipt-to-be of a version that gets one without a job. */
@@ -9,12 +10,11 @@ export function refusedOutcome(
   nowMs: number,
 ): Outcome {
   const { kind, gen, code, message } = ruling;
-  const at = new Date(nowMs).toISOString();
-  return {
-    ...emptyOutcome(version, gen, at),
-    status: kind === 'skip' ? 'skipped' : 'failed',
-    error: { code, kind: kind === 'skip' ? 'skipped' : 'local', message, httpStatus: null, at },
-  };
+  const end =
+    kind === 'skip'
+      ? ({ status: 'skipped', kind: 'skipped' } as const)
+      : ({ status: 'failed', kind: 'local' } as const);
+  return unsentOutcome(version, { ...end, code, message }, { gen, batch: null, nowMs });
 }
 
 /**
@@ -25,7 +25,7 @@ export function reusedOutcome(version: FileVersion, gen: number, upload: Receipt
   const { url, fileId, ref, sha256, contentType, expiresAt, remote } = upload;
   const at = new Date(nowMs).toISOString();
   return {
-    ...emptyOutcome(version, gen, at),
+    ...emptyOutcome(version, { gen, batch: null, nowMs }),
     status: 'uploaded',
     url,
     fileId,
@@ -37,34 +37,5 @@ export function reusedOutcome(version: FileVersion, gen: number, upload: Receipt
     uploadedAt: at,
     remote,
     reusedFrom: upload.reusedFrom ?? upload.id,
-  };
-}
-
-function emptyOutcome(version: FileVersion, gen: number, at: string): Omit<Outcome, 'status'> {
-  const { source, destination, path, pathBytes, size, mtimeNs } = version;
-  return {
-    v: 1,
-    id: fileVersionId(version),
-    source,
-    path,
-    ...(pathBytes === undefined ? {} : { pathBytes }),
-    gen,
-    destination,
-    url: null,
-    fileId: null,
-    ref: null,
-    bytes: size,
-    sha256: null,
-    contentType: null,
-    mtime: isoOfNs(mtimeNs),
-    mtimeNs,
-    expiresAt: null,
-    attempts: 0,
-    queuedAt: at,
-    uploadedAt: null,
-    durationMs: null,
-    batch: null,
-    remote: null,
-    error: null,
   };
 }

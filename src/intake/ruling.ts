@@ -39,6 +39,9 @@ export const MAX_CHANGED_IN_A_ROW = 3;
 const NOTHING: Ruling = { kind: 'nothing' };
 const LIMIT_CODES: ReadonlySet<string> = new Set(['too_large', 'empty', 'type']);
 
+/** What a ruling has to know of a file. */
+export type JudgedFile = Pick<SeenFile, 'name' | 'size' | 'ctimeMs'>;
+
 /** The rules of a source, as they are at any moment. */
 export function rulesOf(options: Omit<Rules, 'firstStartMs'>, firstStartMs: () => number | null): Rules {
   const { minBytes, maxBytes, existing, limits } = options;
@@ -51,7 +54,7 @@ export function rulesOf(options: Omit<Rules, 'firstStartMs'>, firstStartMs: () =
 }
 
 /** What this version on disk needs, by what is recorded of it and the rules of now. Pure. */
-export function ruleOn(file: SeenFile, recorded: RecordedVersion | null, rules: Rules): Ruling {
+export function ruleOn(file: JudgedFile, recorded: RecordedVersion | null, rules: Rules): Ruling {
   if (recorded === null) {
     // Times of change cannot be set: what has an older one lay there before.
     const { firstStartMs } = rules;
@@ -73,7 +76,7 @@ export function isLimitSkip(recorded: RecordedVersion | null): boolean {
 }
 
 /** DESIGN §2: reappearance, and a change of the limit that skipped it, make the next generation. */
-function comesBack(recorded: RecordedVersion, file: SeenFile, rules: Rules): boolean {
+function comesBack(recorded: RecordedVersion, file: JudgedFile, rules: Rules): boolean {
   if (recorded.status !== 'skipped') return false;
   // Here it lies after all, exactly as it was.
   if (recorded.code === 'vanished' || recorded.code === 'changed') return true;
@@ -86,13 +89,13 @@ function comesBack(recorded: RecordedVersion, file: SeenFile, rules: Rules): boo
   );
 }
 
-function judged(gen: number, file: SeenFile, rules: Rules, asked: boolean): Ruling {
+function judged(gen: number, file: JudgedFile, rules: Rules, asked: boolean): Ruling {
   const refusal = refusedBySource(file, rules);
   return refusal === null ? { kind: 'upload', gen, asked } : { kind: 'skip', gen, ...refusal };
 }
 
 /** The limits of the source alone: those of the destination are said where its answers are read, by the worker. */
-function refusedBySource(file: SeenFile, { minBytes, maxBytes }: Rules): LimitRefusal | null {
+function refusedBySource(file: JudgedFile, { minBytes, maxBytes }: Rules): LimitRefusal | null {
   if (minBytes === null && maxBytes === null) return null;
   const limits = { minBytes, maxBytes, extensions: null };
   return refusedBy(limits, { path: file.name.path, size: file.size }, 'this source');

@@ -21,11 +21,12 @@ export async function knownSources(config: ResolvedConfig): Promise<KnownSource[
   const plans = configuredPlans(config);
   const known: KnownSource[] = plans.map((plan) => ({ name: plan.name, plan }));
   const names = new Set(plans.map(({ name }) => name));
-  for (const { name, path } of await adHocSources(config.dataDir)) {
+  for (const { name, path, manifest } of await adHocSources(config.dataDir)) {
     if (names.has(name)) continue;
-    const plan = adHocPlanOf(name, path, '');
+    const plan = adHocPlanOf(name, path, '', manifest);
     // As it was when it ran: one manifest has one source.
-    known.push({ name, plan: (await planAt(plans, path)) === null ? plan : withOwnManifest(plan) });
+    const isAlone = manifest !== null || (await planAt(plans, path)) === null;
+    known.push({ name, plan: isAlone ? plan : withOwnManifest(plan) });
   }
   return known;
 }

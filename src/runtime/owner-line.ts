@@ -1,5 +1,8 @@
 import { SlipwayError } from '../domain/errors.ts';
 import { jobIdOf } from '../domain/upload-job.ts';
+import { openSpool, spoolFolder } from '../intake/archives/spool.ts';
+import type { AdmissionPorts } from '../intake/ports.ts';
+import { rulesOf } from '../intake/ruling.ts';
 import { startIntake } from '../intake/watcher.ts';
 import { createMutex } from '../platform/mutex.ts';
 import { within } from '../platform/within.ts';
@@ -9,6 +12,7 @@ import { claimQueue } from '../queue/queue-claim.ts';
 import { hearFinished, setHold } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
+import { openBatches } from '../record/batches.ts';
 import { openChangedVerdicts } from '../record/changed-verdicts.ts';
 import { openContentIndex } from '../record/content-index.ts';
 import { installationId } from '../record/data-dir.ts';
@@ -21,6 +25,8 @@ import { openKeptRoot } from '../record/root-memory.ts';
 import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
+import { batchIntake } from './batch-intake.ts';
+import { type BatchRuns, createBatchRuns } from './batch-runs.ts';
 import { earlierUploads } from './earlier-uploads.ts';
 import { endFirstPass } from './first-pass-end.ts';
 import { watchForLostJobs } from './lost-jobs.ts';
@@ -58,6 +64,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   let releasing: Promise<void> | null = null;
   /** Until intake runs nobody needs to ask: it begins with a look at everything. */
   let rescan = (): void => {};
+  let runs: BatchRuns | null = null;
 
   try {
     return await start();
@@ -80,6 +87,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const installation = await installationId(dataDir);
     await claimQueue({ connection, prefix, source, installation, jobs: waiting.length });
     pending.replace(waiting);
+    const spool = await openSpool(spoolFolder(dataDir, source), facts.spool, pending.has);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
     const { ledger } = store;
@@ -93,6 +101,10 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
     releases.push(() => afterActions.stop());
 
+    const batches = openBatches({
+      ...{ source, now, log, ledger: store.ledger, journal: store.journal },
+      onEnded: () => void snapshot.refresh(),
+    });
     const recorder = await startRecorder({
       ...store,
       intentOf: intentsFor(plan),
@@ -100,6 +112,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       exclusive,
       onRecorded(receipts, jobIds) {
         pending.remove(jobIds);
+        if (runs === null) void spool.release(jobIds);
+        else runs.recorded(receipts, jobIds);
         comeAgain += receipts.filter(({ error }) => error?.code === 'changed').length;
         afterActions.wake();
         facts.onRecorded(receipts);
@@ -120,6 +134,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       log,
     });
     releases.push(() => recorder.stop());
+    await batches.begin();
+    releases.push(() => batches.stop());
     const bell = await hearFinished(connection, prefix, source, recorder.wake);
     releases.push(() => bell.close());
 
@@ -130,42 +146,56 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     releases.push(() => wishes.close());
 
     const rootMemory = openKeptRoot(store.ledger, plan.root, log);
-    const intake = await startIntake(
-      { ...plan, source, ownPaths: facts.ownPaths, maxPending: facts.maxPending, limits: facts.limits },
-      {
-        recorded(id) {
-          const known = ledger.find(id);
-          return known?.code === 'changed'
-            ? { ...known, changedInRow: changed.inARow(id, known.gen) }
-            : known;
-        },
-        settle: recorder.settle,
-        uploads: earlierUploads({
-          ...{ destination: plan.destination, store, inodes, contents, pending, now, log },
-        }),
-        firstStartMs: firstPass.startedMs,
-        isPending: pending.has,
-        waitForRoom: pending.waitForRoom,
-        exclusive,
-        rootMemory,
-        async enqueue(jobs) {
-          await queue.add(jobs);
-          pending.add(jobs.map(({ jobId }) => jobId));
-        },
-        log,
-        now: () => ({ wallMs: now(), monotonicMs: performance.now() }),
+    const clock = (): { wallMs: number; monotonicMs: number } => ({
+      wallMs: now(),
+      monotonicMs: performance.now(),
+    });
+    const ports: AdmissionPorts = {
+      recorded(id) {
+        const known = ledger.find(id);
+        return known?.code === 'changed' ? { ...known, changedInRow: changed.inARow(id, known.gen) } : known;
       },
-      stopping.signal,
-    );
+      settle: recorder.settle,
+      uploads: earlierUploads({
+        ...{ destination: plan.destination, store, inodes, contents, pending, now, log },
+      }),
+      isPending: pending.has,
+      waitForRoom: pending.waitForRoom,
+      exclusive,
+      async enqueue(jobs) {
+        await queue.add(jobs);
+        pending.add(jobs.map(({ jobId }) => jobId));
+      },
+    };
+    const { ownPaths, maxPending } = facts;
+    const found = createBatchRuns({
+      ...{ plan, ownPaths, maxPending, ports, batches, spool, log, now: clock },
+      rules: rulesOf({ ...plan, limits: facts.limits }, () => null),
+    });
+    runs = found;
+    releases.push(() => found.stop());
+    if (facts.batch !== undefined) found.start(facts.batch);
+    const intake =
+      facts.batch !== undefined
+        ? batchIntake(facts.batch.batch, found)
+        : await startIntake(
+            { ...plan, source, ownPaths, maxPending, limits: facts.limits },
+            { ...ports, firstStartMs: firstPass.startedMs, rootMemory, log, now: clock },
+            stopping.signal,
+          );
     releases.push(() => intake.stop());
     rescan = intake.rescan;
-    void endFirstPass(intake, firstPass, stopping.signal, log);
+    // A batch is not the first look at all that lies there.
+    if (facts.batch === undefined) void endFirstPass(intake, firstPass, stopping.signal, log);
     void snapshot.refresh();
 
     const requests = hearRequests({
       ...{ connection, prefix, source, log },
       handle: (request) =>
-        answerRequest(request as OwnerRequest, { store, plan, log, rescan: () => rescan() }),
+        answerRequest(request as OwnerRequest, {
+          ...{ store, plan, log, dataDir, runs: found },
+          rescan: () => rescan(),
+        }),
     });
     releases.push(() => requests.close());
 
@@ -175,11 +205,14 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         // Before the set shrinks: whoever waits for it to be empty has to wait for these too.
         comeAgain += jobs;
       },
-      requeue: intake.rescan,
+      requeue() {
+        intake.rescan();
+        found.rescan();
+      },
     });
     releases.push(() => resync.close());
 
-    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake });
+    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake, batches });
 
     return {
       plan,
@@ -190,6 +223,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       dead: died.promise,
 
       report: reports.report,
+      batch: found.progress,
 
       async drained(signal) {
         let before: number;
@@ -203,11 +237,12 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
           // A file that changed while it was read settles as a new version, which belongs to what lies there; what
           // Redis lost is queued again.
         } while (comeAgain !== before || intake.unsettled() > 0);
+        if (facts.batch !== undefined) await unlessLost(found.ended());
       },
 
       async quiesce() {
         stopping.abort();
-        await intake.stop();
+        await Promise.all([intake.stop(), found.stop()]);
       },
 
       async close(budgetMs) {

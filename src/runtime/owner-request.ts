@@ -7,6 +7,8 @@ import { askOwner } from '../queue/owner-requests.ts';
 import { replayJournal } from '../record/journal-replay.ts';
 import { openSourceStore, type SourceStore } from '../record/source-store.ts';
 import { grantWish } from '../record/wishes.ts';
+import type { BatchProgress, BatchRuns } from './batch-runs.ts';
+import { readBatchSpec } from './batch-spec.ts';
 import { discardFailed, type FailedAnswer, type FailedRequest, retryFailed } from './failed-uploads.ts';
 import { type KnownSource, placeOf } from './known-sources.ts';
 import { findRedis } from './redis-access.ts';
@@ -29,7 +31,11 @@ export type OwnerRequest =
       /** `next` of the page before; 0 to begin. */
       readonly from: number;
     }
-  | FailedRequest;
+  | FailedRequest
+  /** A batch whose spec lies in the data folder is to be found and sent; to be asked again, it goes on with it. */
+  | { readonly kind: 'ingest'; readonly batch: string }
+  /** How far a batch is. */
+  | { readonly kind: 'batch'; readonly batch: string };
 
 /** What each request is answered with. */
 export interface OwnerAnswers {
@@ -41,6 +47,8 @@ export interface OwnerAnswers {
   };
   readonly 'retry-failed': FailedAnswer;
   readonly 'discard-failed': FailedAnswer;
+  readonly ingest: { readonly started: true };
+  readonly batch: { readonly progress: BatchProgress | null };
 }
 
 /** What the owner has at hand to do what is asked. */
@@ -50,6 +58,9 @@ export interface OwnerMeans {
   /** Looks at the whole folder again; nothing where nobody watches it now. */
   readonly rescan: () => void;
   readonly log: Log;
+  readonly dataDir: string;
+  /** null: this process is the owner for the moment of one request. */
+  readonly runs: BatchRuns | null;
 }
 
 /** Who did it. */
@@ -101,6 +112,14 @@ export async function answerRequest(
       return await retryFailed(request, means);
     case 'discard-failed':
       return await discardFailed(request, means);
+    case 'ingest': {
+      const { plan, dataDir, runs } = means;
+      const spec = await readBatchSpec(dataDir, request.batch);
+      for (const part of spec.parts) if (part.source === plan.name) runs?.start(part);
+      return { started: true };
+    }
+    case 'batch':
+      return { progress: means.runs?.progress(request.batch) ?? null };
     default:
       throw new SlipwayError('internal', {
         reason: 'the owner is of a version that does not know this request',
@@ -150,7 +169,7 @@ export async function reachLiveOwner(source: KnownSource, facts: OwnerFacts): Pr
 export async function becomeOwner(source: KnownSource, { dataDir, log }: OwnerFacts): Promise<OwnerDoor> {
   const place = placeOf(source, dataDir, log);
   const store = await openSourceStore(place);
-  const means: OwnerMeans = { store, plan: source.plan, rescan() {}, log };
+  const means: OwnerMeans = { store, plan: source.plan, rescan() {}, log, dataDir, runs: null };
   try {
     await replayJournal({ ...store, log, intentOf: place.intentOf });
   } catch (error) {

@@ -1,21 +1,20 @@
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
-import type { Log } from '../domain/log.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
+import { spoolFolder } from '../intake/archives/spool.ts';
+import { createSpoolBudget } from '../intake/archives/spool-budget.ts';
 import { networkFileSystemOf } from '../intake/network-fs.ts';
 import { systemClock } from '../platform/clock.ts';
-import type { HttpClient } from '../platform/http-client.ts';
 import { hostIdentity, ownIdentity } from '../platform/process-identity.ts';
 import { within } from '../platform/within.ts';
 import { openDataDir } from '../record/data-dir.ts';
-import type { RetryOptions } from '../upload/options.ts';
 import { createSmallReads } from '../upload/small-reads.ts';
 import { watchForCounterpart } from './counterpart.ts';
-import { PROBE_TIMING, type ProbeTiming } from './destination-health.ts';
+import { PROBE_TIMING } from './destination-health.ts';
 import { destinationReport } from './destination-report.ts';
-import { etaSeconds, type LiveReport, type Role } from './live-report.ts';
-import { type OnceEnd, type OnceView, onceEnd } from './once-end.ts';
-import { type OpenRunner, openRunners, type RunDestination } from './open-runners.ts';
-import { type OwnerLine, type OwnerLineFacts, startOwnerLine } from './owner-line.ts';
+import { etaSeconds, type LiveReport } from './live-report.ts';
+import { type OnceView, onceEnd } from './once-end.ts';
+import { type OpenRunner, openRunners } from './open-runners.ts';
+import { type OwnerLine, startOwnerLine } from './owner-line.ts';
 import { type Pause, pauseText } from './pause-list.ts';
 import { whilePaused } from './paused-view.ts';
 import { openPauses } from './pauses.ts';
@@ -23,6 +22,7 @@ import { publishReports } from './process-reports.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { openRedisAccess } from './redis-access.ts';
 import { rootCheckOf } from './root-check-of.ts';
+import type { Run, RunFacts } from './run-port.ts';
 import type { SourcePlan } from './source-plan.ts';
 import { untilIdle } from './until-idle.ts';
 import { uploadHandler } from './upload-handler.ts';
@@ -36,56 +36,7 @@ const CLOSING_SHARE = 0.25;
 const MAX_CLOSING_MS = 5_000;
 const never = new AbortController().signal;
 
-export interface RunFacts {
-  /** Both: everything in one process. */
-  readonly roles: readonly Role[];
-  readonly plans: readonly SourcePlan[];
-  /** Every destination a plan names; needed by workers only. */
-  readonly destinations: readonly RunDestination[];
-  readonly http: HttpClient;
-  readonly dataDir: string;
-  readonly redis: { readonly url: string | null; readonly prefix: string };
-  readonly maxPending: number;
-  readonly retry: RetryOptions;
-  /** Absolute paths of Slipway's own files and folders. */
-  readonly ownPaths: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
-  readonly onReceipts: (receipts: readonly Receipt[]) => void;
-  readonly log: Log;
-  /** When a stopped destination is tried again. */
-  readonly probe?: ProbeTiming;
-  /** Whether `status` may find this process's report; an upload process reports to its parent instead. */
-  readonly published?: boolean;
-  /** Starts the upload processes that do the uploading in place of this process. */
-  readonly pool?: () => WorkerPool;
-  /** For the fault harness only: nothing in the product sets it. */
-  readonly failpoint?: OwnerLineFacts['failpoint'];
-}
-
-/** The sources of one process at work. */
-export interface Run {
-  report(): Promise<LiveReport>;
-  /** Why a source can no longer be recorded, or is worked on by somebody else; null when all is well. */
-  failure(): SlipwayError | null;
-  /** Resolves when no source can go on: there is nothing left to run for. */
-  readonly dead: Promise<void>;
-  /** For the parent of an upload process. */
-  destinationViews(): DestinationView[];
-  /** Receipts recorded since the start. */
-  recorded(): Readonly<Record<ReceiptStatus, number>>;
-  /**
-   * Until everything that lies in the folders is recorded, or a source's destination is stopped, or nothing has
-   * succeeded there for `giveUpMs` while files were failing.
-   */
-  once(giveUpMs: number, signal: AbortSignal): Promise<OnceEnd[]>;
-  /**
-   * Ends within the budget: finds nothing new, lets uploads in flight finish, records them, leaves.
-   * @returns whether every upload in flight could finish
-   */
-  stop(budgetMs: number): Promise<boolean>;
-  /** Cuts a stop under way short: uploads in flight are given back. */
-  cutShort(): void;
-}
+export type { Run, RunFacts } from './run-port.ts';
 
 /**
  * Starts the sources of a configuration.
@@ -105,6 +56,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   const recorded: Record<ReceiptStatus, number> = { uploaded: 0, failed: 0, skipped: 0 };
   const meter = createRateMeter(now);
   const cut = new AbortController();
+  const spool = createSpoolBudget(facts.spoolMaxBytes ?? 0);
   const owner = { ...ownIdentity(), host: hostIdentity() };
 
   const uploadsHere = roles.includes('worker') && facts.pool === undefined;
@@ -138,6 +90,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const handler = uploadHandler({
       root: plan.root,
       rootCheck: await rootCheckOf(plan.root, owner),
+      spool: spoolFolder(dataDir, plan.name),
       runner,
       pauses,
       send: http.send,
@@ -159,6 +112,8 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const line = await startOwnerLine({
       ...{ plan, redis, prefix, dataDir, maxPending, ownPaths, owner, onRecorded, log, now },
       limits: to?.destination.limits ?? null,
+      spool,
+      batch: facts.batches?.find((part) => part.source === plan.name),
       failpoint: facts.failpoint,
       onRecording(recording) {
         for (const { gate } of ofPlan()) gate.set('recording', recording);
@@ -285,6 +240,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       owners.length === 0
         ? new Promise(() => undefined)
         : Promise.all(owners.map((line) => line.dead)).then(() => undefined),
+    batch: (id) => owners.map((line) => line.batch(id)).filter((progress) => progress !== null),
     destinationViews,
     cutShort() {
       cut.abort();

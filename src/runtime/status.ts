@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BatchState } from '../domain/batch.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import { openBatchStates } from '../record/batch-states.ts';
 import { readSourceLedger } from '../record/source-store.ts';
 import { type DestinationStatus, destinationStatuses } from './destination-status.ts';
 import type { LiveReport, SourceReport } from './live-report.ts';
@@ -20,6 +22,8 @@ export interface SourceStatus
   readonly path: string | null;
   readonly destination: string | null;
   readonly manifest: string | null;
+  /** Those that have not ended. */
+  readonly batches: readonly BatchState[];
 }
 
 export interface Status {
@@ -133,14 +137,16 @@ async function sourceStatus(
   };
   if (live !== null) {
     const { discovered, uploaded, failed, skipped, dead, pending } = live;
-    return { name, discovered, uploaded, failed, skipped, dead, pending, running: true, live, ...where };
+    const counts = { discovered, uploaded, failed, skipped, dead, pending };
+    return { name, ...counts, running: true, live, ...where, batches: live.batches ?? [] };
   }
   const ledger = readSourceLedger(dataDir, name);
   const { uploaded, failed, skipped } = ledger?.counts().latest ?? { uploaded: 0, failed: 0, skipped: 0 };
   const dead = ledger?.deadLetters.count() ?? 0;
+  const batches = ledger === null ? [] : openBatchStates(name, ledger);
   await ledger?.close();
   const counts = { discovered: uploaded + failed + skipped, uploaded, failed, skipped, dead, pending: 0 };
-  return { name, ...counts, running: false, live: null, ...where };
+  return { name, ...counts, running: false, live: null, ...where, batches };
 }
 
 /** Sources that have ever been worked on with this data folder, ad-hoc ones included. */

@@ -1,0 +1,55 @@
+import type { ErrorKind } from './errors.ts';
+import { type FileVersion, fileVersionId, isoOfNs } from './file-version.ts';
+import type { Outcome } from './receipt.ts';
+
+/** Why a version ends without an upload. */
+export interface UnsentReason {
+  readonly status: 'failed' | 'skipped';
+  readonly code: string;
+  readonly kind: ErrorKind | 'skipped';
+  readonly message: string;
+}
+
+/** What belongs to the outcome of a version whatever its end; nothing of an upload. */
+export function emptyOutcome(
+  version: FileVersion,
+  facts: { readonly gen: number; readonly batch: string | null; readonly nowMs: number },
+): Omit<Outcome, 'status'> {
+  const { source, destination, path, pathBytes, size, mtimeNs } = version;
+  return {
+    v: 1,
+    id: fileVersionId(version),
+    source,
+    path,
+    ...(pathBytes === undefined ? {} : { pathBytes }),
+    gen: facts.gen,
+    destination,
+    url: null,
+    fileId: null,
+    ref: null,
+    bytes: size,
+    sha256: null,
+    contentType: null,
+    mtime: isoOfNs(mtimeNs),
+    mtimeNs,
+    expiresAt: null,
+    attempts: 0,
+    queuedAt: new Date(facts.nowMs).toISOString(),
+    uploadedAt: null,
+    durationMs: null,
+    batch: facts.batch,
+    remote: null,
+    error: null,
+  };
+}
+
+/** The outcome of a version that is never sent. */
+export function unsentOutcome(
+  version: FileVersion,
+  reason: UnsentReason,
+  facts: { readonly gen: number; readonly batch: string | null; readonly nowMs: number },
+): Outcome {
+  const { status, ...error } = reason;
+  const at = new Date(facts.nowMs).toISOString();
+  return { ...emptyOutcome(version, facts), status, error: { ...error, httpStatus: null, at } };
+}

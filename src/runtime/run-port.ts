@@ -1,0 +1,66 @@
+import type { SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
+import type { HttpClient } from '../platform/http-client.ts';
+import type { RetryOptions } from '../upload/options.ts';
+import type { BatchFacts, BatchView } from './batch-facts.ts';
+import type { ProbeTiming } from './destination-health.ts';
+import type { LiveReport, Role } from './live-report.ts';
+import type { OnceEnd } from './once-end.ts';
+import type { RunDestination } from './open-runners.ts';
+import type { OwnerLineFacts } from './owner-line-port.ts';
+import type { SourcePlan } from './source-plan.ts';
+import type { WorkerPool } from './worker-pool.ts';
+import type { DestinationView } from './worker-seed.ts';
+
+/** What a run is made of. */
+export interface RunFacts extends BatchFacts {
+  /** Both: everything in one process. */
+  readonly roles: readonly Role[];
+  readonly plans: readonly SourcePlan[];
+  /** Every destination a plan names; needed by workers only. */
+  readonly destinations: readonly RunDestination[];
+  readonly http: HttpClient;
+  readonly dataDir: string;
+  readonly redis: { readonly url: string | null; readonly prefix: string };
+  readonly maxPending: number;
+  readonly retry: RetryOptions;
+  /** Absolute paths of Slipway's own files and folders. */
+  readonly ownPaths: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly onReceipts: (receipts: readonly Receipt[]) => void;
+  readonly log: Log;
+  /** When a stopped destination is tried again. */
+  readonly probe?: ProbeTiming;
+  /** Whether `status` may find this process's report; an upload process reports to its parent instead. */
+  readonly published?: boolean;
+  /** Starts the upload processes that do the uploading in place of this process. */
+  readonly pool?: () => WorkerPool;
+  /** For the fault harness only: nothing in the product sets it. */
+  readonly failpoint?: OwnerLineFacts['failpoint'];
+}
+
+/** The sources of one process at work. */
+export interface Run extends BatchView {
+  report(): Promise<LiveReport>;
+  /** Why a source can no longer be recorded, or is worked on by somebody else; null when all is well. */
+  failure(): SlipwayError | null;
+  /** Resolves when no source can go on: there is nothing left to run for. */
+  readonly dead: Promise<void>;
+  /** For the parent of an upload process. */
+  destinationViews(): DestinationView[];
+  /** Receipts recorded since the start. */
+  recorded(): Readonly<Record<ReceiptStatus, number>>;
+  /**
+   * Until everything that lies in the folders is recorded, or a source's destination is stopped, or nothing has
+   * succeeded there for `giveUpMs` while files were failing.
+   */
+  once(giveUpMs: number, signal: AbortSignal): Promise<OnceEnd[]>;
+  /**
+   * Ends within the budget: finds nothing new, lets uploads in flight finish, records them, leaves.
+   * @returns whether every upload in flight could finish
+   */
+  stop(budgetMs: number): Promise<boolean>;
+  /** Cuts a stop under way short: uploads in flight are given back. */
+  cutShort(): void;
+}
