@@ -1,4 +1,5 @@
 import type { DestinationHealth } from './destination-runner.ts';
+import type { EndpointReport } from './endpoint-line-port.ts';
 
 /** What `status` and the progress line show of one source; discovered = uploaded + failed + skipped + pending. */
 export interface SourceReport {
@@ -23,6 +24,8 @@ export interface SourceReport {
   readonly oldestWaiting: string | null;
   /** What keeps this source from going on, in one line; null when nothing does. */
   readonly trouble: string | null;
+  /** Who is told of it. */
+  readonly webhooks: readonly EndpointReport[];
 }
 
 export interface DestinationReport {

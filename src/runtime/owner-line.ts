@@ -16,6 +16,7 @@ import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
 import { watchForLostJobs } from './lost-jobs.ts';
+import { startNotifier } from './notifier.ts';
 import type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 import { createOwnerReport } from './owner-report.ts';
 import { answerRequest, type OwnerRequest } from './owner-request.ts';
@@ -77,9 +78,18 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
     releases.push(() => afterActions.stop());
 
+    const intentOf = intentsFor(plan);
+    const { telling } = facts;
+    const endpoints = telling?.endpointsOf(source) ?? [];
+    const notifier =
+      telling === null
+        ? null
+        : await startNotifier({ ...telling, endpoints, source, store, intentOf, redis, prefix, log, now });
+    releases.push(() => notifier?.close());
+
     const recorder = await startRecorder({
       ...store,
-      intentOf: intentsFor(plan),
+      intentOf,
       finished: { take: (max) => queue.takeFinished(max), remove: (jobIds) => queue.removeFinished(jobIds) },
       exclusive,
       onRecorded(receipts, jobIds) {
@@ -87,6 +97,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         comeAgain += receipts.filter(({ error }) => error?.code === 'changed').length;
         afterActions.wake();
         facts.onRecorded(receipts);
+        notifier?.wake();
         if (pending.size() === 0) void snapshot.refresh();
       },
       onState(state) {
@@ -135,7 +146,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
 
     const requests = hearRequests({
       ...{ connection, prefix, source, log },
-      handle: (request) => answerRequest(request as OwnerRequest, { store, rescan }),
+      handle: (request) => answerRequest(request as OwnerRequest, { store, rescan, notifier }),
     });
     releases.push(() => requests.close());
 
@@ -149,7 +160,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     });
     releases.push(() => resync.close());
 
-    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake });
+    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake, notifier });
 
     return {
       plan,
@@ -172,6 +183,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
           // A file that changed while it was read settles as a new version, which belongs to what lies there; what
           // Redis lost is queued again.
         } while (comeAgain !== before || intake.unsettled() > 0);
+        await unlessLost(notifier?.caughtUp() ?? Promise.resolve());
       },
 
       async quiesce() {

@@ -3,6 +3,7 @@ import type { UploadQueue } from '../queue/upload-queue.ts';
 import type { Recorder } from '../record/recorder.ts';
 import type { SourceStore } from '../record/source-store.ts';
 import type { SourceReport } from './live-report.ts';
+import type { Notifier } from './notifier.ts';
 import type { PendingJobs } from './pending-jobs.ts';
 import type { SourcePlan } from './source-plan.ts';
 
@@ -20,8 +21,9 @@ export function createOwnerReport(parts: {
   readonly pending: PendingJobs;
   readonly recorder: Recorder;
   readonly intake: Intake;
+  readonly notifier: Notifier | null;
 }): OwnerReport {
-  const { plan, queue, store, pending, recorder, intake } = parts;
+  const { plan, queue, store, pending, recorder, intake, notifier } = parts;
 
   function unreadable(): number {
     return intake.counts().scan.unobservable;
@@ -63,6 +65,7 @@ export function createOwnerReport(parts: {
         delayed,
         oldestWaiting: waiting === 0 ? null : await queue.oldestWaiting(),
         trouble: trouble(),
+        webhooks: notifier?.report() ?? [],
       };
     },
   };

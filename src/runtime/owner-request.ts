@@ -8,6 +8,7 @@ import { replayJournal } from '../record/journal-replay.ts';
 import { openSourceStore, type SourceStore } from '../record/source-store.ts';
 import { grantWish } from '../record/wishes.ts';
 import { type KnownSource, placeOf } from './known-sources.ts';
+import type { Notifier } from './notifier.ts';
 import { findRedis } from './redis-access.ts';
 
 /** What a command may ask of the owner of a source. Nothing secret: it travels through Redis (G5). */
@@ -26,6 +27,8 @@ export interface OwnerMeans {
   readonly store: SourceStore;
   /** Looks at the whole folder again; nothing where nobody watches it now. */
   readonly rescan: () => void;
+  /** null: nobody is told by this process now. */
+  readonly notifier: Notifier | null;
 }
 
 /** Who did it. */
@@ -89,7 +92,10 @@ export async function withOwner<Kind extends OwnerRequest['kind']>(
   const store = await openSourceStore(place);
   try {
     await replayJournal({ ...store, log, intentOf: place.intentOf });
-    return { answer: await answerRequest(request, { store, rescan() {} }), by: { kind: 'self' } };
+    return {
+      answer: await answerRequest(request, { store, rescan() {}, notifier: null }),
+      by: { kind: 'self' },
+    };
   } finally {
     await store.close();
   }

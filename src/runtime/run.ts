@@ -22,6 +22,7 @@ import {
 import { etaSeconds, type LiveReport, type Role } from './live-report.ts';
 import { type OnceEnd, type OnceView, onceEnd } from './once-end.ts';
 import { type OwnerLine, type OwnerLineFacts, startOwnerLine } from './owner-line.ts';
+import type { TellingFacts } from './owner-line-port.ts';
 import { publishReports } from './process-reports.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { openRedisAccess } from './redis-access.ts';
@@ -57,6 +58,8 @@ export interface RunFacts {
   readonly env: NodeJS.ProcessEnv;
   readonly onReceipts: (receipts: readonly Receipt[]) => void;
   readonly log: Log;
+  /** Who is told what is recorded; left out: nobody. */
+  readonly telling?: TellingFacts;
   /** When a stopped destination is tried again. */
   readonly probe?: ProbeTiming;
   /** Whether `status` may find this process's report; an upload process reports to its parent instead. */
@@ -162,6 +165,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const line = await startOwnerLine({
       ...{ plan, redis, prefix, dataDir, maxPending, ownPaths, owner, onRecorded, log, now },
       failpoint: facts.failpoint,
+      telling: facts.telling ?? null,
       onRecording(recording) {
         for (const { gate } of ofPlan()) gate.set('recording', recording);
       },
