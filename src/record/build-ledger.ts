@@ -6,6 +6,7 @@ import { replayJournal } from './journal-replay.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import type { VersionMark } from './ledger-codec.ts';
 import { openJournal } from './manifest-journal.ts';
+import { carryOutbox, type MovedOffset } from './outbox-carry.ts';
 
 const PER_COMMIT = 1_000;
 
@@ -20,6 +21,8 @@ export async function buildLedger(options: {
   readonly path: string;
   readonly journal: string;
   readonly before: Ledger | null;
+  /** Where bytes of the old journal are in this one; left out: where they were. */
+  readonly moved?: MovedOffset;
   readonly log: Log;
 }): Promise<number> {
   const { path, before, log } = options;
@@ -36,7 +39,7 @@ export async function buildLedger(options: {
     } finally {
       await journal.close();
     }
-    if (before !== null) carryOver(before, ledger, log);
+    if (before !== null) carryOver(before, ledger, log, options.moved);
   } finally {
     await ledger.close();
   }
@@ -44,7 +47,7 @@ export async function buildLedger(options: {
   return receipts;
 }
 
-function carryOver(before: Ledger, ledger: Ledger, log: Log): void {
+function carryOver(before: Ledger, ledger: Ledger, log: Log, moved: MovedOffset | undefined): void {
   try {
     let after = 0;
     for (let page = before.intents.take(0, PER_COMMIT); page.length > 0; ) {
@@ -60,6 +63,7 @@ function carryOver(before: Ledger, ledger: Ledger, log: Log): void {
       marks = [];
     }
     ledger.sendAgain(marks);
+    carryOutbox(before, ledger, moved);
   } catch (error) {
     log.warn({ reason: reasonOf(error) }, 'the old ledger could be read in part only');
   }

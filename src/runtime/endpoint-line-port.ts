@@ -7,7 +7,7 @@ import type { Outbox } from '../record/outbox-store.ts';
 import type { RedisConnection } from './redis-access.ts';
 
 /** What has just been done when the fault harness may strike. */
-export type NotifyStep = 'made-out' | 'answered' | 'settled';
+export type NotifyStep = 'made-out' | 'answered';
 
 /** When things are looked at and tried again. */
 export interface NotifyTiming {

@@ -15,6 +15,7 @@ import type { EndpointLineFacts, EndpointReport, NotifyTiming } from './endpoint
 import { openSender, type Sender, type SenderOptions } from './open-sender.ts';
 import type { OutboxCut } from './outbox-cut.ts';
 import type { RedisAccess } from './redis-access.ts';
+import type { Telling } from './webhook-replay.ts';
 
 export interface NotifierFacts {
   readonly source: string;
@@ -32,15 +33,12 @@ export interface NotifierFacts {
 }
 
 /** Tells endpoints what is recorded of one source. */
-export interface Notifier {
+export interface Notifier extends Telling {
   /** Something was recorded. Cheap, may be called for each. */
   wake(): void;
   /** Resolves when every endpoint was told of everything once, or cannot be told now; also when it is closed. */
   caughtUp(): Promise<void>;
   report(): EndpointReport[];
-  readonly endpoints: readonly Endpoint[];
-  /** Changes what is stored of the endpoints, in one transaction between two of its own. */
-  alter<T>(work: (outbox: Outbox, ends: BatchEnds) => T): T;
   close(): Promise<void>;
 }
 
@@ -215,6 +213,12 @@ export function outboxOf({ ledger }: Pick<SourceStore, 'ledger'>): { outbox: Out
   if (outbox === null || ends === null)
     throw new SlipwayError('ledger_unreadable', { ledger: ledger.path, reason: 'a table is missing' });
   return { outbox, ends };
+}
+
+/** For a process that owns the source for a moment, without telling anybody itself. */
+export function tellingOf(store: SourceStore, endpoints: readonly Endpoint[]): Telling {
+  const { outbox, ends } = outboxOf(store);
+  return { endpoints, alter: (work) => store.ledger.transact(() => work(outbox, ends)) };
 }
 
 /** A window that only waits is none. */

@@ -146,7 +146,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
 
     const requests = hearRequests({
       ...{ connection, prefix, source, log },
-      handle: (request) => answerRequest(request as OwnerRequest, { store, rescan, notifier }),
+      handle: (request) => answerRequest(request as OwnerRequest, { store, rescan, telling: notifier }),
     });
     releases.push(() => requests.close());
 

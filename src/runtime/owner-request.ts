@@ -1,6 +1,7 @@
 import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
+import type { Endpoint } from '../notify/endpoint.ts';
 import { hostIdentity } from '../platform/process-identity.ts';
 import { leaseHolder, type Owner } from '../queue/owner-lease.ts';
 import { askOwner } from '../queue/owner-requests.ts';
@@ -8,18 +9,22 @@ import { replayJournal } from '../record/journal-replay.ts';
 import { openSourceStore, type SourceStore } from '../record/source-store.ts';
 import { grantWish } from '../record/wishes.ts';
 import { type KnownSource, placeOf } from './known-sources.ts';
-import type { Notifier } from './notifier.ts';
+import { tellingOf } from './notifier.ts';
 import { findRedis } from './redis-access.ts';
+import { type ReplayedEndpoint, type ReplayWhat, replayDeliveries, type Telling } from './webhook-replay.ts';
 
 /** What a command may ask of the owner of a source. Nothing secret: it travels through Redis (G5). */
 export type OwnerRequest =
   /** What is recorded is to be sent once more: one path, or (null) every path. `mark`: journal bytes when it was asked. */
-  { readonly kind: 'send-again'; readonly name: PathName | null; readonly mark: number };
+  | { readonly kind: 'send-again'; readonly name: PathName | null; readonly mark: number }
+  /** Webhook events are to be told once more: of one endpoint, or (null) of all. */
+  | { readonly kind: 'replay'; readonly endpoint: string | null; readonly what: ReplayWhat };
 
 /** What each request is answered with. */
 export interface OwnerAnswers {
   /** Versions that go once more. */
   readonly 'send-again': { readonly versions: number };
+  readonly replay: { readonly endpoints: readonly ReplayedEndpoint[] };
 }
 
 /** What the owner has at hand to do what is asked. */
@@ -27,8 +32,8 @@ export interface OwnerMeans {
   readonly store: SourceStore;
   /** Looks at the whole folder again; nothing where nobody watches it now. */
   readonly rescan: () => void;
-  /** null: nobody is told by this process now. */
-  readonly notifier: Notifier | null;
+  /** null: it tells nobody. */
+  readonly telling: Telling | null;
 }
 
 /** Who did it. */
@@ -41,16 +46,22 @@ export type DoneBy =
 const ANSWER_MS = 20_000;
 
 /** Does what is asked; durable when it resolves. */
-export async function answerRequest<Kind extends OwnerRequest['kind']>(
-  request: Extract<OwnerRequest, { kind: Kind }>,
+export async function answerRequest(
+  request: OwnerRequest,
   means: OwnerMeans,
-): Promise<OwnerAnswers[Kind]> {
+): Promise<OwnerAnswers[OwnerRequest['kind']]> {
   switch (request.kind) {
     case 'send-again': {
       const { ledger, journal } = means.store;
       const versions = await grantWish({ v: 1, ...request }, ledger, journal.path);
       if (versions > 0) means.rescan();
       return { versions };
+    }
+    case 'replay': {
+      const { store, telling } = means;
+      const endpoints =
+        telling === null ? [] : await replayDeliveries(store, telling, request.what, request.endpoint);
+      return { endpoints };
     }
     default:
       throw new SlipwayError('internal', {
@@ -71,6 +82,8 @@ export async function withOwner<Kind extends OwnerRequest['kind']>(
     readonly dataDir: string;
     readonly redis: { readonly url: string | null; readonly prefix: string };
     readonly log: Log;
+    /** Who is told of it, for requests about that. */
+    readonly endpoints?: readonly Endpoint[];
   },
 ): Promise<{ readonly answer: OwnerAnswers[Kind]; readonly by: DoneBy }> {
   const { dataDir, redis, log } = facts;
@@ -92,10 +105,9 @@ export async function withOwner<Kind extends OwnerRequest['kind']>(
   const store = await openSourceStore(place);
   try {
     await replayJournal({ ...store, log, intentOf: place.intentOf });
-    return {
-      answer: await answerRequest(request, { store, rescan() {}, notifier: null }),
-      by: { kind: 'self' },
-    };
+    const telling = facts.endpoints === undefined ? null : tellingOf(store, facts.endpoints);
+    const answer = await answerRequest(request, { store, rescan() {}, telling });
+    return { answer: answer as OwnerAnswers[Kind], by: { kind: 'self' } };
   } finally {
     await store.close();
   }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
+import type { EndpointReport } from '../../runtime/endpoint-line-port.ts';
 import { knownSources } from '../../runtime/known-sources.ts';
 import { readStatus, type Status } from '../../runtime/status.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -54,6 +55,16 @@ async function read(session: Session): Promise<Status> {
   });
 }
 
+function webhookLine(webhook: EndpointReport, paint: Paint): string {
+  const { name, target, health, pending, behindBytes, dead, disabled, last } = webhook;
+  const state = health === 'ok' ? paint.good(health) : paint.bad(health);
+  const behind = behindBytes === 0 ? '' : `, ${formatBytes(behindBytes)} of the journal to come`;
+  const given = dead === 0 ? '' : `, ${dead} dead`;
+  const reason = disabled ?? (health === 'ok' ? null : (last?.summary ?? null));
+  const why = reason === null ? '' : `: ${printable(reason)}`;
+  return `  webhook ${name}  ${printable(target)}  ${state}${why}; ${pending} on their way${behind}${given}`;
+}
+
 /** What a person reads. */
 export function statusText(status: Status, paint: Paint): string {
   const lines = [status.running ? paint.good('running') : 'not running'];
@@ -84,6 +95,7 @@ export function statusText(status: Status, paint: Paint): string {
     }
     if (live?.oldestWaiting != null) lines.push(`  oldest waiting since ${live.oldestWaiting}`);
     if (live?.trouble != null) lines.push(`  ${paint.bad(printable(live.trouble))}`);
+    for (const webhook of live?.webhooks ?? []) lines.push(webhookLine(webhook, paint));
     if (source.manifest !== null) lines.push(`  manifest ${printable(source.manifest)}`);
   }
   for (const destination of status.destinations) {
