@@ -1,8 +1,9 @@
 /**
  * Usage: npm run bench -- throughput [--files N] [--rounds N] [--concurrency N] [--bytes N] [--script-files N]
  *        npm run bench -- memory [--bytes N] [--rounds N]
+ *        npm run bench -- webhooks [--events N] [--files N] [--rounds N] [--files-per-second N]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
- * Both measure the built command (`npm run build` first); --command FILE measures another one.
+ * All measure the built command (`npm run build` first); --command FILE measures another one.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchMemory } from './memory.ts';
 import { benchThroughput } from './throughput.ts';
+import { benchWebhooks } from './webhooks.ts';
 
 const GIB = 2 ** 30;
 
@@ -20,6 +22,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     concurrency: { type: 'string', default: '32' },
     bytes: { type: 'string' },
+    events: { type: 'string', default: '20000' },
+    'files-per-second': { type: 'string', default: '500' },
     'script-files': { type: 'string', default: '200' },
     command: { type: 'string', default: fileURLToPath(new URL('../../bin/slipway.cjs', import.meta.url)) },
   },
@@ -34,6 +38,14 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       concurrency: Number(values.concurrency),
       scriptFiles: Number(values['script-files']),
       bytes: Number(values.bytes ?? 4096),
+    }),
+  webhooks: () =>
+    benchWebhooks({
+      command: values.command,
+      events: Number(values.events),
+      files: Number(values.files),
+      rounds: Number(values.rounds),
+      filesPerSecond: Number(values['files-per-second']),
     }),
   memory: () =>
     benchMemory({

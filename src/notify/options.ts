@@ -73,8 +73,8 @@ export const webhookSchema = z.strictObject({
     .record(z.string(), z.string())
     .default({})
     .superRefine((headers, context) => {
-      for (const name of Object.keys(headers)) {
-        const problem = headerProblem(name);
+      for (const [name, value] of Object.entries(headers)) {
+        const problem = headerProblem(name, value);
         if (problem !== null) context.addIssue({ code: 'custom', path: [name], message: problem });
       }
     })
@@ -99,13 +99,15 @@ export const commandSinkSchema = z.strictObject({
 export type WebhookOptions = z.output<typeof webhookSchema>;
 export type CommandSinkOptions = z.output<typeof commandSinkSchema>;
 
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const OURS =
   /^(?:webhook-.*|content-type|content-length|transfer-encoding|connection|keep-alive|expect|upgrade|host)$/i;
 
-function headerProblem(name: string): string | null {
+function headerProblem(name: string, value: string): string | null {
   if (!TOKEN.test(name)) return 'is not a valid header name';
-  return OURS.test(name) ? 'is set by Slipway: remove it' : null;
+  if (OURS.test(name)) return 'is set by Slipway: remove it';
+  return VALUE.test(value) ? null : 'holds characters that no HTTP header may carry';
 }
 
 function isHttpUrl(text: string): boolean {

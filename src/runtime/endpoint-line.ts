@@ -169,6 +169,7 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
     async look(mark, close) {
       lookedAt = version;
       const space = room();
+      windowWaitsUntilMs = null;
       if (space <= 0) return null;
       replayFirst = !replayFirst;
       const cut = await cutOutbox({

@@ -17,7 +17,9 @@ export type ReplayWhat =
   /** A webhook-id, a file version or a batch. */
   | { readonly kind: 'id'; readonly id: string }
   /** Dead deliveries. */
-  | { readonly kind: 'failed' };
+  | { readonly kind: 'failed' }
+  /** Not to be told at all: a dead delivery by its webhook-id, or (null) every one. */
+  | { readonly kind: 'discard'; readonly id: string | null };
 
 export interface ReplayedEndpoint {
   readonly endpoint: string;
@@ -64,6 +66,7 @@ export async function replayDeliveries(
       const state = outbox.state(endpoint.name) ?? newEndpoint(mark, ends.last());
       const job = { endpoint, outbox, ends, state };
       if (what.kind === 'failed') return replayFailed(job);
+      if (what.kind === 'discard') return discardDead(job, what.id);
       if (what.kind === 'since') return replaySince(job, from, what.atMs);
       return replayMadeOut(job, found.get(endpoint.name) ?? [], state);
     }),
@@ -81,6 +84,16 @@ function replayFailed({ endpoint, outbox, state }: Job): ReplayedEndpoint {
   const dead = [...outbox.deliveries(endpoint.name)].filter((delivery) => delivery.state === 'dead');
   for (const delivery of dead) outbox.put(endpoint.name, opened(delivery));
   return enable(endpoint, outbox, state, { ...state, dead: 0 }, dead.length);
+}
+
+function discardDead({ endpoint, outbox, state }: Job, id: string | null): ReplayedEndpoint {
+  const { name } = endpoint;
+  const dead = [...outbox.deliveries(name)].filter(
+    (delivery) => delivery.state === 'dead' && (id === null || delivery.id === id),
+  );
+  for (const { seq } of dead) outbox.remove(name, seq);
+  outbox.putState(name, { ...state, dead: state.dead - dead.length });
+  return { endpoint: name, deliveries: dead.length, enabled: false };
 }
 
 function replaySince(job: Job, from: number, atMs: number): ReplayedEndpoint {

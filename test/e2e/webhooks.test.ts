@@ -4,6 +4,8 @@ import { sandboxForTest } from '../support/sandbox.ts';
 import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
 import { inboxConfig, newWorkplace, sandboxDestination } from '../support/workplace.ts';
 
+const WITHIN = { timeout: 30_000, interval: 50 };
+
 test('from a dropped file to a signed event, with list, test, replay and status on the way', async () => {
   const sandbox = await sandboxForTest();
   const receiver = await startReceiver();
@@ -50,12 +52,14 @@ test('from a dropped file to a signed event, with list, test, replay and status 
   const asked = await place.run(['webhooks', 'replay', 'pipeline', '--since', '1h']);
   expect(asked.stdout).toBe('pipeline, source inbox: everything since at the next slipway run\n');
   const watching = place.start(['run', '--yes']);
-  await expect.poll(() => [...receiver.told().values()].filter((times) => times === 2).length).toBe(3);
+  await expect
+    .poll(() => [...receiver.told().values()].filter((times) => times === 2).length, WITHIN)
+    .toBe(3);
   const live = await place.run(['webhooks', 'replay', 'pipeline', '--id', receipts[0]?.id ?? '']);
   expect(live.stdout).toMatch(/^pipeline, source inbox: 1 deliveries by process \d+\n$/);
-  await expect.poll(() => receiver.told().get(`${receipts[0]?.id}-0`)).toBe(3);
+  await expect.poll(() => receiver.told().get(`${receipts[0]?.id}-0`), WITHIN).toBe(3);
   await expect
-    .poll(async () => (await place.run(['status'])).stdout)
+    .poll(async () => (await place.run(['status'])).stdout, WITHIN)
     .toContain(`webhook pipeline  ${receiver.origin}  ok; 0 on their way`);
   watching.signal('SIGTERM');
   const ended = await watching.ended;

@@ -86,6 +86,19 @@ test('dead deliveries go again when asked, and a disabled endpoint goes on where
   expect(notifier.report()[0]).toMatchObject({ dead: 0, health: 'ok', disabled: null });
 });
 
+test('a dead delivery can be discarded, and is gone for good', async () => {
+  const rig = await notifyRig();
+  const receiver = await startReceiver(() => 500);
+  const notifier = await rig.start([endpointTo(receiver.origin)], { timing: { ...QUICK, scheduleMs: [0] } });
+  await rig.record(paths(2));
+  await until(() => expect(notifier.report()[0]?.dead).toBe(2));
+  const [first] = outboxOf(rig.store).outbox.deliveries('pipeline');
+  expect(await replay(rig, { kind: 'discard', id: first?.id ?? '' })).toMatchObject([{ deliveries: 1 }]);
+  expect(notifier.report()[0]?.dead).toBe(1);
+  expect(await replay(rig, { kind: 'discard', id: null })).toMatchObject([{ deliveries: 1, enabled: false }]);
+  expect([...outboxOf(rig.store).outbox.deliveries('pipeline')]).toEqual([]);
+});
+
 test('compaction drops nothing that is still to be told, and moves the places of what is kept', async () => {
   const rig = await notifyRig();
   let status: number | null = null;
