@@ -28,6 +28,8 @@ export interface RunRigOptions {
   readonly manifestFolder?: string;
   /** Pause before a stopped destination is tried again, milliseconds. */
   readonly probeMs?: number;
+  /** Who is told what is recorded. */
+  readonly telling?: NonNullable<RunFacts['telling']>;
   /** Stands before every reading of a token. */
   readonly aroundToken?: (read: HttpClient['fetchText']) => HttpClient['fetchText'];
 }
@@ -44,7 +46,7 @@ export interface RunRig {
   /** The plan of a source, as the run gets it. */
   plan(source?: string): SourcePlan;
   /** Starts the run; one at a time. */
-  start(): Promise<Run>;
+  start(telling?: NonNullable<RunFacts['telling']>): Promise<Run>;
   /** Every whole line of a source's journal. */
   receipts(source?: string): Receipt[];
 }
@@ -74,7 +76,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
     writeFileSync(path, content);
   }
 
-  async function start(): Promise<Run> {
+  async function start(telling = options.telling): Promise<Run> {
     const http = openHttpClient({
       connectTimeoutMs: 5_000,
       responseTimeoutMs: 10_000,
@@ -109,6 +111,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
       env: process.env,
       onReceipts() {},
       log,
+      ...(telling === undefined ? {} : { telling }),
       ...(options.probeMs === undefined
         ? {}
         : { probe: { firstMs: options.probeMs, lastMs: options.probeMs } }),
