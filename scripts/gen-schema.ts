@@ -1,26 +1,36 @@
 /**
- * Writes config/slipway.schema.json from the config's own schema, for editors.
- * `--check`: writes nothing, exits 1 when the file is not what would be written.
+ * Writes config/slipway.schema.json from the config's own schema, for editors, and config/schemas/*.json from those of
+ * the webhook payloads, for receivers. `--check`: writes nothing, exits 1 when a file is not what would be written.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { publishedJsonSchema } from '../src/config/json-schema.ts';
+import { payloadJsonSchemas } from '../src/notify/payload-schemas.ts';
 
-const FILE = new URL('../config/slipway.schema.json', import.meta.url);
-const wanted = `${JSON.stringify(publishedJsonSchema(), null, 2)}\n`;
+const FOLDER = new URL('../config/', import.meta.url);
+const wanted: Readonly<Record<string, unknown>> = {
+  'slipway.schema.json': publishedJsonSchema(),
+  ...Object.fromEntries(
+    Object.entries(payloadJsonSchemas()).map(([type, schema]) => [`schemas/${type}.json`, schema]),
+  ),
+};
 
-if (process.argv.includes('--check')) {
-  if (current() !== wanted) {
-    process.stderr.write('config/slipway.schema.json is not current: run `npm run gen`\n');
+mkdirSync(new URL('schemas', FOLDER), { recursive: true });
+for (const [name, schema] of Object.entries(wanted)) {
+  const file = new URL(name, FOLDER);
+  const text = `${JSON.stringify(schema, null, 2)}\n`;
+  if (current(file) === text) continue;
+  if (process.argv.includes('--check')) {
+    process.stderr.write(`config/${name} is not current: run \`npm run gen\`\n`);
     process.exitCode = 1;
+  } else {
+    writeFileSync(file, text);
+    process.stdout.write(`wrote config/${name}\n`);
   }
-} else if (current() !== wanted) {
-  writeFileSync(FILE, wanted);
-  process.stdout.write('wrote config/slipway.schema.json\n');
 }
 
-function current(): string | null {
+function current(file: URL): string | null {
   try {
-    return readFileSync(FILE, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch {
     return null;
   }

@@ -8,6 +8,7 @@
  *        npm run bench -- pacing [quota|knee|outage|failing|shared|poison …] [--shrink N]
  *        npm run bench -- fairness [--files BACKLOG] [--trickle N]
  *        npm run bench -- ledger [--receipts N]
+ *        npm run bench -- webhooks [--events N] [--files N] [--rounds N] [--files-per-second N]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
  * All measure the built command (`npm run build` first); --command FILE measures another one.
  */
@@ -24,6 +25,7 @@ import { benchPacing } from './pacing.ts';
 import { benchRestarts } from './restarts.ts';
 import { benchThroughput } from './throughput.ts';
 import { benchTrickle } from './trickle.ts';
+import { benchWebhooks } from './webhooks.ts';
 
 const GIB = 2 ** 30;
 
@@ -37,6 +39,8 @@ const { values, positionals } = parseArgs({
     shrink: { type: 'string', default: '1' },
     trickle: { type: 'string', default: '100' },
     receipts: { type: 'string', default: '1000000' },
+    events: { type: 'string', default: '20000' },
+    'files-per-second': { type: 'string', default: '500' },
     'script-files': { type: 'string', default: '200' },
     'standstill-ms': { type: 'string', default: '5000' },
     folders: { type: 'string', default: '2000' },
@@ -56,6 +60,14 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       concurrency: Number(values.concurrency),
       scriptFiles: Number(values['script-files']),
       bytes: Number(values.bytes ?? 4096),
+    }),
+  webhooks: () =>
+    benchWebhooks({
+      command: values.command,
+      events: Number(values.events),
+      files: Number(values.files),
+      rounds: Number(values.rounds),
+      filesPerSecond: Number(values['files-per-second']),
     }),
   memory: () =>
     benchMemory({

@@ -9,6 +9,7 @@ export const SOURCE = 'inbox';
 export const DESTINATION = 'demo';
 
 const DISK_MEGABYTES = 96;
+const EVERY_EVENT = ['file.uploaded', 'file.failed', 'file.skipped'];
 
 /** Where one round lives. What Slipway keeps lies on a small disk of its own where that can be had. */
 export interface RoundPlace {
@@ -30,6 +31,8 @@ export interface RoundPlace {
 export interface PlaceOptions {
   /** Uploads at once per process, at most. */
   readonly concurrency: number;
+  /** Who is told of everything; left out: nobody. */
+  readonly hook?: { readonly url: string; readonly secret: string };
   /** A Redis of its own in place of the private one. */
   readonly redisUrl?: string;
   /** `timeouts.response`. */
@@ -86,7 +89,7 @@ function configOf(
   { autoglmUrl, tokenUrl }: Sandbox,
   facts: PlaceOptions & { dataDir: string; inbox: string; manifest: string },
 ): object {
-  const { dataDir, inbox, manifest, concurrency, redisUrl, responseTimeout = '3s' } = facts;
+  const { dataDir, inbox, manifest, concurrency, redisUrl, hook, responseTimeout = '3s' } = facts;
   return {
     dataDir,
     ...(redisUrl === undefined ? {} : { redis: { url: redisUrl } }),
@@ -101,6 +104,7 @@ function configOf(
     sources: {
       [SOURCE]: { path: inbox, destination: DESTINATION, settle: '300ms', rescan: '3s', manifest },
     },
+    webhooks: hook === undefined ? [] : [{ ...hook, name: 'harness', events: EVERY_EVENT }],
     queue: { maxPending: 500 },
     retry: { attempts: 100, baseDelay: '50ms', maxDelay: '1s' },
     timeouts: { connect: '2s', response: responseTimeout, idle: responseTimeout },

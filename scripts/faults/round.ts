@@ -8,6 +8,7 @@ import { diceOf } from './dice.ts';
 import { type Dropper, startDropper } from './dropper.ts';
 import { faultLog } from './fault-log.ts';
 import { type Fleet, fleetOf, type Mode } from './fleet.ts';
+import { startHookReceiver } from './hook-receiver.ts';
 import { type KnownVersions, knownVersions } from './known-versions.ts';
 import { privateRedisOf } from './private-redis.ts';
 import { countResends } from './resends.ts';
@@ -43,6 +44,8 @@ export interface RoundResult {
   readonly resent: number;
   readonly answersLost: number;
   readonly struck: Readonly<Record<string, number>>;
+  /** Events a webhook endpoint has acknowledged. */
+  readonly told: number;
   readonly operations: Readonly<Record<string, number>>;
 }
 
@@ -75,7 +78,9 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     capacity: { serviceMs: dice.int(0, options.maxServiceMs) },
     faults: [LOST_ANSWERS],
   });
-  const place = await openRoundPlace(sandbox, options);
+  const hook = await startHookReceiver(diceOf(seed + 1));
+  const { url, secret } = hook;
+  const place = await openRoundPlace(sandbox, { ...options, hook: { url, secret } });
   const log = faultLog();
   const fleet = fleetOf(mode, place, log);
   const redis = privateRedisOf(place.dataDir);
@@ -96,6 +101,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     const received = sandbox.received();
     const aftermath = { receipts, received, known, onDisk: dropper.onDisk(), dataDir: place.dataDir };
     violations.push(...(await violationsOf(aftermath)));
+    violations.push(...(await hook.violations(place)));
     const answersLost = server.answersLost();
     const resends = countResends({ receipts, received, struck: log.all(), answersLost });
     violations.push(...resends.violations, ...desertions(fleet, log.all()));
@@ -110,12 +116,14 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
       resent: resends.total,
       answersLost,
       struck: { ...log.tally(), ...sandbox.summary().faults },
+      told: hook.count(),
       operations: dropper.tally(),
     };
   } finally {
     await fleet.killAll();
     redis.signal('SIGKILL');
     await sandbox.close();
+    await hook.close();
     await place.close(kept);
     if (kept) say(`kept for a look: ${place.folder}`);
   }

@@ -7,6 +7,7 @@ export interface Tally {
   readonly versions: number;
   readonly uploads: number;
   readonly resent: number;
+  readonly told: number;
   readonly receipts: Readonly<Record<string, number>>;
   readonly struck: Readonly<Record<string, number>>;
   readonly operations: Readonly<Record<string, number>>;
@@ -19,6 +20,7 @@ export function emptyTally(): Tally {
     versions: 0,
     uploads: 0,
     resent: 0,
+    told: 0,
     receipts: {},
     struck: {},
     operations: {},
@@ -32,6 +34,7 @@ export function withRound(tally: Tally, round: RoundResult): Tally {
     versions: tally.versions + round.files,
     uploads: tally.uploads + round.uploads,
     resent: tally.resent + round.resent,
+    told: tally.told + round.told,
     receipts: sum(tally.receipts, round.receipts),
     struck: sum(tally.struck, round.struck),
     operations: sum(tally.operations, round.operations),
@@ -39,9 +42,9 @@ export function withRound(tally: Tally, round: RoundResult): Tally {
 }
 
 export function tallyText(tally: Tally): string {
-  const { rounds, broken, versions, uploads, resent, receipts, struck, operations } = tally;
+  const { rounds, broken, versions, uploads, resent, told, receipts, struck, operations } = tally;
   return [
-    `${rounds} rounds, ${broken} with a violation; ${versions} file versions, ${uploads} uploads stored, ${resent} of them re-sent`,
+    `${rounds} rounds, ${broken} with a violation; ${versions} file versions, ${uploads} uploads stored, ${resent} of them re-sent; ${told} receipts told to a webhook`,
     `  receipts:   ${list(receipts)}`,
     `  faults:     ${list(struck)}`,
     `  operations: ${list(operations)}`,

@@ -14,6 +14,7 @@ import { addSandboxCommand } from './commands/sandbox.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTraceCommand } from './commands/trace.ts';
 import { addUploadCommand } from './commands/upload.ts';
+import { addWebhooksCommand } from './commands/webhooks.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 /** A command line that could not be understood, or asked for help; commander has already printed what to say. */
@@ -39,6 +40,7 @@ const COMMANDS: readonly AddCommand[] = [
   addResendCommand,
   addPauseCommands,
   addManifestCommand,
+  addWebhooksCommand,
   addDestinationsCommand,
   addDoctorCommand,
   addConfigCommand,

@@ -5,6 +5,7 @@ import type { Log } from '../domain/log.ts';
 import { type HttpClient, type HttpClientOptions, openHttpClient } from '../platform/http-client.ts';
 import { proxiesOf } from '../platform/http-proxy.ts';
 import { openLogger } from '../runtime/logger.ts';
+import type { SenderOptions } from '../runtime/open-sender.ts';
 
 /** Flags that every command takes. */
 export interface SharedFlags {
@@ -48,4 +49,9 @@ export function httpOptions({ config, env }: Session, connectionsPerOrigin: numb
 /** The one HTTP client of a process. */
 export function sessionHttp(session: Session, connectionsPerOrigin: number): HttpClient {
   return openHttpClient(httpOptions(session, connectionsPerOrigin));
+}
+
+/** How a process of this session reaches those it tells. */
+export function senderOptions(session: Session): SenderOptions {
+  return { http: httpOptions(session, 1), env: process.env };
 }

@@ -7,6 +7,7 @@ import { bareDurations } from './bare-durations.ts';
 import type { Mistake } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { defaultManifest } from './place.ts';
+import { webhookMistakes } from './webhook-checks.ts';
 
 /** What one key alone cannot show to be wrong. Works on the raw tree, so that it speaks although other keys are wrong. */
 export function crossChecks(tree: unknown, placed: (path: string) => string): readonly Mistake[] {
@@ -29,6 +30,10 @@ export function crossChecks(tree: unknown, placed: (path: string) => string): re
     ...namesTwice(
       'destinations',
       destinations.map(([name]) => name),
+    ),
+    ...webhookMistakes(
+      at(tree, 'webhooks'),
+      sources.map(([name]) => name),
     ),
     ...sharedManifests(sources, placed),
     ...moveTargets(sources, placed),

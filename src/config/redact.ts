@@ -37,6 +37,7 @@ function shown(value: unknown, path: YamlPath, env: Environment): unknown {
 function hiddenForm(value: unknown, path: YamlPath, env: Environment): unknown {
   const [group, second, key, inner] = path;
   if (group === 'redis' && second === 'url') return typeof value === 'string' ? publicRedisUrl(value) : value;
+  if (group === 'webhooks' || key === 'onSettled') return hiddenWebhookPart(value, path);
   if (group !== 'destinations') return undefined;
   const depth = path.length;
   if (depth === 3 && key === 'url') return publicUrl(String(value));
@@ -51,6 +52,17 @@ function hiddenForm(value: unknown, path: YamlPath, env: Environment): unknown {
   if (inner === 'env') return `${String(value)} (${(env[String(value)] ?? '') === '' ? 'unset' : 'set'})`;
   if (inner === 'command') return commandName(value);
   return undefined;
+}
+
+/** The path of a webhook URL is as good as a password: many services put their token there. */
+function hiddenWebhookPart(value: unknown, path: YamlPath): unknown {
+  const key = path.at(-1);
+  if (path[0] === 'webhooks' && path.length === 3) {
+    if (key === 'url') return URL.parse(String(value))?.origin ?? SET;
+    if (key === 'secret') return Array.isArray(value) ? value.map(() => SET) : SET;
+  }
+  if (path[0] === 'webhooks' && path.length === 4 && path[2] === 'headers') return SET;
+  return path[0] === 'sources' && path.length === 4 && key === 'command' ? commandName(value) : undefined;
 }
 
 /** Scheme, host and path. A template (`{base}/files`) is no URL and has none of what is taken away. */

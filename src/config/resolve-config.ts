@@ -41,7 +41,8 @@ function placedSource(source: NamedSource, placed: (path: string) => string): So
   const manifest = source.manifest === undefined ? defaultManifest(path) : placed(source.manifest);
   const onSuccess = placedAction(source.onSuccess, placed);
   const onFailure = placedAction(source.onFailure, placed);
-  return { ...source, path, manifest, onSuccess, onFailure };
+  const onSettled = placedCommand(source.onSettled, placed);
+  return { ...source, path, manifest, onSuccess, onFailure, onSettled };
 }
 
 function placedAction<Action extends AfterAction>(
@@ -49,6 +50,16 @@ function placedAction<Action extends AfterAction>(
   placed: (path: string) => string,
 ): Action | { readonly moveTo: string } {
   return typeof action === 'object' ? { moveTo: placed(action.moveTo) } : action;
+}
+
+/** A program named by a path is looked for beside the config file, any other on the PATH. */
+function placedCommand(
+  sink: NamedSource['onSettled'],
+  placed: (path: string) => string,
+): NamedSource['onSettled'] {
+  const [program = '', ...args] = sink?.command ?? [];
+  if (sink === null || !/^\.\.?\//.test(program)) return sink;
+  return { ...sink, command: [placed(program), ...args] };
 }
 
 function definitionsOf(

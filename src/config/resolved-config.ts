@@ -1,5 +1,6 @@
 import type { DestinationDefinition } from '../destinations/definition.ts';
 import type { IntakeOptions } from '../intake/options.ts';
+import type { CommandSinkOptions } from '../notify/options.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import type { RecordOptions } from '../record/options.ts';
 import type { ParsedConfig } from './schema.ts';
@@ -10,6 +11,8 @@ export interface SourceConfig extends Readonly<IntakeOptions>, Readonly<Omit<Rec
   /** A key of `definitions`. */
   readonly destination: string;
   readonly manifest: string;
+  /** A program that begins with `./` or `../` is relative to the config file: made absolute. */
+  readonly onSettled: CommandSinkOptions | null;
 }
 
 /** What the inside sees: frozen, every default filled in, every path absolute. */
@@ -22,6 +25,7 @@ export interface ResolvedConfig {
   /** Every configured destination and every preset that a source names. */
   readonly definitions: Readonly<Record<string, DestinationDefinition>>;
   readonly sources: Readonly<Record<string, SourceConfig>>;
+  readonly webhooks: Readonly<ParsedConfig['webhooks']>;
   readonly queue: Readonly<ParsedConfig['queue']>;
   readonly spool: Readonly<ParsedConfig['spool']>;
   readonly worker: { readonly concurrency: ConcurrencyOptions; readonly processes: number };

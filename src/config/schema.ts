@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { destinationConfigSchema } from '../destinations/schema.ts';
 import { intakeOptionsSchema, spoolOptionsSchema } from '../intake/options.ts';
+import { commandSinkSchema, webhookSchema } from '../notify/options.ts';
 import { concurrencySchema } from '../pacing/options.ts';
 import { duration } from '../platform/option-types.ts';
 import { queueOptionsSchema, redisOptionsSchema } from '../queue/options.ts';
@@ -26,6 +27,10 @@ export const sourceSchema = z.strictObject({
       'where the files go: one of `destinations`, or the name of a preset; may be left out when exactly one is configured',
     ),
   ...recordOptionsSchema.shape,
+  onSettled: commandSinkSchema
+    .nullable()
+    .default(null)
+    .describe('a local program that is told what has settled, for whom no HTTP endpoint is at hand'),
 });
 
 const workerSchema = z
@@ -88,6 +93,7 @@ export const configSchema = z.strictObject({
     .default({})
     .describe('file APIs by name: a preset with what you want different, or a definition of your own'),
   sources: z.record(nameSchema, sourceSchema).default({}).describe('watched folders by name'),
+  webhooks: z.array(webhookSchema).default([]).describe('HTTP endpoints that are told what has settled'),
   queue: queueOptionsSchema.describe('how much waits in Redis'),
   spool: spoolOptionsSchema.describe('how files of archives are unpacked for ingest'),
   worker: workerSchema.describe('how much is sent at once'),

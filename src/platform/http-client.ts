@@ -65,6 +65,7 @@ export function openHttpClient(options: HttpClientOptions): HttpClient {
     const limits: ExchangeLimits = {
       ...options,
       maxResponseBytes: request.maxResponseBytes,
+      cutAnswer: request.cutAnswer,
       proxies: isLocal ? [] : proxyOrigins(options.proxies),
     };
     const exchange = new HttpExchange(limits, url.origin);

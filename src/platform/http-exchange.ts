@@ -11,6 +11,8 @@ export interface ExchangeLimits {
   /** For messages: the connector itself enforces it. */
   readonly connectTimeoutMs: number;
   readonly maxResponseBytes: number;
+  /** A larger answer is given as far as it was read, instead of refused. */
+  readonly cutAnswer?: boolean | undefined;
   /** For messages: origins of the proxies that requests may go through. */
   readonly proxies: readonly string[];
 }
@@ -111,7 +113,10 @@ export class HttpExchange {
   }
 
   onResponseEnd(): void {
-    if (this.#phase !== 'answering') return;
+    if (this.#phase === 'answering') this.#deliver();
+  }
+
+  #deliver(): void {
     this.#settle();
     const [first] = this.#chunks;
     const whole = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
@@ -130,6 +135,11 @@ export class HttpExchange {
   }
 
   #tooLarge(): void {
+    if (this.#limits.cutAnswer === true) {
+      this.#deliver();
+      this.#controller?.abort(new Error('the rest is not read'));
+      return;
+    }
     this.fail(new SlipwayError('answer_too_large', { max: this.#limits.maxResponseBytes }));
   }
 

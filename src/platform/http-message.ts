@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
   /** A larger answer is cut off with `answer_too_large`. */
   readonly maxResponseBytes: number;
+  /** A larger answer is given as far as it was read instead: for whom only the status counts. */
+  readonly cutAnswer?: boolean;
 }
 
 /** An answer, its body read. Header names are lower-case; repeated headers are joined by `, `. */

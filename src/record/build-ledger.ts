@@ -8,6 +8,7 @@ import { WHOLE_PACE } from './commit-pace.ts';
 import { replayJournal } from './journal-replay.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import { openJournal } from './manifest-journal.ts';
+import { carryOutbox, type MovedOffset } from './outbox-carry.ts';
 
 const PER_COMMIT = 1_000;
 
@@ -22,6 +23,8 @@ export async function buildLedger(options: {
   readonly path: string;
   readonly journal: string;
   readonly before: Ledger | null;
+  /** Where bytes of the old journal are in this one; left out: where they were. */
+  readonly moved?: MovedOffset;
   readonly log: Log;
 }): Promise<number> {
   const { path, before, log } = options;
@@ -38,7 +41,7 @@ export async function buildLedger(options: {
     } finally {
       await journal.close();
     }
-    if (before !== null) await carryOver(before, ledger, log);
+    if (before !== null) await carryOver(before, ledger, log, options.moved);
   } finally {
     await ledger.close();
   }
@@ -47,7 +50,12 @@ export async function buildLedger(options: {
 }
 
 /** Page by page, the event loop turning between: another source of this process may be recording. */
-async function carryOver(before: Ledger, ledger: Ledger, log: Log): Promise<void> {
+async function carryOver(
+  before: Ledger,
+  ledger: Ledger,
+  log: Log,
+  moved: MovedOffset | undefined,
+): Promise<void> {
   try {
     for (let after = 0; ; ) {
       const page = before.intents.take(after, PER_COMMIT);
@@ -71,6 +79,7 @@ async function carryOver(before: Ledger, ledger: Ledger, log: Log): Promise<void
       await nextTurn();
     }
     carryTables(before, ledger);
+    carryOutbox(before, ledger, moved);
   } catch (error) {
     log.warn({ reason: reasonOf(error) }, 'the old ledger could be read in part only');
   }

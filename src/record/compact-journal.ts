@@ -12,9 +12,10 @@ import { sourceFolder } from './data-dir.ts';
 import type { IntentOf } from './intent.ts';
 import { lockJournal } from './journal-lock.ts';
 import { replayJournal } from './journal-replay.ts';
-import { latestLines } from './latest-lines.ts';
+import { receiptLines } from './latest-lines.ts';
 import type { FrozenLedger } from './ledger.ts';
 import { journalPathOf } from './manifest-journal.ts';
+import { type OwedLines, owedLines } from './outbox-carry.ts';
 import { lockSource } from './source-lock.ts';
 import { openLockedStore, type StorePlace } from './source-store.ts';
 import { grantWishes } from './wishes.ts';
@@ -33,7 +34,7 @@ const NOTHING = (): void => {};
 const NEWLINE = Buffer.from('\n');
 
 /**
- * Keeps the latest receipt of every path. The new journal and its ledger are built beside the old ones; then a note
+ * Keeps the latest receipt of every path, and what webhook endpoints have not been told yet. The new journal and its ledger are built beside the old ones; then a note
  * says that they are meant, and only then are they put in place, here or at the next start.
  * @throws SlipwayError `source_owned` while a process works on the source, and what opening the store throws
  */
@@ -59,18 +60,25 @@ export async function compactSource(
       await replayJournal({ journal, ledger, log, intentOf });
       // They name places in this journal.
       await grantWishes({ ...place, ledger, journal: path });
+      const owed = owedLines(ledger);
       const frozen = ledger.frozen();
       try {
         await writeAtomic(
           built,
-          keptLines(path, frozen, () => (kept += 1)),
+          keptLines(path, frozen, owed, () => (kept += 1)),
           { mode: 0o600 },
         );
       } finally {
         frozen.close();
       }
       await failpoint('journal-built');
-      await buildLedger({ path: compactedLedger(folder), journal: built, before: ledger, log });
+      await buildLedger({
+        path: compactedLedger(folder),
+        journal: built,
+        before: ledger,
+        moved: owed.moved,
+        log,
+      });
       const { uploaded, failed, skipped } = ledger.counts().total;
       dropped = uploaded + failed + skipped - kept;
       await failpoint('ledger-built');
@@ -88,9 +96,16 @@ export async function compactSource(
   }
 }
 
-async function* keptLines(path: string, ledger: FrozenLedger, onKept: () => void): AsyncGenerator<Buffer> {
-  for await (const lines of latestLines(path, ledger)) {
-    for (const { line } of lines) {
+async function* keptLines(
+  path: string,
+  ledger: FrozenLedger,
+  owed: OwedLines,
+  onKept: () => void,
+): AsyncGenerator<Buffer> {
+  for await (const lines of receiptLines(path, { from: 0, to: ledger.mark })) {
+    for (const { line, receipt } of lines) {
+      if (!owed.has(line.offset) && !ledger.isLatest(receipt, line.offset)) continue;
+      owed.kept(line.offset, line.length + 1);
       onKept();
       yield line.bytes;
       yield NEWLINE;

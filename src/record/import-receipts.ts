@@ -10,6 +10,7 @@ import { receiptLines } from './latest-lines.ts';
 import type { Ledger } from './ledger.ts';
 import { ledgerEntryOf } from './ledger-entry.ts';
 import type { ManifestJournal } from './manifest-journal.ts';
+import { openOutbox } from './outbox-store.ts';
 import { decodeReceipt, encodeReceipt } from './receipt-codec.ts';
 import { openSourceStore, type StorePlace } from './source-store.ts';
 
@@ -84,12 +85,24 @@ function unknownOf(receipts: readonly Receipt[], ledger: Ledger): Receipt[] {
 }
 
 async function keep(receipts: readonly Receipt[], ledger: Ledger, journal: ManifestJournal): Promise<void> {
+  const before = journal.size();
   const places = await journal.append(receipts.map(encodeReceipt));
   const entries = receipts.flatMap((receipt, index) => {
     const place = places[index];
     return place === undefined ? [] : [ledgerEntryOf(receipt, place)];
   });
   await commitInParts(ledger, entries, journal.size());
+  passOver(before, ledger, journal.size());
+}
+
+/** What was recorded elsewhere is no news to the webhook endpoints here, unless they are behind as it is. */
+function passOver(before: number, ledger: Ledger, after: number): void {
+  const outbox = openOutbox(ledger);
+  for (const name of outbox?.endpoints() ?? []) {
+    const state = outbox?.state(name);
+    if (state?.cursor !== before) continue;
+    ledger.transact(() => outbox?.putState(name, { ...state, cursor: after }));
+  }
 }
 
 async function* receiptsIn(path: string): AsyncGenerator<Receipt[]> {

@@ -1,5 +1,6 @@
 import type { BatchState } from '../domain/batch.ts';
 import type { DestinationHealth } from './destination-health.ts';
+import type { EndpointReport } from './endpoint-line-port.ts';
 
 /** What `status` and the progress line show of one source; discovered = uploaded + failed + skipped + pending. */
 export interface SourceReport {
@@ -30,6 +31,8 @@ export interface SourceReport {
   readonly trouble: string | null;
   /** Only while the user has paused it, or its destination: since when, and how it goes on. */
   readonly paused?: string;
+  /** Who is told of it. */
+  readonly webhooks: readonly EndpointReport[];
 }
 
 export interface DestinationReport {

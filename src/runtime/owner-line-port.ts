@@ -3,13 +3,20 @@ import type { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import type { SpoolBudget } from '../intake/archives/spool-budget.ts';
+import type { Endpoint } from '../notify/endpoint.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import type { RecorderOptions } from '../record/recorder.ts';
 import type { BatchProgress } from './batch-runs.ts';
 import type { BatchPart } from './batch-spec.ts';
 import type { SourceReport } from './live-report.ts';
+import type { NotifierFacts } from './notifier.ts';
 import type { RedisAccess } from './redis-access.ts';
 import type { SourcePlan } from './source-plan.ts';
+
+/** Who is told what is recorded, and how they are reached. */
+export interface TellingFacts extends Pick<NotifierFacts, 'senders' | 'timing' | 'failpoint'> {
+  endpointsOf(source: string): Endpoint[];
+}
 
 export interface OwnerLineFacts {
   readonly plan: SourcePlan;
@@ -30,6 +37,8 @@ export interface OwnerLineFacts {
   readonly onRecording: (recording: boolean) => void;
   /** Another process works on this source now; nothing of it may go on here. */
   readonly onLost: () => void;
+  /** null: nobody is told. */
+  readonly telling: TellingFacts | null;
   /** For the fault harness only: nothing in the product sets it. */
   readonly failpoint: RecorderOptions['failpoint'];
   readonly log: Log;

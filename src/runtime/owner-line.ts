@@ -1,7 +1,5 @@
 import { SlipwayError } from '../domain/errors.ts';
-import { jobIdOf } from '../domain/upload-job.ts';
 import { openSpool, spoolFolder } from '../intake/archives/spool.ts';
-import type { AdmissionPorts } from '../intake/ports.ts';
 import { rulesOf } from '../intake/ruling.ts';
 import { startIntake } from '../intake/watcher.ts';
 import { createMutex } from '../platform/mutex.ts';
@@ -13,11 +11,8 @@ import { hearFinished, setHold } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
 import { openBatches } from '../record/batches.ts';
-import { openChangedVerdicts } from '../record/changed-verdicts.ts';
-import { openContentIndex } from '../record/content-index.ts';
 import { installationId } from '../record/data-dir.ts';
 import { openFirstPass } from '../record/first-pass.ts';
-import { openInodeIndex } from '../record/inode-index.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
 import { startRecorder } from '../record/recorder.ts';
@@ -25,11 +20,12 @@ import { openKeptRoot } from '../record/root-memory.ts';
 import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
+import { openAdmissionPorts } from './admission-ports.ts';
 import { batchIntake } from './batch-intake.ts';
 import { type BatchRuns, createBatchRuns } from './batch-runs.ts';
-import { earlierUploads } from './earlier-uploads.ts';
 import { endFirstPass } from './first-pass-end.ts';
 import { watchForLostJobs } from './lost-jobs.ts';
+import { startNotifier } from './notifier.ts';
 import type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 import { createOwnerReport } from './owner-report.ts';
 import { answerRequest, type OwnerRequest } from './owner-request.ts';
@@ -90,24 +86,30 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const spool = await openSpool(spoolFolder(dataDir, source), facts.spool, pending.has);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
-    const { ledger } = store;
-    ledger.alongside(({ id, gen }) => pending.recorded(jobIdOf(id, gen)));
-    const changed = openChangedVerdicts(ledger);
-    const inodes = openInodeIndex(ledger);
-    const contents =
-      plan.dedupe === 'version' ? null : await openContentIndex({ ledger, journal: store.journal.path, log });
-    const firstPass = openFirstPass(ledger, plan.existing, now());
+    const portsFor = await openAdmissionPorts({ plan, store, queue, pending, exclusive, log, now });
+    const firstPass = openFirstPass(store.ledger, plan.existing, now());
 
     const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
     releases.push(() => afterActions.stop());
 
     const batches = openBatches({
       ...{ source, now, log, ledger: store.ledger, journal: store.journal },
-      onEnded: () => void snapshot.refresh(),
+      onEnded() {
+        void snapshot.refresh();
+        notifier?.wake();
+      },
     });
+    const intentOf = intentsFor(plan);
+    const { telling } = facts;
+    const endpoints = telling?.endpointsOf(source) ?? [];
+    const notifier =
+      telling === null
+        ? null
+        : await startNotifier({ ...telling, endpoints, source, store, intentOf, redis, prefix, log, now });
+    releases.push(() => notifier?.close());
     const recorder = await startRecorder({
       ...store,
-      intentOf: intentsFor(plan),
+      intentOf,
       finished: { take: (max) => queue.takeFinished(max), remove: (jobIds) => queue.removeFinished(jobIds) },
       exclusive,
       onRecorded(receipts, jobIds) {
@@ -117,6 +119,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         comeAgain += receipts.filter(({ error }) => error?.code === 'changed').length;
         afterActions.wake();
         facts.onRecorded(receipts);
+        notifier?.wake();
         if (pending.size() === 0) void snapshot.refresh();
       },
       onState(state) {
@@ -150,23 +153,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       wallMs: now(),
       monotonicMs: performance.now(),
     });
-    const ports: AdmissionPorts = {
-      recorded(id) {
-        const known = ledger.find(id);
-        return known?.code === 'changed' ? { ...known, changedInRow: changed.inARow(id, known.gen) } : known;
-      },
-      settle: recorder.settle,
-      uploads: earlierUploads({
-        ...{ destination: plan.destination, store, inodes, contents, pending, now, log },
-      }),
-      isPending: pending.has,
-      waitForRoom: pending.waitForRoom,
-      exclusive,
-      async enqueue(jobs) {
-        await queue.add(jobs);
-        pending.add(jobs.map(({ jobId }) => jobId));
-      },
-    };
+    const ports = portsFor(recorder.settle);
     const { ownPaths, maxPending } = facts;
     const found = createBatchRuns({
       ...{ plan, ownPaths, maxPending, ports, batches, spool, log, now: clock },
@@ -193,7 +180,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       ...{ connection, prefix, source, log },
       handle: (request) =>
         answerRequest(request as OwnerRequest, {
-          ...{ store, plan, log, dataDir, runs: found },
+          ...{ store, plan, log, dataDir, runs: found, telling: notifier },
           rescan: () => rescan(),
         }),
     });
@@ -212,7 +199,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     });
     releases.push(() => resync.close());
 
-    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake, batches });
+    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake, batches, notifier });
 
     return {
       plan,
@@ -238,6 +225,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
           // Redis lost is queued again.
         } while (comeAgain !== before || intake.unsettled() > 0);
         if (facts.batch !== undefined) await unlessLost(found.ended());
+        await unlessLost(notifier?.caughtUp() ?? Promise.resolve());
       },
 
       async quiesce() {

@@ -4,6 +4,7 @@ import type { BatchKeeper } from '../record/batches.ts';
 import type { Recorder } from '../record/recorder.ts';
 import type { SourceStore } from '../record/source-store.ts';
 import type { SourceReport } from './live-report.ts';
+import type { Notifier } from './notifier.ts';
 import type { PendingJobs } from './pending-jobs.ts';
 import type { SourcePlan } from './source-plan.ts';
 
@@ -22,8 +23,9 @@ export function createOwnerReport(parts: {
   readonly recorder: Recorder;
   readonly intake: Intake;
   readonly batches: Pick<BatchKeeper, 'list'>;
+  readonly notifier: Notifier | null;
 }): OwnerReport {
-  const { plan, queue, store, pending, recorder, intake, batches } = parts;
+  const { plan, queue, store, pending, recorder, intake, batches, notifier } = parts;
 
   function unreadable(): number {
     return intake.counts().scan.unobservable;
@@ -69,6 +71,7 @@ export function createOwnerReport(parts: {
         oldestWaiting: waiting === 0 ? null : await queue.oldestWaiting(),
         batches: batches.list(),
         trouble: trouble(),
+        webhooks: notifier?.report() ?? [],
       };
     },
   };

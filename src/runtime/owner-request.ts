@@ -1,6 +1,7 @@
 import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
+import type { Endpoint } from '../notify/endpoint.ts';
 import { hostIdentity } from '../platform/process-identity.ts';
 import { leaseHolder, type Owner } from '../queue/owner-lease.ts';
 import { askOwner } from '../queue/owner-requests.ts';
@@ -11,8 +12,10 @@ import type { BatchProgress, BatchRuns } from './batch-runs.ts';
 import { readBatchSpec } from './batch-spec.ts';
 import { discardFailed, type FailedAnswer, type FailedRequest, retryFailed } from './failed-uploads.ts';
 import { type KnownSource, placeOf } from './known-sources.ts';
+import { tellingOf } from './notifier.ts';
 import { findRedis } from './redis-access.ts';
 import type { SourcePlan } from './source-plan.ts';
+import { type ReplayedEndpoint, type ReplayWhat, replayDeliveries, type Telling } from './webhook-replay.ts';
 
 /**
  * What a command may ask of the owner of a source. Nothing secret: it travels through Redis (G5). Whatever may concern
@@ -35,7 +38,9 @@ export type OwnerRequest =
   /** A batch whose spec lies in the data folder is to be found and sent; to be asked again, it goes on with it. */
   | { readonly kind: 'ingest'; readonly batch: string }
   /** How far a batch is. */
-  | { readonly kind: 'batch'; readonly batch: string };
+  | { readonly kind: 'batch'; readonly batch: string }
+  /** Webhook events are to be told once more: of one endpoint, or (null) of all. */
+  | { readonly kind: 'replay'; readonly endpoint: string | null; readonly what: ReplayWhat };
 
 /** What each request is answered with. */
 export interface OwnerAnswers {
@@ -49,6 +54,7 @@ export interface OwnerAnswers {
   readonly 'discard-failed': FailedAnswer;
   readonly ingest: { readonly started: true };
   readonly batch: { readonly progress: BatchProgress | null };
+  readonly replay: { readonly endpoints: readonly ReplayedEndpoint[] };
 }
 
 /** What the owner has at hand to do what is asked. */
@@ -61,6 +67,8 @@ export interface OwnerMeans {
   readonly dataDir: string;
   /** null: this process is the owner for the moment of one request. */
   readonly runs: BatchRuns | null;
+  /** null: it tells nobody. */
+  readonly telling: Telling | null;
 }
 
 /** Who did it. */
@@ -84,6 +92,8 @@ export interface OwnerFacts {
   readonly dataDir: string;
   readonly redis: { readonly url: string | null; readonly prefix: string };
   readonly log: Log;
+  /** Who is told of it, for requests about that. */
+  readonly endpoints?: readonly Endpoint[];
 }
 
 /** Long enough for an owner in the middle of a large batch. */
@@ -120,6 +130,12 @@ export async function answerRequest(
     }
     case 'batch':
       return { progress: means.runs?.progress(request.batch) ?? null };
+    case 'replay': {
+      const { store, telling } = means;
+      const endpoints =
+        telling === null ? [] : await replayDeliveries(store, telling, request.what, request.endpoint);
+      return { endpoints };
+    }
     default:
       throw new SlipwayError('internal', {
         reason: 'the owner is of a version that does not know this request',
@@ -166,10 +182,14 @@ export async function reachLiveOwner(source: KnownSource, facts: OwnerFacts): Pr
  * Becomes the owner of a source that nobody works on, until closed.
  * @throws SlipwayError `source_owned`, what opening the store throws
  */
-export async function becomeOwner(source: KnownSource, { dataDir, log }: OwnerFacts): Promise<OwnerDoor> {
+export async function becomeOwner(
+  source: KnownSource,
+  { dataDir, log, endpoints }: OwnerFacts,
+): Promise<OwnerDoor> {
   const place = placeOf(source, dataDir, log);
   const store = await openSourceStore(place);
-  const means: OwnerMeans = { store, plan: source.plan, rescan() {}, log, dataDir, runs: null };
+  const telling = endpoints === undefined ? null : tellingOf(store, endpoints);
+  const means: OwnerMeans = { store, plan: source.plan, rescan() {}, log, dataDir, runs: null, telling };
   try {
     await replayJournal({ ...store, log, intentOf: place.intentOf });
   } catch (error) {

@@ -8,7 +8,7 @@ import type { ProbeTiming } from './destination-health.ts';
 import type { LiveReport, Role } from './live-report.ts';
 import type { OnceEnd } from './once-end.ts';
 import type { RunDestination } from './open-runners.ts';
-import type { OwnerLineFacts } from './owner-line-port.ts';
+import type { OwnerLineFacts, TellingFacts } from './owner-line-port.ts';
 import type { SourcePlan } from './source-plan.ts';
 import type { WorkerPool } from './worker-pool.ts';
 import type { DestinationView } from './worker-seed.ts';
@@ -30,6 +30,8 @@ export interface RunFacts extends BatchFacts {
   readonly env: NodeJS.ProcessEnv;
   readonly onReceipts: (receipts: readonly Receipt[]) => void;
   readonly log: Log;
+  /** Who is told what is recorded; left out: nobody. */
+  readonly telling?: TellingFacts;
   /** When a stopped destination is tried again. */
   readonly probe?: ProbeTiming;
   /** Whether `status` may find this process's report; an upload process reports to its parent instead. */

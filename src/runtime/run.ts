@@ -115,6 +115,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       spool,
       batch: facts.batches?.find((part) => part.source === plan.name),
       failpoint: facts.failpoint,
+      telling: facts.telling ?? null,
       onRecording(recording) {
         for (const { gate } of ofPlan()) gate.set('recording', recording);
       },

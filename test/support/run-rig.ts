@@ -32,6 +32,8 @@ export interface RunRigOptions {
   readonly manifestFolder?: string;
   /** Pause before a stopped destination is tried again, milliseconds. */
   readonly probeMs?: number;
+  /** Who is told what is recorded. */
+  readonly telling?: NonNullable<RunFacts['telling']>;
   /** Stands before every reading of a token. */
   readonly aroundToken?: (read: HttpClient['fetchText']) => HttpClient['fetchText'];
 }
@@ -124,6 +126,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
       env: process.env,
       onReceipts() {},
       log,
+      ...(options.telling === undefined ? {} : { telling: options.telling }),
       ...(options.probeMs === undefined
         ? {}
         : { probe: { firstMs: options.probeMs, lastMs: options.probeMs } }),

@@ -117,6 +117,7 @@ const source = {
   delayed: 0,
   oldestWaiting: null,
   trouble: null,
+  webhooks: [],
 };
 const destination = {
   name: 'd',

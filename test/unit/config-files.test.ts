@@ -71,7 +71,7 @@ test('the demo sends ./inbox to the addresses the sandbox is given', async () =>
 
 describe('the published schema', () => {
   test.each([
-    [{ webhooks: [] }],
+    [{ webhooks: [{ name: 'x' }] }],
     [{ queue: { maxPending: 'many' } }],
     [{ queue: { maxPending: 0 } }],
     [{ sources: { a: { path: '/in', settle: 'soon' } } }],

@@ -68,6 +68,7 @@ describe('a config that is right', () => {
       snapshot: 'auto',
       onSuccess: 'keep',
       onFailure: 'keep',
+      onSettled: null,
     });
     expect(config.definitions.qwen).toMatchObject({ name: 'qwen', preset: 'dashscope' });
     expect(config.retry.attempts).toBe(8);
@@ -191,7 +192,7 @@ sources:
 queue: { maxPending: many }
 worker: { concurrency: { initial: 100 } }
 retry: []
-webhooks: []
+webhoks: []
 log: { level: loud }
 `;
     expect(await mistakesIn(text)).toEqual([
@@ -208,7 +209,7 @@ log: { level: loud }
       'slipway.yaml:16: queue.maxPending: must be a number, not a text',
       'slipway.yaml:17: worker.concurrency.initial: must not be larger than `max`',
       'slipway.yaml:18: retry: must be a group of keys, not a list',
-      'slipway.yaml:19: webhooks: is not a key here: known are dataDir, redis, network, destinations, sources, queue, spool, worker, retry, shutdown, timeouts, log',
+      'slipway.yaml:19: webhoks: is not a key here: did you mean `webhooks`?',
       'slipway.yaml:20: log.level: must be silent, error, warn, info or debug',
     ]);
   });
@@ -227,7 +228,7 @@ log: { level: loud }
     );
   });
 
-  test.each(['webhooks', 'gateway', 'metrics'])('%s, which does nothing yet, is refused', async (key) => {
+  test.each(['gateway', 'metrics'])('%s, which does nothing yet, is refused', async (key) => {
     expect(await mistakesIn(`${key}: {}\n`)).toEqual([expect.stringContaining(`${key}: is not a key here`)]);
   });
 

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { ReceiptStatus } from '../../domain/receipt.ts';
 import { writeAtomic } from '../../platform/atomic-file.ts';
-import { formatBytes, parseDurationMs } from '../../platform/units.ts';
+import { formatBytes } from '../../platform/units.ts';
 import { meantSources } from '../../runtime/known-sources.ts';
 import {
   compactJournals,
@@ -15,6 +15,7 @@ import {
 import { exportReceipts } from '../../runtime/receipt-export.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { EXPORT_FORMATS, type ExportFormat, exportText } from '../export-formats.ts';
+import { momentFlag } from '../flags.ts';
 import { print } from '../output.ts';
 import { openSession, type SharedFlags } from '../session.ts';
 
@@ -47,7 +48,7 @@ export function addManifestCommand(program: Command, done: (code: ExitCode) => v
     .description('the latest receipt of every file, of any size, beside a running process too')
     .addOption(new Option('--format <format>', 'default jsonl').choices(EXPORT_FORMATS))
     .addOption(new Option('--status <status...>', 'only these').choices(['uploaded', 'failed', 'skipped']))
-    .option('--since <when>', 'recorded since a date, or within a duration such as 24h', moment)
+    .option('--since <when>', 'recorded since a date, or within a duration such as 24h', momentFlag)
     .option('--batch <id>', 'only of this batch')
     .option('--source <name>', 'only of this source')
     .option('--all', 'every receipt ever recorded, not only the latest of each file')
@@ -142,16 +143,4 @@ async function report(results: readonly UpkeepResult[], flags: SourceFlags): Pro
 
 function shown(name: string, value: string | number): string | number {
   return name.startsWith('bytes') && typeof value === 'number' ? formatBytes(value) : value;
-}
-
-function moment(text: string): number {
-  const durationMs = parseDurationMs(text);
-  if (durationMs !== null) return Date.now() - durationMs;
-  const atMs = Date.parse(text);
-  if (Number.isNaN(atMs)) {
-    throw new InvalidArgumentError(
-      'give a date such as 2026-11-22 or 2026-11-22T08:00Z, or a duration such as 24h.',
-    );
-  }
-  return atMs;
 }

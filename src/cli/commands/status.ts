@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
+import type { EndpointReport } from '../../runtime/endpoint-line-port.ts';
 import { knownSources } from '../../runtime/known-sources.ts';
 import { pauseText } from '../../runtime/pause-list.ts';
 import { readStatus, type Status } from '../../runtime/status.ts';
@@ -56,6 +57,16 @@ async function read(session: Session): Promise<Status> {
   });
 }
 
+function webhookLine(webhook: EndpointReport, paint: Paint): string {
+  const { name, target, health, pending, behindBytes, dead, disabled, last } = webhook;
+  const state = health === 'ok' ? paint.good(health) : paint.bad(health);
+  const behind = behindBytes === 0 ? '' : `, ${formatBytes(behindBytes)} of the journal to come`;
+  const given = dead === 0 ? '' : `, ${dead} dead`;
+  const reason = disabled ?? (health === 'ok' ? null : (last?.summary ?? null));
+  const why = reason === null ? '' : `: ${printable(reason)}`;
+  return `  webhook ${name}  ${printable(target)}  ${state}${why}; ${pending} on their way${behind}${given}`;
+}
+
 /** What a person reads. */
 export function statusText(status: Status, paint: Paint): string {
   const lines = [status.running ? paint.good('running') : 'not running'];
@@ -93,6 +104,7 @@ export function statusText(status: Status, paint: Paint): string {
     if (live?.trouble != null) lines.push(`  ${paint.bad(printable(live.trouble))}`);
     for (const { batch, done, members, discovered, startedAt } of source.batches)
       lines.push(`  batch ${batch}  ${done} of ${discovered ? '' : '≥ '}${members} done, since ${startedAt}`);
+    for (const webhook of live?.webhooks ?? []) lines.push(webhookLine(webhook, paint));
     if (source.manifest !== null) lines.push(`  manifest ${printable(source.manifest)}`);
   }
   for (const destination of status.destinations) {

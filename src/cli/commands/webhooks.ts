@@ -1,0 +1,151 @@
+import type { Command } from 'commander';
+import { SlipwayError } from '../../domain/errors.ts';
+import { knownSources } from '../../runtime/known-sources.ts';
+import {
+  endpointNames,
+  listWebhooks,
+  type ReplayAnswer,
+  replayWebhooks,
+  type WebhookRow,
+} from '../../runtime/webhook-list.ts';
+import { newSecret, tryWebhook, type WebhookTrial } from '../../runtime/webhook-test.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { momentFlag } from '../flags.ts';
+import { print } from '../output.ts';
+import { openSession, type SharedFlags, senderOptions } from '../session.ts';
+import { printable } from '../terminal.ts';
+
+interface JsonFlags extends SharedFlags {
+  readonly json?: boolean;
+}
+
+interface ReplayFlags extends JsonFlags {
+  /** Milliseconds since the epoch. */
+  readonly since?: number;
+  readonly id?: string;
+  readonly failed?: boolean;
+}
+
+/** `slipway webhooks list|test|secret|replay`. */
+export function addWebhooksCommand(program: Command, done: (code: ExitCode) => void): void {
+  const webhooks = program
+    .command('webhooks')
+    .description('who is told what has settled: how they are doing, a trial, telling again')
+    .addHelpText('after', '\nExample:\n  slipway webhooks list\n');
+  webhooks
+    .command('list')
+    .description('every endpoint: what waits for it, what it has answered last')
+    .option('--json', 'print a JSON line per endpoint and source')
+    .addHelpText('after', '\nExample:\n  slipway webhooks list --json | jq "select(.dead > 0)"\n')
+    .action(async (flags: JsonFlags) => done(await list(flags)));
+  webhooks
+    .command('test')
+    .description('send a signed sample and print the answer; exit 5 when it is not acknowledged')
+    .argument(
+      '<name-or-url>',
+      'a webhook of the config file, or any http(s) URL (a secret is made up for it)',
+    )
+    .option('--json', 'print the answer as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  slipway webhooks test pipeline\n  slipway webhooks test http://127.0.0.1:8000/hook\n',
+    )
+    .action(async (target: string, flags: JsonFlags) => done(await trial(target, flags)));
+  webhooks
+    .command('secret')
+    .description('print a fresh secret for `secret:` of a webhook')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', '\nExample:\n  echo "HOOK_SECRET=$(slipway webhooks secret)" >> .env\n')
+    .action(async (flags: JsonFlags) => {
+      const secret = newSecret();
+      await print(flags.json === true ? `${JSON.stringify({ secret })}\n` : `${secret}\n`);
+      done(EXIT.ok);
+    });
+  webhooks
+    .command('replay')
+    .description('tell once more, under the same ids; an endpoint that was disabled is delivered to again')
+    .argument('[name]', 'one webhook (`onSettled` for the command of sources); left out: all')
+    .option('--since <when>', 'what was recorded since a date, or within a duration such as 24h', momentFlag)
+    .option('--id <id>', 'one event: its webhook-id, a file version (f…) or a batch')
+    .option('--failed', 'deliveries that were given up')
+    .option('--json', 'print a JSON line per endpoint and source')
+    .addHelpText(
+      'after',
+      '\nA running process sends them; without one the next start does.\n\nExamples:\n  slipway webhooks replay --failed\n  slipway webhooks replay pipeline --since 24h\n',
+    )
+    .action(async (name: string | undefined, flags: ReplayFlags) => done(await replay(name, flags)));
+}
+
+async function list(flags: JsonFlags): Promise<ExitCode> {
+  const { config } = await openSession(flags, false);
+  const rows = await listWebhooks({ config, sources: await knownSources(config) });
+  if (rows.length === 0 && flags.json !== true) await print('no webhooks: see docs/webhooks.md\n');
+  for (const row of rows) await print(flags.json === true ? `${JSON.stringify(row)}\n` : `${rowText(row)}\n`);
+  return EXIT.ok;
+}
+
+function rowText(row: WebhookRow): string {
+  const { endpoint, source, target, events, pending, oldestUnacknowledged, dead, disabled, last } = row;
+  const oldest = oldestUnacknowledged === null ? '' : `, oldest since ${oldestUnacknowledged}`;
+  const lines = [
+    `${endpoint}  ${printable(target)}  source ${source}  (${events.join(', ')})`,
+    `  ${pending} pending${oldest}; ${dead} dead`,
+  ];
+  if (disabled !== null) lines.push(`  DISABLED: ${printable(disabled)}`);
+  if (last !== null) {
+    const status = last.status === null ? '' : ` (${last.status})`;
+    lines.push(`  last answer ${last.at}: ${printable(last.summary)}${status}, ${last.durationMs} ms`);
+  }
+  return lines.join('\n');
+}
+
+async function trial(target: string, flags: JsonFlags): Promise<ExitCode> {
+  const session = await openSession(flags, false);
+  const found = await tryWebhook(target, session.config, senderOptions(session));
+  await print(flags.json === true ? `${JSON.stringify(found)}\n` : `${trialText(found)}\n`);
+  return found.acknowledged ? EXIT.ok : EXIT.temporary;
+}
+
+function trialText({ target, id, status, problem, body, durationMs, secret }: WebhookTrial): string {
+  const answer = problem ?? `acknowledged${status === null ? '' : ` (${status})`}`;
+  const lines = [`${printable(target)}: ${printable(answer)}, ${durationMs} ms`, `webhook-id ${id}`];
+  if (body !== '') lines.push(`answer: ${printable(body)}`);
+  if (secret !== null) lines.push(`signed with ${secret}`);
+  return lines.join('\n');
+}
+
+async function replay(name: string | undefined, flags: ReplayFlags): Promise<ExitCode> {
+  const { since, id, failed } = flags;
+  const ways = [since, id, failed].filter((flag) => flag !== undefined).length;
+  if (ways !== 1)
+    throw new SlipwayError('usage', {
+      problem: 'what is to be told again? Give one of --since, --id or --failed',
+    });
+  const { config, log } = await openSession(flags, false);
+  const names = endpointNames(config);
+  if (name !== undefined && !names.includes(name)) {
+    const known = names.length === 0 ? 'the config has none' : `there are ${names.join(', ')}`;
+    throw new SlipwayError('usage', { problem: `there is no webhook ${name}: ${known}` });
+  }
+  const answers = await replayWebhooks({
+    ...{ config, sources: await knownSources(config), name: name ?? null, log },
+    what:
+      since !== undefined
+        ? { kind: 'since', atMs: since }
+        : id !== undefined
+          ? { kind: 'id', id }
+          : { kind: 'failed' },
+  });
+  for (const answer of answers)
+    await print(flags.json === true ? `${JSON.stringify(answer)}\n` : `${replayText(answer)}\n`);
+  const found = answers.some(({ deliveries }) => deliveries !== 0);
+  if (id === undefined || found) return EXIT.ok;
+  process.stderr.write(`slipway: nothing that was told has the id ${id}\n`);
+  return EXIT.permanent;
+}
+
+function replayText({ endpoint, source, deliveries, enabled, owner }: ReplayAnswer): string {
+  const what = deliveries === null ? 'everything since' : `${deliveries} deliveries`;
+  const who = owner === null ? 'at the next slipway run' : `by process ${owner}`;
+  return `${endpoint}, source ${source}: ${what} ${who}${enabled ? '; it was disabled and is delivered to again' : ''}`;
+}

@@ -1,0 +1,32 @@
+import type { Delivery, DeliveryAnswer } from '../domain/delivery.ts';
+import type { AttemptEnd } from '../notify/attempt.ts';
+import { retryDelayMs } from '../notify/retry-schedule.ts';
+
+/** An attempt that counts. */
+export type CountedEnd = Exclude<AttemptEnd, { kind: 'aborted' }>;
+
+/** What becomes of a delivery after an attempt: null when it is done. */
+export function afterAttempt(
+  delivery: Delivery,
+  end: CountedEnd,
+  facts: { readonly nowMs: number; readonly random: () => number; readonly scheduleMs: readonly number[] },
+): Delivery | null {
+  if (end.kind === 'acknowledged') return null;
+  const last = answerOf(end, facts.nowMs);
+  // Kept as it is: its endpoint is disabled, and may come back.
+  if (end.kind === 'gone') return { ...delivery, last };
+  const attempts = delivery.attempts + 1;
+  const delayMs = retryDelayMs(attempts, end, facts.random, facts.scheduleMs);
+  return delayMs === null
+    ? { ...delivery, attempts, last, state: 'dead' }
+    : { ...delivery, attempts, last, dueAtMs: facts.nowMs + delayMs };
+}
+
+export function answerOf(end: CountedEnd, nowMs: number): DeliveryAnswer {
+  return {
+    at: new Date(nowMs).toISOString(),
+    status: end.status,
+    summary: end.kind === 'failed' ? end.reason : end.kind,
+    durationMs: Math.round(end.durationMs),
+  };
+}

@@ -1,0 +1,93 @@
+import { writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { sandboxForTest } from '../support/sandbox.ts';
+import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
+import { inboxConfig, newWorkplace, sandboxDestination } from '../support/workplace.ts';
+
+const WITHIN = { timeout: 30_000, interval: 50 };
+
+test('from a dropped file to a signed event, with list, test, replay and status on the way', async () => {
+  const sandbox = await sandboxForTest();
+  const receiver = await startReceiver();
+  const place = await newWorkplace();
+  const told = place.path('told.jsonl');
+  await place.file('settled.sh', `#!/bin/sh\ncat >> '${told}'\necho >> '${told}'\n`);
+  const webhook = { name: 'pipeline', url: `${receiver.origin}/T0/hidden`, secret: SECRET };
+  const config = inboxConfig(sandboxDestination(sandbox), {
+    source: { onSettled: { command: ['sh', './settled.sh'] } },
+    webhooks: [webhook],
+  });
+  await place.config(config);
+  for (const name of ['a.txt', 'b.txt', 'c.txt']) await place.file(`inbox/${name}`, `content of ${name}`);
+
+  const run = await place.run(['run', '--once', '--yes']);
+  expect(run.code).toBe(0);
+  expect(receiver.told().size).toBe(3);
+  expect(receiver.arrived.every(({ body }) => body.type === 'file.uploaded')).toBe(true);
+  const receipts = await place.receipts();
+  expect([...receiver.told().keys()].sort()).toEqual(receipts.map(({ id, gen }) => `${id}-${gen}`).sort());
+
+  const list = await place.run(['webhooks', 'list', '--json']);
+  const rows = list.stdout.trim().split('\n');
+  expect(rows.map((row) => JSON.parse(row) as unknown)).toEqual([
+    expect.objectContaining({
+      endpoint: 'pipeline',
+      target: receiver.origin,
+      source: 'inbox',
+      pending: 0,
+      dead: 0,
+    }),
+    expect.objectContaining({ endpoint: 'onSettled', target: 'sh', pending: 0 }),
+  ]);
+
+  const trial = await place.run(['webhooks', 'test', 'pipeline']);
+  expect(trial).toMatchObject({ code: 0, stdout: expect.stringContaining('acknowledged (204)') });
+  expect(receiver.arrived.at(-1)?.body).toMatchObject({ data: { source: 'slipway-test' } });
+  const nobody = await place.run(['webhooks', 'test', 'http://127.0.0.1:1/hook']);
+  expect(nobody).toMatchObject({ code: 5, stdout: expect.stringContaining('signed with whsec_') });
+  const secret = await place.run(['webhooks', 'secret']);
+  expect(secret.stdout).toMatch(/^whsec_[A-Za-z0-9+/]{43}=\n$/);
+
+  // Nobody runs: it is kept for the next start. Then somebody does: he is asked.
+  const asked = await place.run(['webhooks', 'replay', 'pipeline', '--since', '1h']);
+  expect(asked.stdout).toBe('pipeline, source inbox: everything since at the next slipway run\n');
+  const watching = place.start(['run', '--yes']);
+  await expect
+    .poll(() => [...receiver.told().values()].filter((times) => times === 2).length, WITHIN)
+    .toBe(3);
+  const live = await place.run(['webhooks', 'replay', 'pipeline', '--id', receipts[0]?.id ?? '']);
+  expect(live.stdout).toMatch(/^pipeline, source inbox: 1 deliveries by process \d+\n$/);
+  await expect.poll(() => receiver.told().get(`${receipts[0]?.id}-0`), WITHIN).toBe(3);
+  await expect
+    .poll(async () => (await place.run(['status'])).stdout, WITHIN)
+    .toContain(`webhook pipeline  ${receiver.origin}  ok; 0 on their way`);
+  watching.signal('SIGTERM');
+  const ended = await watching.ended;
+  expect(ended.code).toBe(0);
+
+  const everything = [run, list, trial, asked, live, ended]
+    .map(({ stdout, stderr }) => stdout + stderr)
+    .join('');
+  for (const hidden of ['whsec_', 'T0/hidden']) expect(everything).not.toContain(hidden);
+  expect(receiver.refusals).toEqual([]);
+});
+
+test('mistakes are told with the fix', async () => {
+  const place = await newWorkplace();
+  await writeFile(place.path('slipway.yaml'), 'webhooks: [{ name: a, url: "https://x", secret: abc }]\n');
+  const wrong = await place.run(['webhooks', 'list']);
+  expect(wrong).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('slipway webhooks secret makes one'),
+  });
+  await place.config({});
+  expect(await place.run(['webhooks', 'replay'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('Give one of --since, --id or --failed'),
+  });
+  expect(await place.run(['webhooks', 'replay', 'nobody', '--failed'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('there is no webhook nobody: the config has none'),
+  });
+  expect(await place.run(['webhooks', 'test', 'nobody'])).toMatchObject({ code: 2 });
+});

@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest';
+import { endpointsOf } from '../../src/runtime/endpoint-plans.ts';
+import { definitionOf } from '../support/destination-definitions.ts';
+import { endpointTo, SENDERS, until } from '../support/notify-rig.ts';
+import { type RunRigOptions, runRig } from '../support/run-rig.ts';
+import { sandboxForTest } from '../support/sandbox.ts';
+import { startReceiver } from '../support/webhook-receiver.ts';
+
+const never = new AbortController().signal;
+const FILES = 150;
+
+async function rigTelling(telling: RunRigOptions['telling'], sources?: readonly string[]) {
+  const { autoglmUrl, tokenUrl } = await sandboxForTest();
+  const definition = definitionOf('autoglm', { url: autoglmUrl, token: { url: tokenUrl } });
+  return await runRig({
+    definition,
+    ...(telling === undefined ? {} : { telling }),
+    ...(sources === undefined ? {} : { sources }),
+  });
+}
+
+test('an endpoint that hangs slows neither uploads nor another endpoint, and a stop keeps its budget', async () => {
+  const hanging = await startReceiver(() => new Promise(() => undefined));
+  const good = await startReceiver();
+  const rig = await rigTelling({
+    endpointsOf: () => [
+      endpointTo(hanging.origin, { name: 'hanging', timeoutMs: 60_000 }),
+      endpointTo(good.origin, { name: 'good' }),
+    ],
+    senders: SENDERS,
+  });
+  rig.files(FILES);
+  const run = await rig.start();
+  await until(() => expect(good.told().size).toBe(FILES));
+  expect(rig.receipts()).toHaveLength(FILES);
+  expect(hanging.told().size).toBe(0);
+  const [source] = (await run.report()).sources;
+  expect(source?.webhooks).toMatchObject([
+    { name: 'hanging', pending: FILES, health: 'ok', dead: 0 },
+    { name: 'good', pending: 0 },
+  ]);
+  expect(await run.stop(8_000)).toBe(true);
+
+  // What hung is told by the next start, once there is somebody who listens; the good one hears nothing twice.
+  const listening = await startReceiver();
+  const again = await rigTellingOn(rig, listening.origin, good.origin);
+  expect(await again.once(20_000, never)).toEqual(['drained']);
+  expect(listening.told().size).toBe(FILES);
+  expect(good.arrived).toHaveLength(FILES);
+});
+
+async function rigTellingOn(rig: Awaited<ReturnType<typeof runRig>>, first: string, second: string) {
+  return await rig.start({
+    telling: {
+      endpointsOf: () => [endpointTo(first, { name: 'hanging' }), endpointTo(second, { name: 'good' })],
+      senders: SENDERS,
+    },
+  });
+}
+
+test('draining once ends when a dead endpoint cannot be told, and another source is not its business', async () => {
+  const dead = await startReceiver(() => 500);
+  const good = await startReceiver();
+  const webhook = (name: string, url: string, sources: string[]) => ({
+    ...{ name, url, sources, secret: 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=', headers: {} },
+    ...{ events: ['file.uploaded' as const], batch: null, concurrency: 4, timeout: 5_000 },
+  });
+  const webhooks = [webhook('dead', dead.origin, ['inbox']), webhook('good', good.origin, ['other'])];
+  const rig = await rigTelling(
+    { endpointsOf: (source) => endpointsOf({ webhooks, sources: {} }, source), senders: SENDERS },
+    ['inbox', 'other'],
+  );
+  rig.files(30, 'inbox');
+  rig.files(10, 'other');
+  const run = await rig.start();
+  expect(await run.once(20_000, never)).toEqual(['drained', 'drained']);
+  expect(good.told().size).toBe(10);
+  expect(dead.visits()).toBeGreaterThanOrEqual(10);
+  expect(dead.visits()).toBeLessThan(20);
+});
