@@ -78,6 +78,12 @@ export const ERRORS = {
     message:
       'the process that works on source {source} did not answer within {seconds} s; nothing was done: see slipway status, and try again',
   },
+  owner_gone: {
+    kind: 'local',
+    retryable: true,
+    message:
+      'the process that worked on source {source} is gone before batch {batch} ended: go on with slipway ingest --resume {batch}',
+  },
   owner_refused: {
     kind: 'local',
     retryable: false,

@@ -49,6 +49,8 @@ export interface BatchKeeper {
    * @returns how many were new
    */
   add(batch: string, members: readonly BatchMember[]): number;
+  /** Its inputs have been looked through: what `state` calls discovered, while the batch is still kept from ending. */
+  walked(batch: string): void;
   /** Every file of it has been found. It may end before this returns control to the event loop's next turn, not sooner. */
   discovered(batch: string): void;
   /** null: unknown, or ended. */
@@ -214,8 +216,9 @@ export function openBatches(facts: {
       if (ends.find(batch) !== null) return 'ended';
       if (rows.get(batch) !== undefined) return 'open';
       const number = Math.max(0, ...known.keys()) + 1;
-      const row = { number, destination, manifest, startedAt, discovered: false, members: 0, waiting: 0 };
-      ledger.transact(() => rows.putSync(batch, { ...row, ended: false }));
+      const row = { number, destination, manifest, startedAt, members: 0, waiting: 0 };
+      const flags = { walked: false, discovered: false, ended: false };
+      ledger.transact(() => rows.putSync(batch, { ...row, ...flags }));
       known.set(number, batch);
       return 'open';
     },
@@ -241,6 +244,12 @@ export function openBatches(facts: {
           rows.putSync(batch, { ...row, members: row.members + added, waiting: row.waiting + open });
         return added;
       });
+    },
+
+    walked(batch) {
+      const row = rows.get(batch);
+      if (row !== undefined && !row.walked)
+        ledger.transact(() => rows.putSync(batch, { ...row, walked: true }));
     },
 
     discovered(batch) {
@@ -294,6 +303,7 @@ function statesIn(source: string, rows: BatchTables['rows']): BatchState[] {
 }
 
 function stateOf(source: string, batch: string, row: BatchRow): BatchState {
-  const { destination, startedAt, discovered, members, waiting, manifest } = row;
+  const { destination, startedAt, members, waiting, manifest } = row;
+  const discovered = row.walked || row.discovered;
   return { batch, source, destination, startedAt, discovered, members, done: members - waiting, manifest };
 }

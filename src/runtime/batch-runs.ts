@@ -109,6 +109,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
       await discovery.discover(inputs, signal);
       await admission.flush(signal);
       running.walked = true;
+      batches.walked(batch);
       for (;;) {
         await untilRecorded(running);
         if (running.again || running.changed.size === 0 || changes === MAX_CHANGES) break;
