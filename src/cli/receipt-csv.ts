@@ -29,6 +29,7 @@ const COLUMNS: readonly (readonly [name: string, of: (receipt: Receipt) => Cell]
   ['id', ({ id }) => id],
   ['gen', ({ gen }) => gen],
   ['pathBytes', ({ pathBytes }) => pathBytes],
+  ['meta', ({ meta }) => (meta === undefined ? null : JSON.stringify(meta))],
 ];
 
 /** A spreadsheet takes a cell that begins so for a formula, and file names come from anybody. */

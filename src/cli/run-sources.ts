@@ -11,12 +11,13 @@ import { startWorkerPool } from '../runtime/worker-pool.ts';
 import type { WorkerSeed } from '../runtime/worker-seed.ts';
 import { confirmPublic } from './confirm-public.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from './exit-codes.ts';
+import { givenMeta, type MetaFlags } from './meta-flags.ts';
 import { onceExit, onceSummary, onceTrouble } from './once-outcome.ts';
 import { logScreen, type RunScreen, terminalScreen } from './run-screen.ts';
 import { httpOptions, openSession, type SharedFlags, sessionHttp } from './session.ts';
 import { type SignalLadder, signalLadder } from './signal-ladder.ts';
 
-export interface RunFlags extends SharedFlags {
+export interface RunFlags extends SharedFlags, MetaFlags {
   readonly to?: string;
   readonly once?: boolean;
   /** Milliseconds. */
@@ -45,6 +46,10 @@ export async function runSources(
       ? terminalScreen(process.stderr, process.env)
       : logScreen(session.log);
   const { plans, definitions } = await sourcePlans(paths, flags.to, session);
+  const meta = await givenMeta(
+    flags,
+    plans.map(({ root }) => root),
+  );
   const concurrencyOf = ({ concurrency }: DestinationDefinition): ConcurrencyOptions =>
     limitedTo(flags.concurrency, concurrency ?? session.config.worker.concurrency);
   const most = definitions.map((definition) => concurrencyOf(definition).max);
@@ -85,6 +90,7 @@ export async function runSources(
       dataDir: config.dataDir,
       redis: config.redis,
       maxPending: config.queue.maxPending,
+      meta,
       retry: config.retry,
       ownPaths,
       env: process.env,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { reasonOf } from '../domain/errors.ts';
+import type { FileMeta } from '../domain/file-meta.ts';
 import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
 import { jobIdOf, newUploadJob } from '../domain/upload-job.ts';
@@ -20,6 +21,8 @@ export interface AdmissionOptions {
   readonly maxPending: number;
   /** Keeps those that are on disk exactly as seen; the others are for the examiner. */
   readonly unchanged: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
+  /** Leaves out what only its content shows to be Slipway's own. */
+  readonly withoutOwn: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
   readonly log: Log;
   readonly nowMs: () => number;
   readonly random: () => number;
@@ -44,23 +47,25 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   let admitted = 0;
 
   /** The job this file still needs; null when it is recorded or pending. */
-  function jobFor(file: SeenFile): AdmittedJob | null {
+  function jobFor(file: SeenFile, meta?: FileMeta): AdmittedJob | null {
     const { name, size, mtimeNs } = file;
     const version: FileVersion = { source, destination, ...name, size, mtimeNs };
     const id = fileVersionId(version);
     const gen = nextGeneration(ports.recorded(id));
     if (gen === null) return null;
     const jobId = jobIdOf(id, gen);
-    return ports.isPending(jobId) ? null : { jobId, id, job: newUploadJob(version, gen, null) };
+    return ports.isPending(jobId) ? null : { jobId, id, job: newUploadJob(version, gen, null), meta };
   }
 
   async function admit(chunk: readonly SeenFile[], signal: AbortSignal): Promise<void> {
     const beganMs = nowMs();
     await ports.waitForRoom(chunk.length, signal);
-    const files = nowMs() - beganMs > STALE_MS ? await options.unchanged(chunk) : chunk;
+    const seen = nowMs() - beganMs > STALE_MS ? await options.unchanged(chunk) : chunk;
+    const files = await options.withoutOwn(seen);
+    const attached = await ports.attached?.(files);
     await ports.exclusive(async () => {
       // Asked again: the recorder may have committed one while this waited.
-      const jobs = files.map(jobFor).filter((job) => job !== null);
+      const jobs = files.map((file) => jobFor(file, attached?.get(file))).filter((job) => job !== null);
       if (jobs.length > 0) await ports.enqueue(jobs);
       admitted += jobs.length;
     });

@@ -4,7 +4,11 @@ import type { ScanTally } from './full-reconcile.ts';
 import type { IntakeOptions } from './options.ts';
 import type { RootState } from './root-guard.ts';
 
-export interface WatcherOptions extends Readonly<Omit<IntakeOptions, 'path' | 'include' | 'ignore'>> {
+export interface WatcherOptions
+  extends Readonly<Omit<IntakeOptions, 'path' | 'include' | 'ignore' | 'meta'>> {
+  readonly meta?: IntakeOptions['meta'] | undefined;
+  /** Slipway writes `<file>.receipt.json` beside the files; left out: no. */
+  readonly sidecar?: boolean | undefined;
   readonly include: readonly string[];
   readonly ignore: readonly string[];
   /** Name of the source. */

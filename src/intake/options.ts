@@ -33,7 +33,21 @@ export const intakeOptionsSchema = z.strictObject({
     .describe(
       'true scans the folder every few seconds instead of waiting for events; auto does so on network file systems',
     ),
+  meta: z
+    .strictObject({
+      sidecar: z
+        .boolean()
+        .default(false)
+        .describe(
+          'true takes `<file>.meta.json` (a flat JSON object, at most 16 keys and 4 KiB) as metadata of the file beside it, which its receipt then carries; such files are not uploaded themselves',
+        ),
+    })
+    .nullable()
+    .default(null)
+    .describe('where metadata of files (order numbers, ids of your own) is found'),
 });
+
+export type MetaOptions = NonNullable<z.infer<typeof intakeOptionsSchema>['meta']>;
 
 /** Resolved: every key present, durations in milliseconds. */
 export type IntakeOptions = z.infer<typeof intakeOptionsSchema>;

@@ -1,6 +1,8 @@
+import type { FileMeta } from '../domain/file-meta.ts';
 import type { Log } from '../domain/log.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
+import type { SeenFile } from './seen-file.ts';
 import type { Instant } from './settle.ts';
 
 /** The latest generation recorded for a file version. */
@@ -18,6 +20,8 @@ export interface AdmittedJob {
   /** The file version's id. */
   readonly id: string;
   readonly job: UploadJob;
+  /** What the user attached to the file; it never goes into the job (no metadata in Redis). */
+  readonly meta?: FileMeta | undefined;
 }
 
 /** What admission needs of the queue and of the ledger; the runtime wires it. */
@@ -26,6 +30,11 @@ export interface AdmissionPorts {
   recorded(id: string): RecordedVersion | null;
   /** Whether this job is in Redis, in whatever state. No Redis call. Must hold until the job is recorded. */
   isPending(jobId: string): boolean;
+  /**
+   * What is attached to these files, read before the mutex is taken: it may be on a slow disk. Left out: nothing is
+   * attached to any file.
+   */
+  attached?: ((files: readonly SeenFile[]) => Promise<ReadonlyMap<SeenFile, FileMeta>>) | undefined;
   /** Adds jobs; a taken id is a no-op. May throw: the same jobs are then offered again after a delay. */
   enqueue(jobs: readonly AdmittedJob[]): Promise<void>;
   /** Resolves once `count` more jobs fit under `queue.maxPending`; rejects when the signal fires. */

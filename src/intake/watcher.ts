@@ -10,6 +10,7 @@ import type { Intake, WatcherOptions } from './intake.ts';
 import { createIntakeLoop } from './intake-loop.ts';
 import { createLooks } from './look.ts';
 import { createObservation } from './observation.ts';
+import { withoutOwnReceipts } from './own-receipts.ts';
 import type { IntakePorts } from './ports.ts';
 import { createReconcileSchedule, type Urgency } from './reconcile-schedule.ts';
 import { startRootGuard } from './root-guard.ts';
@@ -80,8 +81,10 @@ export async function startIntake(
     if (settle.see(file, now()) === 'settled') admission.offer(file);
   };
   const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> => stillAsSeen(looks, files, see);
+  const withoutOwn = (files: readonly SeenFile[]): Promise<readonly SeenFile[]> =>
+    withoutOwnReceipts(root, files);
   const admission = createAdmission(
-    { source, destination, maxPending, unchanged, log, nowMs: monotonicMs, random: Math.random },
+    { source, destination, maxPending, unchanged, withoutOwn, log, nowMs: monotonicMs, random: Math.random },
     ports,
   );
   const examiner = createExaminer({ looks, filter, settle, admission, see, unobservable });

@@ -3,6 +3,7 @@ import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import type { RecorderOptions } from '../record/recorder.ts';
+import type { GivenMeta } from './attachments.ts';
 import type { SourceReport } from './live-report.ts';
 import type { RedisAccess } from './redis-access.ts';
 import type { SourcePlan } from './source-plan.ts';
@@ -13,6 +14,8 @@ export interface OwnerLineFacts {
   readonly prefix: string;
   readonly dataDir: string;
   readonly maxPending: number;
+  /** What the command line attaches to every file. */
+  readonly meta?: GivenMeta | undefined;
   readonly ownPaths: readonly string[];
   readonly owner: ProcessIdentity & { readonly host: string };
   readonly onRecorded: (receipts: readonly Receipt[]) => void;

@@ -15,6 +15,7 @@ import { startRecorder } from '../record/recorder.ts';
 import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
+import { openAttachments } from './attachments.ts';
 import { watchForLostJobs } from './lost-jobs.ts';
 import type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 import { createOwnerReport } from './owner-report.ts';
@@ -74,12 +75,16 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     pending.replace(waiting);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
-    const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
+    const afterActions = startAfterActions({
+      ...{ ...plan, ledger: store.ledger, journal: store.journal.path, log },
+    });
     releases.push(() => afterActions.stop());
 
+    const attachments = await openAttachments({ plan, store, given: facts.meta, log });
     const recorder = await startRecorder({
       ...store,
       intentOf: intentsFor(plan),
+      finish: attachments.finish,
       finished: { take: (max) => queue.takeFinished(max), remove: (jobIds) => queue.removeFinished(jobIds) },
       exclusive,
       onRecorded(receipts, jobIds) {
@@ -120,7 +125,9 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         isPending: pending.has,
         waitForRoom: pending.waitForRoom,
         exclusive,
+        attached: attachments.attached,
         async enqueue(jobs) {
+          await attachments.keep(jobs);
           await queue.add(jobs);
           pending.add(jobs.map(({ jobId }) => jobId));
         },

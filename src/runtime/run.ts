@@ -10,6 +10,7 @@ import { within } from '../platform/within.ts';
 import { openDataDir } from '../record/data-dir.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import { createSmallReads } from '../upload/small-reads.ts';
+import type { GivenMeta } from './attachments.ts';
 import { watchForCounterpart } from './counterpart.ts';
 import { destinationReport } from './destination-report.ts';
 import {
@@ -51,6 +52,8 @@ export interface RunFacts {
   readonly dataDir: string;
   readonly redis: { readonly url: string | null; readonly prefix: string };
   readonly maxPending: number;
+  /** What the command line attaches to every file; left out: nothing. */
+  readonly meta?: GivenMeta | undefined;
   readonly retry: RetryOptions;
   /** Absolute paths of Slipway's own files and folders. */
   readonly ownPaths: readonly string[];
@@ -162,6 +165,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const line = await startOwnerLine({
       ...{ plan, redis, prefix, dataDir, maxPending, ownPaths, owner, onRecorded, log, now },
       failpoint: facts.failpoint,
+      meta: facts.meta,
       onRecording(recording) {
         for (const { gate } of ofPlan()) gate.set('recording', recording);
       },

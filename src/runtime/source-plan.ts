@@ -3,7 +3,7 @@ import type { AfterActions, SnapshotMode } from '../record/options.ts';
 
 /** One source, resolved: what to watch, where to send it, where to write it down. */
 export interface SourcePlan
-  extends Pick<WatcherOptions, 'include' | 'ignore' | 'settle' | 'rescan' | 'hidden' | 'polling'>,
+  extends Pick<WatcherOptions, 'include' | 'ignore' | 'settle' | 'rescan' | 'hidden' | 'polling' | 'meta'>,
     AfterActions {
   readonly name: string;
   /** Absolute path of its folder. */

@@ -28,6 +28,10 @@ export interface RunRigOptions {
   readonly manifestFolder?: string;
   /** Pause before a stopped destination is tried again, milliseconds. */
   readonly probeMs?: number;
+  /** What the sources want besides the defaults. */
+  readonly source?: Partial<SourcePlan>;
+  /** What the run gets besides. */
+  readonly facts?: Partial<RunFacts>;
   /** Stands before every reading of a token. */
   readonly aroundToken?: (read: HttpClient['fetchText']) => HttpClient['fetchText'];
 }
@@ -59,7 +63,10 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
   onTestFinished(() => redis.close());
   const log = rememberingLog();
   const { sources = ['inbox'], atOnce = 8, manifestFolder = base } = options;
-  const plans = sources.map((name) => planOf(name, base, manifestFolder, options.definition.name));
+  const plans = sources.map((name) => ({
+    ...planOf(name, base, manifestFolder, options.definition.name),
+    ...options.source,
+  }));
   for (const { root } of plans) mkdirSync(root);
 
   function plan(source = 'inbox'): SourcePlan {
@@ -112,6 +119,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
       ...(options.probeMs === undefined
         ? {}
         : { probe: { firstMs: options.probeMs, lastMs: options.probeMs } }),
+      ...options.facts,
     };
     const run = await startRun(facts);
     onTestFinished(async () => void (await run.stop(2_000)));

@@ -21,6 +21,7 @@ function rig(ports: Partial<AdmissionPorts> = {}, options: { maxPending?: number
       destination: 'd',
       maxPending: options.maxPending ?? 1_000,
       unchanged: async (files) => files.filter(({ name }) => name.path !== 'gone'),
+      withoutOwn: async (files) => files,
       log: { ...silentLog, warn: (_f, m) => void log.push(m), info: (_f, m) => void log.push(m) },
       nowMs: () => clockMs,
       random: () => 0,

@@ -61,6 +61,8 @@ describe('a config that is right', () => {
       hidden: false,
       polling: 'auto',
       snapshot: 'auto',
+      sidecar: false,
+      meta: null,
       onSuccess: 'keep',
       onFailure: 'keep',
     });
