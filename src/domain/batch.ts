@@ -21,3 +21,19 @@ export interface BatchEnd {
   /** Hex, of the manifest's bytes. */
   readonly manifestSha256: string;
 }
+
+/** A batch under way. */
+export interface BatchState {
+  readonly batch: string;
+  readonly source: string;
+  readonly destination: string;
+  /** ISO time. */
+  readonly startedAt: string;
+  /** Whether every file of it has been found; until then `members` grows. */
+  readonly discovered: boolean;
+  readonly members: number;
+  /** Members that have their receipt. */
+  readonly done: number;
+  /** Absolute path of the manifest that it will have. */
+  readonly manifest: string;
+}

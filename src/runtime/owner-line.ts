@@ -8,6 +8,7 @@ import { claimQueue } from '../queue/queue-claim.ts';
 import { hearFinished, setHold } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
+import { openBatches } from '../record/batches.ts';
 import { installationId } from '../record/data-dir.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
@@ -81,6 +82,10 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     releases.push(() => afterActions.stop());
 
     const attachments = await openAttachments({ plan, store, given: facts.meta, log });
+    const batches = openBatches({
+      ...{ source, now, log, ledger: store.ledger, journal: store.journal },
+      onEnded: () => void snapshot.refresh(),
+    });
     const recorder = await startRecorder({
       ...store,
       intentOf: intentsFor(plan),
@@ -109,6 +114,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       log,
     });
     releases.push(() => recorder.stop());
+    await batches.begin();
+    releases.push(() => batches.stop());
     const bell = await hearFinished(connection, prefix, source, recorder.wake);
     releases.push(() => bell.close());
 

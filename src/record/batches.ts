@@ -1,0 +1,299 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { RangeOptions } from 'lmdb';
+import type { BatchEnd, BatchState } from '../domain/batch.ts';
+import { reasonOf } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import { type BatchEnds, openBatchEnds } from './batch-ends.ts';
+import { writeBatchManifest } from './batch-manifest.ts';
+import {
+  type BatchMember,
+  type BatchRow,
+  type BatchTables,
+  genBytes,
+  genIn,
+  idInWaiting,
+  memberKey,
+  membersOf,
+  numberIn,
+  openBatchTables,
+  waitingFor,
+  waitingKey,
+} from './batch-tables.ts';
+import { versionKey } from './ledger-codec.ts';
+import type { LedgerEntry } from './ledger-entry.ts';
+import type { Ledger } from './ledger-port.ts';
+import type { ManifestJournal } from './manifest-journal.ts';
+
+export type { BatchMember } from './batch-tables.ts';
+
+export interface NewBatch {
+  readonly batch: string;
+  readonly destination: string;
+  /** Absolute path of its manifest, `….manifest.json`. */
+  readonly manifest: string;
+  /** ISO time. */
+  readonly startedAt: string;
+}
+
+/**
+ * The batches of one source, durable in its ledger. A batch is opened, its files are added as they are found, and once
+ * all are found and each has its receipt, its manifest is written and it ends: once, whatever is killed meanwhile.
+ * Everything here may be done again after a kill, to the same effect.
+ */
+export interface BatchKeeper {
+  /** @returns `ended`: it has ended before, nothing is to be done for it any more */
+  open(batch: NewBatch): 'open' | 'ended';
+  /**
+   * Files of an open batch, in one durable transaction: hand over some hundred at a time. One that is recorded already
+   * (this generation, or a later one) counts as done. Passed over: members it has already, a batch that has ended.
+   * @returns how many were new
+   */
+  add(batch: string, members: readonly BatchMember[]): number;
+  /** Every file of it has been found. It may end before this returns control to the event loop's next turn, not sooner. */
+  discovered(batch: string): void;
+  /** null: unknown, or ended. */
+  state(batch: string): BatchState | null;
+  /** The open ones. */
+  list(): BatchState[];
+  /** Resolves when it has ended, its manifest durable. Never for one that is not opened. */
+  ended(batch: string): Promise<BatchEnd>;
+  readonly ends: BatchEnds;
+  /** To be called once the ledger has followed its journal: finishes what a kill interrupted. */
+  begin(): Promise<void>;
+  /** Nothing ends any more; what could have ended does so at the next start. */
+  stop(): Promise<void>;
+}
+
+const PER_PAGE = 1_000;
+const RETRY_MS = 2_000;
+
+/** To be opened before the recorder starts, so that it hears of every commit. */
+export function openBatches(facts: {
+  readonly source: string;
+  readonly ledger: Ledger;
+  readonly journal: ManifestJournal;
+  /** Told of every end, once it is durable. */
+  readonly onEnded: (end: BatchEnd) => void;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly log: Log;
+}): BatchKeeper {
+  const { source, ledger, journal, now, log } = facts;
+  const tables = openBatchTables(ledger);
+  const ends = openBatchEnds(ledger);
+  if (tables === null || ends === null) throw new Error('the ledger is open for reading only');
+  const { rows, members, waiting } = tables;
+  /** Id of every batch that is not put away, by its number. */
+  const known = new Map<number, string>();
+  for (const { key, value } of rows.getRange({})) known.set(value.number, key);
+  const waiters = new Map<string, ((end: BatchEnd) => void)[]>();
+  const stopping = new AbortController();
+  let begun = false;
+  let ending: Promise<void> = Promise.resolve();
+
+  ledger.alongside(keep);
+
+  /** Inside the transaction that records it. */
+  function keep(entry: LedgerEntry): void {
+    if (known.size > 0) count(entry.id, entry.gen);
+  }
+
+  /** Whoever waited for this (version, generation) waits no longer. */
+  function count(id: string, gen: number): void {
+    for (const { key, value } of [...waiting.getRange(waitingFor(id))]) {
+      const batch = known.get(numberIn(key));
+      const row = batch === undefined ? undefined : rows.get(batch);
+      if (batch === undefined || row === undefined || genIn(value) > gen) continue;
+      waiting.removeSync(key);
+      rows.putSync(batch, { ...row, waiting: row.waiting - 1 });
+      if (row.discovered && row.waiting === 1) endSoon(batch);
+    }
+  }
+
+  /** Never inside the transaction that made it possible: that may still fail. */
+  function endSoon(batch: string): void {
+    setImmediate(() => {
+      if (begun && !stopping.signal.aborted) ending = ending.then(() => endIfDone(batch));
+    });
+  }
+
+  /** One that cannot end keeps no other from ending. */
+  async function endIfDone(batch: string): Promise<void> {
+    if (stopping.signal.aborted) return;
+    try {
+      await end(batch);
+    } catch (error) {
+      log.warn({ source, batch, reason: reasonOf(error) }, 'a batch cannot be ended yet; trying again');
+      setTimeout(endSoon, RETRY_MS, batch).unref();
+    }
+  }
+
+  async function end(batch: string): Promise<void> {
+    const row = rows.get(batch);
+    if (row === undefined) return;
+    if (!row.ended) {
+      if (!row.discovered || row.waiting > 0) return;
+      const ended = await written(batch, row);
+      // Found while the manifest was written: it has to be written again.
+      const isComplete = ledger.transact(() => {
+        const { members: count, waiting: open } = rows.get(batch) ?? row;
+        if (count !== ended.counts.discovered || open > 0) return false;
+        ends?.add(ended);
+        rows.putSync(batch, { ...row, ended: true });
+        return true;
+      });
+      if (!isComplete) return endSoon(batch);
+      log.info({ source, batch, ...ended.counts, manifest: ended.manifest }, 'batch completed');
+      told(ended);
+    }
+    await putAway(batch, row.number);
+  }
+
+  async function written(batch: string, row: BatchRow): Promise<BatchEnd> {
+    const { destination, manifest, startedAt } = row;
+    const completedAt = new Date(now()).toISOString();
+    const head = { v: 1, generatedAt: completedAt, batch, source, destination, startedAt } as const;
+    const { counts, sha256 } = await writeBatchManifest({
+      ...{ tables: tables as BatchTables, number: row.number, head, manifest, ledger, journal },
+    });
+    const names = { batch, source, destination, startedAt, completedAt };
+    return { v: 1, ...names, counts, manifest, manifestSha256: sha256 };
+  }
+
+  /** Its manifest holds them now. */
+  async function putAway(batch: string, number: number): Promise<void> {
+    for (;;) {
+      const keys = [...members.getKeys({ ...membersOf(number), limit: PER_PAGE })].map((key) =>
+        Buffer.from(key),
+      );
+      ledger.transact(() => {
+        for (const key of keys) members.removeSync(key);
+        if (keys.length === 0) rows.removeSync(batch);
+      });
+      if (keys.length === 0) break;
+      await nextTurn();
+    }
+    known.delete(number);
+  }
+
+  function told(end: BatchEnd): void {
+    for (const tell of waiters.get(end.batch) ?? []) tell(end);
+    waiters.delete(end.batch);
+    try {
+      facts.onEnded(end);
+    } catch (error) {
+      log.error({ source, batch: end.batch, reason: reasonOf(error) }, 'what follows a batch failed');
+    }
+  }
+
+  /** Commits that nobody told of: a command may have brought the ledger up while no owner ran. */
+  async function catchUp(): Promise<void> {
+    let after: Buffer | null = null;
+    for (let seen = PER_PAGE; seen === PER_PAGE; await nextTurn()) {
+      seen = 0;
+      const done: BatchMember[] = [];
+      const range: RangeOptions = after === null ? {} : { start: after, exclusiveStart: true };
+      for (const { key, value } of waiting.getRange({ ...range, limit: PER_PAGE })) {
+        seen += 1;
+        after = Buffer.from(key);
+        const id = idInWaiting(key);
+        const gen = ledger.find(id)?.gen ?? -1;
+        if (gen >= genIn(value)) done.push({ id, gen });
+      }
+      if (done.length === 0) continue;
+      ledger.transact(() => {
+        for (const { id, gen } of done) count(id, gen);
+      });
+    }
+  }
+
+  return {
+    ends,
+
+    open({ batch, destination, manifest, startedAt }) {
+      if (ends.find(batch) !== null) return 'ended';
+      if (rows.get(batch) !== undefined) return 'open';
+      const number = Math.max(0, ...known.keys()) + 1;
+      const row = { number, destination, manifest, startedAt, discovered: false, members: 0, waiting: 0 };
+      ledger.transact(() => rows.putSync(batch, { ...row, ended: false }));
+      known.set(number, batch);
+      return 'open';
+    },
+
+    add(batch, found) {
+      if (found.length === 0) return 0;
+      return ledger.transact(() => {
+        const row = rows.get(batch);
+        if (row === undefined || row.ended) return 0;
+        let added = 0;
+        let open = 0;
+        for (const { id, gen } of found) {
+          const version = versionKey(id);
+          const key = memberKey(row.number, version);
+          if (members.get(key) !== undefined) continue;
+          added += 1;
+          members.putSync(key, genBytes(gen));
+          if ((ledger.find(id)?.gen ?? -1) >= gen) continue;
+          waiting.putSync(waitingKey(version, row.number), genBytes(gen));
+          open += 1;
+        }
+        if (added > 0)
+          rows.putSync(batch, { ...row, members: row.members + added, waiting: row.waiting + open });
+        return added;
+      });
+    },
+
+    discovered(batch) {
+      const row = rows.get(batch);
+      if (row === undefined || row.ended) return;
+      if (!row.discovered) ledger.transact(() => rows.putSync(batch, { ...row, discovered: true }));
+      if (row.waiting === 0) endSoon(batch);
+    },
+
+    state(batch) {
+      const row = rows.get(batch);
+      return row === undefined || row.ended ? null : stateOf(source, batch, row);
+    },
+
+    list: () => statesIn(source, rows),
+
+    ended(batch) {
+      const end = ends.find(batch);
+      if (end !== null) return Promise.resolve(end);
+      return new Promise((resolve) => {
+        waiters.set(batch, [...(waiters.get(batch) ?? []), resolve]);
+      });
+    },
+
+    async begin() {
+      await catchUp();
+      begun = true;
+      for (const [, batch] of known) endSoon(batch);
+    },
+
+    async stop() {
+      begun = false;
+      stopping.abort();
+      await ending;
+    },
+  };
+}
+
+/** The open batches of a source, from a ledger that is open for reading or writing. */
+export function openBatchStates(source: string, ledger: Ledger): BatchState[] {
+  const tables = openBatchTables(ledger);
+  return tables === null ? [] : statesIn(source, tables.rows);
+}
+
+function statesIn(source: string, rows: BatchTables['rows']): BatchState[] {
+  const states: BatchState[] = [];
+  for (const { key, value } of rows.getRange({})) {
+    if (!value.ended) states.push(stateOf(source, key, value));
+  }
+  return states;
+}
+
+function stateOf(source: string, batch: string, row: BatchRow): BatchState {
+  const { destination, startedAt, discovered, members, waiting, manifest } = row;
+  return { batch, source, destination, startedAt, discovered, members, done: members - waiting, manifest };
+}
