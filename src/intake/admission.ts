@@ -30,8 +30,11 @@ export interface AdmissionOptions {
 
 /** Settled file versions become jobs, once each (G1), with back-pressure (G3). */
 export interface Admission {
-  /** Takes a settled file, seen on disk just now. One that is recorded or pending costs nothing more. */
-  offer(file: SeenFile): void;
+  /**
+   * Takes a settled file, seen on disk just now. One that is recorded or pending costs nothing more.
+   * @returns whether it needs a job
+   */
+  offer(file: SeenFile): boolean;
   /** Makes jobs of everything offered; ends when all are in the queue. Rejects only when the signal fires. */
   flush(signal: AbortSignal): Promise<void>;
   /** Jobs queued since the start. */
@@ -90,7 +93,9 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   return {
     offer(file) {
       const job = jobFor(file);
-      if (job !== null) offered.set(job.jobId, file);
+      if (job === null) return false;
+      offered.set(job.jobId, file);
+      return true;
     },
     async flush(signal) {
       // Again while there is any: what changed during the wait for room is offered anew.

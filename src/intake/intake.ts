@@ -1,3 +1,4 @@
+import type { PathName } from '../domain/path-bytes.ts';
 import type { EventSource } from './event-source.ts';
 import type { Filter } from './filter.ts';
 import type { ScanTally } from './full-reconcile.ts';
@@ -5,7 +6,8 @@ import type { IntakeOptions } from './options.ts';
 import type { RootState } from './root-guard.ts';
 
 export interface WatcherOptions
-  extends Readonly<Omit<IntakeOptions, 'path' | 'include' | 'ignore' | 'meta'>> {
+  extends Readonly<Omit<IntakeOptions, 'path' | 'include' | 'ignore' | 'meta' | 'batch'>> {
+  readonly batch?: IntakeOptions['batch'] | undefined;
   readonly meta?: IntakeOptions['meta'] | undefined;
   /** Slipway writes `<file>.receipt.json` beside the files; left out: no. */
   readonly sidecar?: boolean | undefined;
@@ -47,6 +49,8 @@ export interface Intake {
   /** Compares the whole folder with what is recorded, now. */
   rescan(): void;
   unsettled(): number;
+  /** Where top folders are batches: begins the quiet period of one anew. */
+  stir(folder: PathName): void;
   counts(): IntakeCounts;
   /** Ends when nothing runs any more; what was not admitted stays on disk for the next start. */
   stop(): Promise<void>;

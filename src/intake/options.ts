@@ -33,6 +33,20 @@ export const intakeOptionsSchema = z.strictObject({
     .describe(
       'true scans the folder every few seconds instead of waiting for events; auto does so on network file systems',
     ),
+  batch: z
+    .strictObject({
+      by: z.literal('topFolder', {
+        error: 'must be `topFolder`: every folder dropped into the source is a batch',
+      }),
+      quiet: duration('30s').describe(
+        'a batch ends once nothing in its folder has come or changed for this long and all of it is recorded',
+      ),
+    })
+    .nullable()
+    .default(null)
+    .describe(
+      'what is a batch, with a manifest of its own and one end: { by: topFolder } makes every folder directly in the source one; files beside those folders belong to none',
+    ),
   meta: z
     .strictObject({
       sidecar: z
@@ -47,6 +61,7 @@ export const intakeOptionsSchema = z.strictObject({
     .describe('where metadata of files (order numbers, ids of your own) is found'),
 });
 
+export type BatchOptions = NonNullable<z.infer<typeof intakeOptionsSchema>['batch']>;
 export type MetaOptions = NonNullable<z.infer<typeof intakeOptionsSchema>['meta']>;
 
 /** Resolved: every key present, durations in milliseconds. */

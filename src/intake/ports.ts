@@ -1,5 +1,6 @@
 import type { FileMeta } from '../domain/file-meta.ts';
 import type { Log } from '../domain/log.ts';
+import type { PathName } from '../domain/path-bytes.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
 import type { SeenFile } from './seen-file.ts';
@@ -43,7 +44,19 @@ export interface AdmissionPorts {
   exclusive<T>(work: () => Promise<T>): Promise<T>;
 }
 
+/** What becomes of top folders, where they are batches. */
+export interface FolderPorts {
+  /** Something is new or changes in a folder that was quiet, or not known. */
+  stirred(folder: PathName): void;
+  /**
+   * Nothing has come or changed in it for `quiet`; all that lies in it was seen, and is recorded or in the queue.
+   * Called outside the mutex.
+   */
+  quiet(folder: PathName): void;
+}
+
 export interface IntakePorts extends AdmissionPorts {
+  readonly folders?: FolderPorts | undefined;
   readonly log: Log;
   /** Wall and monotonic time of this moment. */
   readonly now: () => Instant;

@@ -12,6 +12,7 @@ import { createLooks } from './look.ts';
 import { createObservation } from './observation.ts';
 import { withoutOwnReceipts } from './own-receipts.ts';
 import type { IntakePorts } from './ports.ts';
+import { createQuietFolders } from './quiet-folders.ts';
 import { createReconcileSchedule, type Urgency } from './reconcile-schedule.ts';
 import { startRootGuard } from './root-guard.ts';
 import type { SeenFile } from './seen-file.ts';
@@ -75,10 +76,17 @@ export async function startIntake(
     log,
   });
 
+  const { folders: folderPorts } = ports;
+  const quiet =
+    options.batch == null || folderPorts === undefined
+      ? null
+      : createQuietFolders({ quietMs: options.batch.quiet, stirred: folderPorts.stirred });
+
   const { trustTimes } = observation;
   const settle = createSettle({ settleMs: options.settle, trustTimes, maxTracked: MAX_TRACKED });
   const see = (file: SeenFile): void => {
-    if (settle.see(file, now()) === 'settled') admission.offer(file);
+    const open = settle.see(file, now()) === 'waiting' || admission.offer(file);
+    if (open) quiet?.touch(file.name, monotonicMs());
   };
   const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> => stillAsSeen(looks, files, see);
   const withoutOwn = (files: readonly SeenFile[]): Promise<readonly SeenFile[]> =>
@@ -115,6 +123,8 @@ export async function startIntake(
     schedule,
     examiner,
     caughtUp,
+    quiet,
+    folderPorts,
     waker,
     log,
     monotonicMs,
@@ -140,6 +150,10 @@ export async function startIntake(
     },
     rescan: () => request('now'),
     unsettled: () => settle.size(),
+    stir(folder) {
+      quiet?.touchFolder(folder, monotonicMs());
+      waker.wake();
+    },
     counts: () => ({
       root: guard.state(),
       scan: scan.tally(),

@@ -11,6 +11,8 @@ export interface BatchRow {
   readonly manifest: string;
   /** ISO time. */
   readonly startedAt: string;
+  /** Top folder that is the batch. */
+  readonly folder?: string;
   /** Whether every file of it has been found. */
   readonly discovered: boolean;
   readonly members: number;

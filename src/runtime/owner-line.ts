@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { SlipwayError } from '../domain/errors.ts';
 import { startIntake } from '../intake/watcher.ts';
 import { createMutex } from '../platform/mutex.ts';
@@ -10,6 +11,7 @@ import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
 import { openBatches } from '../record/batches.ts';
 import { installationId } from '../record/data-dir.ts';
+import { closeFolderBatches, type FolderBatches, openFolderBatches } from '../record/folder-batches.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
 import { startRecorder } from '../record/recorder.ts';
@@ -52,6 +54,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   let releasing: Promise<void> | null = null;
   /** Until intake runs nobody needs to ask: it begins with a look at everything. */
   let rescan = (): void => {};
+  let folders: FolderBatches | null = null;
 
   try {
     return await start();
@@ -96,6 +99,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         pending.remove(jobIds);
         comeAgain += receipts.filter(({ error }) => error?.code === 'changed').length;
         afterActions.wake();
+        folders?.recorded();
         facts.onRecorded(receipts);
         if (pending.size() === 0) void snapshot.refresh();
       },
@@ -116,6 +120,21 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     releases.push(() => recorder.stop());
     await batches.begin();
     releases.push(() => batches.stop());
+    if (plan.batch == null) closeFolderBatches(store.ledger, batches);
+    else
+      folders = openFolderBatches({
+        ...{
+          source,
+          destination: plan.destination,
+          ledger: store.ledger,
+          keeper: batches,
+          exclusive,
+          now,
+          log,
+        },
+        isPending: pending.has,
+        manifestOf: (batch) => join(dataDir, 'batches', `${batch}.manifest.json`),
+      });
     const bell = await hearFinished(connection, prefix, source, recorder.wake);
     releases.push(() => bell.close());
 
@@ -133,10 +152,12 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         waitForRoom: pending.waitForRoom,
         exclusive,
         attached: attachments.attached,
+        folders: folders ?? undefined,
         async enqueue(jobs) {
-          await attachments.keep(jobs);
-          await queue.add(jobs);
-          pending.add(jobs.map(({ jobId }) => jobId));
+          const assigned = folders?.assign(jobs) ?? jobs;
+          await attachments.keep(assigned);
+          await queue.add(assigned);
+          pending.add(assigned.map(({ jobId }) => jobId));
         },
         log,
         now: () => ({ wallMs: now(), monotonicMs: performance.now() }),
@@ -145,6 +166,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     );
     releases.push(() => intake.stop());
     rescan = intake.rescan;
+    const stirAll = (): void => folders?.folders().forEach(intake.stir);
+    stirAll();
     void snapshot.refresh();
 
     const requests = hearRequests({
@@ -158,6 +181,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       onLost(jobs) {
         // Before the set shrinks: whoever waits for it to be empty has to wait for these too.
         comeAgain += jobs;
+        stirAll();
       },
       requeue: intake.rescan,
     });
@@ -183,6 +207,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
           await unlessLost(pending.waitUntilEmpty(signal));
           await unlessLost(recorder.drained());
           await unlessLost(afterActions.settled());
+          await unlessLost(folders?.settled(signal) ?? Promise.resolve());
           // A file that changed while it was read settles as a new version, which belongs to what lies there; what
           // Redis lost is queued again.
         } while (comeAgain !== before || intake.unsettled() > 0);

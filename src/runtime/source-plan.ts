@@ -3,7 +3,10 @@ import type { AfterActions, SnapshotMode } from '../record/options.ts';
 
 /** One source, resolved: what to watch, where to send it, where to write it down. */
 export interface SourcePlan
-  extends Pick<WatcherOptions, 'include' | 'ignore' | 'settle' | 'rescan' | 'hidden' | 'polling' | 'meta'>,
+  extends Pick<
+      WatcherOptions,
+      'include' | 'ignore' | 'settle' | 'rescan' | 'hidden' | 'polling' | 'meta' | 'batch'
+    >,
     AfterActions {
   readonly name: string;
   /** Absolute path of its folder. */

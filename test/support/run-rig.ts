@@ -39,6 +39,7 @@ export interface RunRigOptions {
 export interface RunRig {
   readonly redis: TestRedis;
   readonly log: ReturnType<typeof rememberingLog>;
+  readonly dataDir: string;
   /** Absolute path of a source's folder. */
   root(source?: string): string;
   /** Puts a file into a source's folder. */
@@ -128,6 +129,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
 
   return {
     redis,
+    dataDir: join(base, 'data'),
     log,
     root: (source) => plan(source).root,
     file,

@@ -63,6 +63,7 @@ describe('a config that is right', () => {
       snapshot: 'auto',
       sidecar: false,
       meta: null,
+      batch: null,
       onSuccess: 'keep',
       onFailure: 'keep',
     });

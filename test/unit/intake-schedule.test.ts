@@ -114,5 +114,7 @@ test('every option but the path has its default', () => {
     rescan: 300_000,
     hidden: false,
     polling: 'auto',
+    batch: null,
+    meta: null,
   });
 });
