@@ -96,6 +96,7 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
       const end = await endOf(one);
       if (end !== null) ends.push(end);
     });
+    await sidecars.synced();
     if (ends.length > 0) ledger.intents.end(ends);
     await failpoint('ended');
     return true;

@@ -2,7 +2,6 @@ import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises';
 import { isReceiptText, RECEIPT_SUFFIX } from '../domain/receipt.ts';
 import { TEMPORARY_PREFIX } from '../platform/atomic-file.ts';
 import { renameToFree } from './free-name.ts';
-import { syncedFolder } from './synced-folder.ts';
 
 const SLASH = 0x2f;
 /** No receipt is longer; what is, is somebody's file. */
@@ -14,8 +13,9 @@ export function sidecarPathOf(file: Buffer): Buffer {
 }
 
 /**
- * Writes the receipt of a file beside it (0600): a reader sees the old one or the new one, never a part. A file of that
- * name that is no receipt is somebody's, and stays. Throws the system's errors.
+ * Writes the receipt of a file beside it (0600): a reader sees the old one or the new one, never a part. Its name is
+ * durable once its folder is synced, which many can share. A file of that name that is no receipt is somebody's, and
+ * stays. Throws the system's errors.
  * @param line the receipt as the journal has it
  * @param key names the temporary file: the same after a crash, so that nothing is left over
  * @returns false: the name belongs to somebody's file
@@ -32,7 +32,6 @@ export async function writeSidecar(file: Buffer, line: Buffer, key: string): Pro
   } finally {
     await rm(temporary, { force: true });
   }
-  await syncedFolder(folder);
   return true;
 }
 
@@ -74,7 +73,7 @@ async function writeDurably(path: Buffer, line: Buffer): Promise<void> {
   try {
     await file.chmod(0o600);
     await file.writeFile(Buffer.concat([line, Buffer.from('\n')]));
-    await file.sync();
+    await file.datasync();
   } finally {
     await file.close();
   }

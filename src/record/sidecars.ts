@@ -10,6 +10,7 @@ import type { Recorded } from './ledger-codec.ts';
 import { decodeReceipt } from './receipt-codec.ts';
 import { pathsOf } from './set-aside.ts';
 import { isSidecarOfAnother, writeSidecar } from './sidecar-file.ts';
+import { syncedFolder } from './synced-folder.ts';
 
 const SLASH = 0x2f;
 /** FAT keeps times to two seconds. */
@@ -22,6 +23,8 @@ export interface Sidecars {
    * @returns `later`: it cannot be written now, and is to be tried again
    */
   write(intent: Intent, placed: Buffer | null): Promise<'done' | 'later'>;
+  /** Makes the names of those just written durable; to be called before their intents end. */
+  synced(): Promise<void>;
   /** A new round: folders that could not be written are tried again. */
   tryAgain(): void;
 }
@@ -35,6 +38,7 @@ export function createSidecars(options: {
   const { ledger, journal, log } = options;
   /** Not tried again in this round: every other file of the folder would fail the same way. */
   const blocked = new Set<string>();
+  const unsynced = new Set<string>();
   let told = false;
 
   /** null: a newer receipt speaks for the file, and is written in its place. */
@@ -86,10 +90,16 @@ export function createSidecars(options: {
           return refused(intent.path, 'its name is taken by a file that is not ours');
         }
         told = false;
+        unsynced.add(folder);
         return 'done';
       } catch (error) {
         return failed(intent.path, folder, error);
       }
+    },
+    async synced() {
+      const folders = [...unsynced];
+      unsynced.clear();
+      for (const folder of folders) await syncedFolder(Buffer.from(folder, 'latin1'));
     },
     tryAgain: () => blocked.clear(),
   };
