@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { addConfigCommand } from './commands/config.ts';
 import { addDestinationsCommand } from './commands/destinations.ts';
+import { addIngestCommand } from './commands/ingest.ts';
 import { addLookupCommand } from './commands/lookup.ts';
 import { addManifestCommand } from './commands/manifest.ts';
 import { addResendCommand } from './commands/resend.ts';
@@ -26,6 +27,7 @@ export type AddCommand = (program: Command, done: (code: ExitCode) => void) => v
 
 const COMMANDS: readonly AddCommand[] = [
   addRunCommands,
+  addIngestCommand,
   addUploadCommand,
   addStatusCommand,
   addLookupCommand,

@@ -91,6 +91,7 @@ export async function runSources(
       redis: config.redis,
       maxPending: config.queue.maxPending,
       meta,
+      spoolMaxBytes: config.spool.maxBytes,
       retry: config.retry,
       ownPaths,
       env: process.env,

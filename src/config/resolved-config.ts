@@ -23,6 +23,7 @@ export interface ResolvedConfig {
   readonly definitions: Readonly<Record<string, DestinationDefinition>>;
   readonly sources: Readonly<Record<string, SourceConfig>>;
   readonly queue: Readonly<ParsedConfig['queue']>;
+  readonly spool: Readonly<ParsedConfig['spool']>;
   readonly worker: { readonly concurrency: ConcurrencyOptions; readonly processes: number };
   readonly retry: Readonly<ParsedConfig['retry']>;
   readonly shutdown: Readonly<ParsedConfig['shutdown']>;

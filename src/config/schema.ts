@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { destinationConfigSchema } from '../destinations/schema.ts';
-import { intakeOptionsSchema } from '../intake/options.ts';
+import { intakeOptionsSchema, spoolOptionsSchema } from '../intake/options.ts';
 import { concurrencySchema } from '../pacing/options.ts';
 import { duration } from '../platform/option-types.ts';
 import { queueOptionsSchema, redisOptionsSchema } from '../queue/options.ts';
@@ -89,6 +89,7 @@ export const configSchema = z.strictObject({
     .describe('file APIs by name: a preset with what you want different, or a definition of your own'),
   sources: z.record(nameSchema, sourceSchema).default({}).describe('watched folders by name'),
   queue: queueOptionsSchema.describe('how much waits in Redis'),
+  spool: spoolOptionsSchema.describe('how files of archives are unpacked for ingest'),
   worker: workerSchema.describe('how much is sent at once'),
   retry: retrySchema.describe('what happens after an upload failed for now'),
   shutdown: shutdownSchema.describe('how Slipway stops'),

@@ -78,6 +78,12 @@ export const ERRORS = {
     message:
       'the process that works on source {source} did not answer within {seconds} s; nothing was done: see slipway status, and try again',
   },
+  owner_gone: {
+    kind: 'local',
+    retryable: true,
+    message:
+      'the process that worked on source {source} is gone before batch {batch} ended: go on with slipway ingest --resume {batch}',
+  },
   owner_refused: {
     kind: 'local',
     retryable: false,
@@ -200,6 +206,43 @@ export const ERRORS = {
     retryable: true,
     message:
       'this machine has no more file handles or memory ({reason}): raise the limit (ulimit -n) or lower worker.concurrency.max',
+  },
+  // archives and batches
+  archive_entry_refused: {
+    kind: 'local',
+    retryable: false,
+    message: 'not taken from the archive: {why}; unpack it yourself where that is what you want',
+  },
+  archive_entry_encrypted: {
+    kind: 'local',
+    retryable: false,
+    message: 'it is encrypted in the archive: unpack it with its password and ingest the folder',
+  },
+  archive_entry_broken: {
+    kind: 'local',
+    retryable: false,
+    message: 'it cannot be unpacked ({reason}): the archive is damaged there; get it again, or pack it again',
+  },
+  archive_bomb: {
+    kind: 'local',
+    retryable: false,
+    message: 'not unpacked, it looks like a zip bomb ({why}): unpack it yourself if it is what it should be',
+  },
+  archive_broken: {
+    kind: 'local',
+    retryable: false,
+    message:
+      'the archive cannot be read to its end ({reason}): get it again and repeat the command, only what is missing is sent',
+  },
+  archive_unreadable: {
+    kind: 'config',
+    retryable: false,
+    message: 'cannot read the archive {path} ({reason}): correct the path, or its permissions',
+  },
+  batch_unknown: {
+    kind: 'usage',
+    retryable: false,
+    message: 'there is no batch {batch} in {path}: give the id that slipway ingest printed at its start',
   },
   crashed_worker: {
     kind: 'local',

@@ -39,6 +39,8 @@ export interface UploadJob extends PathName {
   readonly mtimeNs: string;
   readonly gen: number;
   readonly batch: string | null;
+  /** Its bytes lie in the spool under the job's id, not at its path: it came out of an archive. */
+  readonly spooled?: true;
   readonly attemptLog: readonly AttemptEntry[];
   readonly dropped?: DroppedAttempts;
   /** Id at the destination of a file that has been accepted: from here on it is never sent again. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration } from '../platform/option-types.ts';
+import { byteSize, duration } from '../platform/option-types.ts';
 
 const patterns = z.array(z.string().min(1, 'a pattern cannot be empty'));
 
@@ -63,6 +63,14 @@ export const intakeOptionsSchema = z.strictObject({
 
 export type BatchOptions = NonNullable<z.infer<typeof intakeOptionsSchema>['batch']>;
 export type MetaOptions = NonNullable<z.infer<typeof intakeOptionsSchema>['meta']>;
+/** What may lie unpacked out of archives. */
+export const spoolOptionsSchema = z
+  .strictObject({
+    maxBytes: byteSize('2GB').describe(
+      'how much of archives may lie unpacked under dataDir at once, per process; a larger file in an archive is skipped',
+    ),
+  })
+  .prefault({});
 
 /** Resolved: every key present, durations in milliseconds. */
 export type IntakeOptions = z.infer<typeof intakeOptionsSchema>;

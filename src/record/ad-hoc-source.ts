@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { writeAtomic } from '../platform/atomic-file.ts';
-import { openDataDir } from './data-dir.ts';
+import { openDataDir, sourceFolder } from './data-dir.ts';
 
 /** Keeps a name with its suffix below the 255 bytes of a folder name: a character takes at most 4. */
 const MAX_NAME_CHARS = 48;
@@ -34,17 +34,35 @@ export async function adHocSourceName(
   }
 }
 
+/** A source that was named on the command line. */
+export interface AdHocSource {
+  readonly name: string;
+  /** Absolute: the folder it watches, or the archive it comes from. */
+  readonly path: string;
+  /** Absolute, of its manifest, where that does not lie beside `path`; null: it does. */
+  readonly manifest: string | null;
+}
+
 /** The sources that were named on the command line with this data folder, by the folders they watch. */
-export async function adHocSources(
-  dataDir: string,
-): Promise<{ readonly name: string; readonly path: string }[]> {
+export async function adHocSources(dataDir: string): Promise<AdHocSource[]> {
   const sources = join(dataDir, 'sources');
-  const found: { name: string; path: string }[] = [];
+  const found: AdHocSource[] = [];
   for (const name of (await readdir(sources).catch(() => [])).sort()) {
-    const path = name.startsWith('.') ? null : await pathOfSource(join(sources, name));
-    if (path !== null) found.push({ name, path });
+    const source = name.startsWith('.') ? null : await readSource(join(sources, name));
+    if (source !== null) found.push({ name, ...source });
   }
   return found;
+}
+
+/** Where the manifest of a source lies that could not lie beside its folder; null: beside it, or not such a source. */
+export async function rememberedManifest(dataDir: string, name: string): Promise<string | null> {
+  return (await readSource(sourceFolder(dataDir, name)))?.manifest ?? null;
+}
+
+/** Durable when it returns: whoever opens the source from now on finds its journal there. */
+export async function rememberManifest(dataDir: string, source: AdHocSource): Promise<void> {
+  const file = join(sourceFolder(dataDir, source.name), 'source.json');
+  await writeAtomic(file, `${JSON.stringify({ v: 1, ...source })}\n`, { mode: 0o600 });
 }
 
 async function knownName(
@@ -53,17 +71,17 @@ async function knownName(
   realPath: string,
 ): Promise<string | null> {
   for (const name of taken) {
-    if (!name.startsWith('.') && (await pathOfSource(join(sources, name))) === realPath) return name;
+    if (!name.startsWith('.') && (await readSource(join(sources, name)))?.path === realPath) return name;
   }
   return null;
 }
 
-async function pathOfSource(folder: string): Promise<string | null> {
+async function readSource(folder: string): Promise<Pick<AdHocSource, 'path' | 'manifest'> | null> {
   try {
-    const source = JSON.parse(await readFile(join(folder, 'source.json'), 'utf8')) as {
-      path?: unknown;
-    } | null;
-    return typeof source?.path === 'string' ? source.path : null;
+    const text = await readFile(join(folder, 'source.json'), 'utf8');
+    const source = JSON.parse(text) as Partial<Record<keyof AdHocSource, unknown>> | null;
+    if (typeof source?.path !== 'string') return null;
+    return { path: source.path, manifest: typeof source.manifest === 'string' ? source.manifest : null };
   } catch {
     // A configured source has none.
     return null;

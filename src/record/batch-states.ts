@@ -17,6 +17,7 @@ export function statesIn(source: string, rows: BatchTables['rows']): BatchState[
 }
 
 export function stateOf(source: string, batch: string, row: BatchRow): BatchState {
-  const { destination, startedAt, discovered, members, waiting, manifest } = row;
+  const { destination, startedAt, members, waiting, manifest } = row;
+  const discovered = row.walked || row.discovered;
   return { batch, source, destination, startedAt, discovered, members, done: members - waiting, manifest };
 }

@@ -13,6 +13,8 @@ export interface BatchRow {
   readonly startedAt: string;
   /** Top folder that is the batch. */
   readonly folder?: string;
+  /** Whether its inputs have been looked through: only other versions of what was found may still join. */
+  readonly walked: boolean;
   /** Whether every file of it has been found. */
   readonly discovered: boolean;
   readonly members: number;

@@ -53,6 +53,8 @@ export interface BatchKeeper {
    * @returns how many were new
    */
   add(batch: string, members: readonly BatchMember[]): number;
+  /** Its inputs have been looked through: what `state` calls discovered, while the batch is still kept from ending. */
+  walked(batch: string): void;
   /** Every file of it has been found. It may end before this returns control to the event loop's next turn, not sooner. */
   discovered(batch: string): void;
   /** null: unknown, or ended. */
@@ -160,21 +162,13 @@ export function openBatches(facts: {
   async function written(batch: string, row: BatchRow): Promise<BatchEnd> {
     const { destination, manifest, startedAt } = row;
     const folder = row.folder === undefined ? {} : { folder: row.folder };
+    const names = { batch, source, destination, ...folder, startedAt };
     const completedAt = new Date(now()).toISOString();
-    const head = {
-      v: 1,
-      generatedAt: completedAt,
-      batch,
-      source,
-      destination,
-      ...folder,
-      startedAt,
-    } as const;
+    const head = { v: 1, generatedAt: completedAt, ...names };
     const { counts, sha256 } = await writeBatchManifest({
       ...{ tables: tables as BatchTables, number: row.number, head, manifest, ledger, journal },
     });
-    const names = { batch, source, destination, ...folder, startedAt, completedAt };
-    return { v: 1, ...names, counts, manifest, manifestSha256: sha256 };
+    return { v: 1, ...names, completedAt, counts, manifest, manifestSha256: sha256 };
   }
 
   /** Its manifest holds them now. */
@@ -227,12 +221,13 @@ export function openBatches(facts: {
   return {
     ends,
 
-    open({ batch, ...said }) {
+    open({ batch, destination, manifest, startedAt, folder }) {
       if (ends.find(batch) !== null) return 'ended';
       if (rows.get(batch) !== undefined) return 'open';
       const number = ++lastNumber;
-      const row = { number, ...said, discovered: false, members: 0, waiting: 0 };
-      ledger.transact(() => rows.putSync(batch, { ...row, ended: false }));
+      const said = { destination, manifest, startedAt, ...(folder === undefined ? {} : { folder }) };
+      const flags = { walked: false, discovered: false, ended: false };
+      ledger.transact(() => rows.putSync(batch, { number, ...said, members: 0, waiting: 0, ...flags }));
       known.set(number, batch);
       return 'open';
     },
@@ -260,6 +255,12 @@ export function openBatches(facts: {
           rows.putSync(batch, { ...row, members: row.members + added, waiting: row.waiting + open });
         return added;
       });
+    },
+
+    walked(batch) {
+      const row = rows.get(batch);
+      if (row !== undefined && !row.walked)
+        ledger.transact(() => rows.putSync(batch, { ...row, walked: true }));
     },
 
     discovered(batch) {

@@ -119,7 +119,8 @@ export function openFolderBatches(facts: FolderBatchFacts): FolderBatches {
       const members = new Map<string, { readonly id: string; readonly gen: number }[]>();
       const assigned = items.map((item) => {
         const folder = topFolderOf(item.job);
-        if (folder === null) return item;
+        // What was ingested belongs to that batch.
+        if (folder === null || item.job.batch !== null) return item;
         const key = keyOf(folder);
         const { batch } = open.get(key) ?? begin(key, folder);
         quiet.delete(key);

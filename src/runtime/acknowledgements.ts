@@ -60,6 +60,24 @@ export async function acknowledgeDirect(
   if (!acknowledged.given(destination)) await ask(destination, facts, facts.confirm, acknowledged);
 }
 
+/**
+ * The same for a batch, whose files are counted only where somebody has to be asked.
+ * @throws SlipwayError `public_unacknowledged`
+ */
+export async function acknowledgeBatch(
+  destination: OpenDestination,
+  facts: {
+    readonly count: () => Promise<{ readonly files: number; readonly bytes: number }>;
+    readonly dataDir: string;
+    readonly confirm: (question: PublicQuestion) => Promise<boolean>;
+  },
+): Promise<void> {
+  if (needsNoWord(destination)) return;
+  const acknowledged = await openAcknowledgements(facts.dataDir);
+  if (!acknowledged.given(destination))
+    await ask(destination, await facts.count(), facts.confirm, acknowledged);
+}
+
 /** A destination that nobody else can read, or whose audience the config names. */
 function needsNoWord({ visibility, loopback, definition }: OpenDestination): boolean {
   return visibility !== 'public' || loopback || definition.acknowledgePublic;

@@ -21,7 +21,10 @@ export async function knownSources(config: ResolvedConfig): Promise<KnownSource[
   const configured = configuredPlans(config).map((plan) => ({ name: plan.name, plan }));
   const names = new Set(configured.map(({ name }) => name));
   const adHoc = (await adHocSources(config.dataDir)).filter(({ name }) => !names.has(name));
-  return [...configured, ...adHoc.map(({ name, path }) => ({ name, plan: adHocPlanOf(name, path, '') }))];
+  return [
+    ...configured,
+    ...adHoc.map(({ name, path, manifest }) => ({ name, plan: adHocPlanOf(name, path, '', manifest) })),
+  ];
 }
 
 /**

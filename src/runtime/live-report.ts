@@ -1,3 +1,4 @@
+import type { BatchState } from '../domain/batch.ts';
 import type { DestinationHealth } from './destination-runner.ts';
 
 /** What `status` and the progress line show of one source; discovered = uploaded + failed + skipped + pending. */
@@ -21,6 +22,8 @@ export interface SourceReport {
   readonly delayed: number;
   /** ISO time. */
   readonly oldestWaiting: string | null;
+  /** Those that have not ended; left out by a process of an older version. */
+  readonly batches?: readonly BatchState[];
   /** What keeps this source from going on, in one line; null when nothing does. */
   readonly trouble: string | null;
 }

@@ -1,9 +1,12 @@
 import type { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
+import type { SpoolBudget } from '../intake/archives/spool-budget.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import type { RecorderOptions } from '../record/recorder.ts';
 import type { GivenMeta } from './attachments.ts';
+import type { BatchProgress } from './batch-runs.ts';
+import type { BatchPart } from './batch-spec.ts';
 import type { SourceReport } from './live-report.ts';
 import type { RedisAccess } from './redis-access.ts';
 import type { SourcePlan } from './source-plan.ts';
@@ -17,6 +20,10 @@ export interface OwnerLineFacts {
   /** What the command line attaches to every file. */
   readonly meta?: GivenMeta | undefined;
   readonly ownPaths: readonly string[];
+  /** What may lie unpacked out of archives, shared by the sources of this process. */
+  readonly spool: SpoolBudget;
+  /** To be found and sent instead of watching the folder. */
+  readonly batch: BatchPart | undefined;
   readonly owner: ProcessIdentity & { readonly host: string };
   readonly onRecorded: (receipts: readonly Receipt[]) => void;
   /** Receipts can, or cannot, be kept: uploads of this process go on, or pause. */
@@ -37,6 +44,8 @@ export interface OwnerLine {
   /** Jobs have finished in this process. */
   wake(): void;
   report(): Promise<SourceReport>;
+  /** How far a batch is; null: this owner does not know it. */
+  batch(id: string): BatchProgress | null;
   /** Resolves when everything that lies in the folder is recorded. Rejects when it cannot be. */
   drained(signal: AbortSignal): Promise<void>;
   /** Why receipts cannot be kept, or whose source it is now; null when all is well. */

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { SlipwayError } from '../domain/errors.ts';
+import { openSpool, spoolFolder } from '../intake/archives/spool.ts';
+import type { AdmissionPorts } from '../intake/ports.ts';
 import { startIntake } from '../intake/watcher.ts';
 import { createMutex } from '../platform/mutex.ts';
 import { within } from '../platform/within.ts';
@@ -19,6 +21,9 @@ import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
 import { openAttachments } from './attachments.ts';
+import { batchIntake } from './batch-intake.ts';
+import { type BatchRuns, createBatchRuns } from './batch-runs.ts';
+import { batchFolder } from './batch-spec.ts';
 import { watchForLostJobs } from './lost-jobs.ts';
 import type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 import { createOwnerReport } from './owner-report.ts';
@@ -55,6 +60,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   /** Until intake runs nobody needs to ask: it begins with a look at everything. */
   let rescan = (): void => {};
   let folders: FolderBatches | null = null;
+  let runs: BatchRuns | null = null;
 
   try {
     return await start();
@@ -77,6 +83,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const installation = await installationId(dataDir);
     await claimQueue({ connection, prefix, source, installation, jobs: waiting.length });
     pending.replace(waiting);
+    const spool = await openSpool(spoolFolder(dataDir, source), facts.spool, pending.has);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
     const afterActions = startAfterActions({
@@ -97,6 +104,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       exclusive,
       onRecorded(receipts, jobIds) {
         pending.remove(jobIds);
+        if (runs === null) void spool.release(jobIds);
+        else runs.recorded(receipts, jobIds);
         comeAgain += receipts.filter(({ error }) => error?.code === 'changed').length;
         afterActions.wake();
         folders?.recorded();
@@ -120,20 +129,13 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     releases.push(() => recorder.stop());
     await batches.begin();
     releases.push(() => batches.stop());
-    if (plan.batch == null) closeFolderBatches(store.ledger, batches);
-    else
+    // Nobody watches while a batch is ingested: what is open then waits for the next run.
+    if (facts.batch === undefined && plan.batch == null) closeFolderBatches(store.ledger, batches);
+    else if (facts.batch === undefined)
       folders = openFolderBatches({
-        ...{
-          source,
-          destination: plan.destination,
-          ledger: store.ledger,
-          keeper: batches,
-          exclusive,
-          now,
-          log,
-        },
-        isPending: pending.has,
-        manifestOf: (batch) => join(dataDir, 'batches', `${batch}.manifest.json`),
+        ...{ source, destination: plan.destination, ledger: store.ledger, keeper: batches },
+        ...{ exclusive, now, log, isPending: pending.has },
+        manifestOf: (batch) => join(batchFolder(dataDir), `${batch}.manifest.json`),
       });
     const bell = await hearFinished(connection, prefix, source, recorder.wake);
     releases.push(() => bell.close());
@@ -144,26 +146,39 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     });
     releases.push(() => wishes.close());
 
-    const intake = await startIntake(
-      { ...plan, source, ownPaths: facts.ownPaths, maxPending: facts.maxPending },
-      {
-        recorded: (id) => store.ledger.find(id),
-        isPending: pending.has,
-        waitForRoom: pending.waitForRoom,
-        exclusive,
-        attached: attachments.attached,
-        folders: folders ?? undefined,
-        async enqueue(jobs) {
-          const assigned = folders?.assign(jobs) ?? jobs;
-          await attachments.keep(assigned);
-          await queue.add(assigned);
-          pending.add(assigned.map(({ jobId }) => jobId));
-        },
-        log,
-        now: () => ({ wallMs: now(), monotonicMs: performance.now() }),
+    const clock = (): { wallMs: number; monotonicMs: number } => ({
+      wallMs: now(),
+      monotonicMs: performance.now(),
+    });
+    const ports: AdmissionPorts = {
+      recorded: (id) => store.ledger.find(id),
+      isPending: pending.has,
+      waitForRoom: pending.waitForRoom,
+      exclusive,
+      attached: attachments.attached,
+      async enqueue(jobs) {
+        const assigned = folders?.assign(jobs) ?? jobs;
+        await attachments.keep(assigned);
+        await queue.add(assigned);
+        pending.add(assigned.map(({ jobId }) => jobId));
       },
-      stopping.signal,
-    );
+    };
+    const { ownPaths, maxPending } = facts;
+    const found = createBatchRuns({
+      ...{ plan, ownPaths, maxPending, ports, batches, spool, log, now: clock },
+      settle: recorder.settle,
+    });
+    runs = found;
+    releases.push(() => found.stop());
+    if (facts.batch !== undefined) found.start(facts.batch);
+    const intake =
+      facts.batch !== undefined
+        ? batchIntake(facts.batch.batch, found)
+        : await startIntake(
+            { ...plan, source, ownPaths, maxPending },
+            { ...ports, folders: folders ?? undefined, log, now: clock },
+            stopping.signal,
+          );
     releases.push(() => intake.stop());
     rescan = intake.rescan;
     const stirAll = (): void => folders?.folders().forEach(intake.stir);
@@ -172,7 +187,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
 
     const requests = hearRequests({
       ...{ connection, prefix, source, log },
-      handle: (request) => answerRequest(request as OwnerRequest, { store, rescan }),
+      handle: (request) =>
+        answerRequest(request as OwnerRequest, { store, rescan, dataDir, source, runs: found }),
     });
     releases.push(() => requests.close());
 
@@ -183,11 +199,14 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         comeAgain += jobs;
         stirAll();
       },
-      requeue: intake.rescan,
+      requeue() {
+        intake.rescan();
+        found.rescan();
+      },
     });
     releases.push(() => resync.close());
 
-    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake });
+    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake, batches });
 
     return {
       plan,
@@ -197,6 +216,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       dead: died.promise,
 
       report: reports.report,
+      batch: found.progress,
 
       async drained(signal) {
         let before: number;
@@ -211,11 +231,12 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
           // A file that changed while it was read settles as a new version, which belongs to what lies there; what
           // Redis lost is queued again.
         } while (comeAgain !== before || intake.unsettled() > 0);
+        if (facts.batch !== undefined) await unlessLost(found.ended());
       },
 
       async quiesce() {
         stopping.abort();
-        await intake.stop();
+        await Promise.all([intake.stop(), found.stop()]);
       },
 
       async close(budgetMs) {

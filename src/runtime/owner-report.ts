@@ -1,5 +1,6 @@
 import type { Intake } from '../intake/watcher.ts';
 import type { UploadQueue } from '../queue/upload-queue.ts';
+import type { BatchKeeper } from '../record/batches.ts';
 import type { Recorder } from '../record/recorder.ts';
 import type { SourceStore } from '../record/source-store.ts';
 import type { SourceReport } from './live-report.ts';
@@ -20,8 +21,9 @@ export function createOwnerReport(parts: {
   readonly pending: PendingJobs;
   readonly recorder: Recorder;
   readonly intake: Intake;
+  readonly batches: Pick<BatchKeeper, 'list'>;
 }): OwnerReport {
-  const { plan, queue, store, pending, recorder, intake } = parts;
+  const { plan, queue, store, pending, recorder, intake, batches } = parts;
 
   function unreadable(): number {
     return intake.counts().scan.unobservable;
@@ -62,6 +64,7 @@ export function createOwnerReport(parts: {
         active,
         delayed,
         oldestWaiting: waiting === 0 ? null : await queue.oldestWaiting(),
+        batches: batches.list(),
         trouble: trouble(),
       };
     },

@@ -7,18 +7,26 @@ import { askOwner } from '../queue/owner-requests.ts';
 import { replayJournal } from '../record/journal-replay.ts';
 import { openSourceStore, type SourceStore } from '../record/source-store.ts';
 import { grantWish } from '../record/wishes.ts';
+import type { BatchProgress, BatchRuns } from './batch-runs.ts';
+import { readBatchSpec } from './batch-spec.ts';
 import { type KnownSource, placeOf } from './known-sources.ts';
 import { findRedis } from './redis-access.ts';
 
 /** What a command may ask of the owner of a source. Nothing secret: it travels through Redis (G5). */
 export type OwnerRequest =
   /** What is recorded is to be sent once more: one path, or (null) every path. `mark`: journal bytes when it was asked. */
-  { readonly kind: 'send-again'; readonly name: PathName | null; readonly mark: number };
+  | { readonly kind: 'send-again'; readonly name: PathName | null; readonly mark: number }
+  /** A batch whose spec lies in the data folder is to be found and sent; to be asked again, it goes on with it. */
+  | { readonly kind: 'ingest'; readonly batch: string }
+  /** How far a batch is. */
+  | { readonly kind: 'batch'; readonly batch: string };
 
 /** What each request is answered with. */
 export interface OwnerAnswers {
   /** Versions that go once more. */
   readonly 'send-again': { readonly versions: number };
+  readonly ingest: { readonly started: true };
+  readonly batch: { readonly progress: BatchProgress | null };
 }
 
 /** What the owner has at hand to do what is asked. */
@@ -26,6 +34,10 @@ export interface OwnerMeans {
   readonly store: SourceStore;
   /** Looks at the whole folder again; nothing where nobody watches it now. */
   readonly rescan: () => void;
+  readonly dataDir: string;
+  readonly source: string;
+  /** null: this process is the owner for the moment of one request. */
+  readonly runs: BatchRuns | null;
 }
 
 /** Who did it. */
@@ -42,6 +54,13 @@ export async function answerRequest<Kind extends OwnerRequest['kind']>(
   request: Extract<OwnerRequest, { kind: Kind }>,
   means: OwnerMeans,
 ): Promise<OwnerAnswers[Kind]> {
+  return (await answerTo(request, means)) as OwnerAnswers[Kind];
+}
+
+async function answerTo(
+  request: OwnerRequest,
+  means: OwnerMeans,
+): Promise<OwnerAnswers[OwnerRequest['kind']]> {
   switch (request.kind) {
     case 'send-again': {
       const { ledger, journal } = means.store;
@@ -49,6 +68,14 @@ export async function answerRequest<Kind extends OwnerRequest['kind']>(
       if (versions > 0) means.rescan();
       return { versions };
     }
+    case 'ingest': {
+      const { source, dataDir, runs } = means;
+      const spec = await readBatchSpec(dataDir, request.batch);
+      for (const part of spec.parts) if (part.source === source) runs?.start(part);
+      return { started: true };
+    }
+    case 'batch':
+      return { progress: means.runs?.progress(request.batch) ?? null };
     default:
       throw new SlipwayError('internal', {
         reason: 'the owner is of a version that does not know this request',
@@ -89,7 +116,10 @@ export async function withOwner<Kind extends OwnerRequest['kind']>(
   const store = await openSourceStore(place);
   try {
     await replayJournal({ ...store, log, intentOf: place.intentOf });
-    return { answer: await answerRequest(request, { store, rescan() {} }), by: { kind: 'self' } };
+    return {
+      answer: await answerRequest(request, { store, rescan() {}, dataDir, source: source.name, runs: null }),
+      by: { kind: 'self' },
+    };
   } finally {
     await store.close();
   }

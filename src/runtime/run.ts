@@ -1,6 +1,8 @@
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
+import { spoolFolder } from '../intake/archives/spool.ts';
+import { createSpoolBudget } from '../intake/archives/spool-budget.ts';
 import { networkFileSystemOf } from '../intake/network-fs.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { systemClock } from '../platform/clock.ts';
@@ -10,7 +12,7 @@ import { within } from '../platform/within.ts';
 import { openDataDir } from '../record/data-dir.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import { createSmallReads } from '../upload/small-reads.ts';
-import type { GivenMeta } from './attachments.ts';
+import type { BatchFacts, BatchView } from './batch-facts.ts';
 import { watchForCounterpart } from './counterpart.ts';
 import { destinationReport } from './destination-report.ts';
 import {
@@ -39,7 +41,7 @@ const CLOSING_SHARE = 0.25;
 const MAX_CLOSING_MS = 5_000;
 const never = new AbortController().signal;
 
-export interface RunFacts {
+export interface RunFacts extends BatchFacts, Pick<OwnerLineFacts, 'meta'> {
   /** Both: everything in one process. */
   readonly roles: readonly Role[];
   readonly plans: readonly SourcePlan[];
@@ -52,8 +54,6 @@ export interface RunFacts {
   readonly dataDir: string;
   readonly redis: { readonly url: string | null; readonly prefix: string };
   readonly maxPending: number;
-  /** What the command line attaches to every file; left out: nothing. */
-  readonly meta?: GivenMeta | undefined;
   readonly retry: RetryOptions;
   /** Absolute paths of Slipway's own files and folders. */
   readonly ownPaths: readonly string[];
@@ -71,7 +71,7 @@ export interface RunFacts {
 }
 
 /** The sources of one process at work. */
-export interface Run {
+export interface Run extends BatchView {
   report(): Promise<LiveReport>;
   /** Why a source can no longer be recorded, or is worked on by somebody else; null when all is well. */
   failure(): SlipwayError | null;
@@ -113,6 +113,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   const recorded: Record<ReceiptStatus, number> = { uploaded: 0, failed: 0, skipped: 0 };
   const meter = createRateMeter(now);
   const cut = new AbortController();
+  const spool = createSpoolBudget(facts.spoolMaxBytes ?? 0);
   const owner = { ...ownIdentity(), host: hostIdentity() };
 
   const runners = new Map<string, { runner: DestinationRunner; max: number }>();
@@ -145,6 +146,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const localDisk = (await networkFileSystemOf(plan.root)) === null;
     const handler = uploadHandler({
       root: plan.root,
+      spool: spoolFolder(dataDir, plan.name),
       runner,
       send: http.send,
       smallReads: createSmallReads(localDisk, systemClock.monotonicMs),
@@ -164,8 +166,9 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const ofPlan = (): WorkerLine[] => workers.filter((line) => line.plan === plan);
     const line = await startOwnerLine({
       ...{ plan, redis, prefix, dataDir, maxPending, ownPaths, owner, onRecorded, log, now },
-      failpoint: facts.failpoint,
-      meta: facts.meta,
+      spool,
+      batch: facts.batches?.find((part) => part.source === plan.name),
+      ...{ failpoint: facts.failpoint, meta: facts.meta },
       onRecording(recording) {
         for (const { gate } of ofPlan()) gate.set('recording', recording);
       },
@@ -285,6 +288,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       owners.length === 0
         ? new Promise(() => undefined)
         : Promise.all(owners.map((line) => line.dead)).then(() => undefined),
+    batch: (id) => owners.map((line) => line.batch(id)).filter((progress) => progress !== null),
     destinationViews,
     cutShort() {
       cut.abort();

@@ -5,7 +5,7 @@ import { adHocSource } from '../config/resolve-config.ts';
 import type { ResolvedConfig, SourceConfig } from '../config/resolved-config.ts';
 import type { DestinationDefinition } from '../destinations/definition.ts';
 import { SlipwayError } from '../domain/errors.ts';
-import { adHocSourceName } from '../record/ad-hoc-source.ts';
+import { adHocSourceName, rememberedManifest } from '../record/ad-hoc-source.ts';
 import { journalPathOf } from '../record/manifest-journal.ts';
 import { chooseDestination } from './destination-choice.ts';
 import type { SourcePlan } from './source-plan.ts';
@@ -74,7 +74,7 @@ async function planAt(configured: readonly SourcePlan[], root: string): Promise<
 
 async function adHocPlan(root: string, destination: string, config: ResolvedConfig): Promise<SourcePlan> {
   const name = await adHocSourceName(config.dataDir, root, Object.keys(config.sources));
-  return adHocPlanOf(name, root, destination);
+  return adHocPlanOf(name, root, destination, await rememberedManifest(config.dataDir, name));
 }
 
 /** Two sources must not write one journal: a folder that is also a configured source gets a second manifest. */
@@ -83,9 +83,18 @@ function withOwnManifest(plan: SourcePlan): SourcePlan {
   return { ...plan, manifest: join(dirname(root), `${basename(root)}.${name}.manifest.json`) };
 }
 
-/** The plan of a source that was named on the command line: every option has its default. */
-export function adHocPlanOf(name: string, root: string, destination: string): SourcePlan {
-  return planOf(adHocSource(name, root, destination));
+/**
+ * The plan of a source that was named on the command line: every option has its default.
+ * @param manifest where it is not beside the folder
+ */
+export function adHocPlanOf(
+  name: string,
+  root: string,
+  destination: string,
+  manifest: string | null = null,
+): SourcePlan {
+  const plan = planOf(adHocSource(name, root, destination));
+  return manifest === null ? plan : { ...plan, manifest };
 }
 
 function planOf({ path, ...source }: SourceConfig): SourcePlan {

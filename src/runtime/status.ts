@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BatchState } from '../domain/batch.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import { openBatchStates } from '../record/batches.ts';
 import { readSourceLedger } from '../record/source-store.ts';
 import type { DestinationReport, LiveReport, SourceReport } from './live-report.ts';
 import { readReports } from './process-reports.ts';
@@ -17,6 +19,8 @@ export interface SourceStatus
   readonly path: string | null;
   readonly destination: string | null;
   readonly manifest: string | null;
+  /** Those that have not ended. */
+  readonly batches: readonly BatchState[];
 }
 
 export interface Status {
@@ -107,13 +111,36 @@ async function sourceStatus(
   };
   if (live !== null) {
     const { discovered, uploaded, failed, skipped, pending } = live;
-    return { name, discovered, uploaded, failed, skipped, pending, running: true, live, ...where };
+    return {
+      name,
+      discovered,
+      uploaded,
+      failed,
+      skipped,
+      pending,
+      running: true,
+      live,
+      ...where,
+      batches: live.batches ?? [],
+    };
   }
   const ledger = readSourceLedger(dataDir, name);
   const { uploaded, failed, skipped } = ledger?.counts().latest ?? { uploaded: 0, failed: 0, skipped: 0 };
+  const batches = ledger === null ? [] : openBatchStates(name, ledger);
   await ledger?.close();
   const discovered = uploaded + failed + skipped;
-  return { name, discovered, uploaded, failed, skipped, pending: 0, running: false, live: null, ...where };
+  return {
+    name,
+    discovered,
+    uploaded,
+    failed,
+    skipped,
+    pending: 0,
+    running: false,
+    live: null,
+    ...where,
+    batches,
+  };
 }
 
 /** Sources that have ever been worked on with this data folder, ad-hoc ones included. */

@@ -22,9 +22,14 @@ const MAX_STALLED = 10;
 /** When nobody may send, a job comes back after this long instead of spinning. */
 const STOPPED_DELAY_MS = 1000;
 
+/** Until its owner has unpacked it again, or a worker takes it that sees the owner's disk. */
+const SPOOL_DELAY_MS = 2_000;
+
 export interface UploadHandlerFacts {
   /** Absolute path of the source's folder as this process sees it. */
   readonly root: string;
+  /** Absolute path of the folder where files of archives lie until they are recorded, by job id. */
+  readonly spool: string;
   readonly runner: DestinationRunner;
   readonly send: HttpSend;
   readonly smallReads: SmallReads;
@@ -53,7 +58,8 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
 
     const release = await runner.permits.acquire(job.source, signal);
     if (release === null) return giveBack();
-    const result = await attempt(job, signal, release);
+    const result = await attempt(upload, signal, release);
+    if (isMissingFromSpool(job, result)) return { kind: 'give-back', delayMs: SPOOL_DELAY_MS };
 
     const step = nextStep(result, job, {
       retry,
@@ -66,11 +72,17 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
   };
 
   /** The permit is held for the request alone: a file that waits for its next try holds nobody up. */
-  async function attempt(job: UploadJob, signal: AbortSignal, release: () => void): Promise<AttemptResult> {
+  async function attempt(
+    { job, jobId }: QueuedUpload,
+    signal: AbortSignal,
+    release: () => void,
+  ): Promise<AttemptResult> {
     const startedAtMs = clock.monotonicMs();
     const underWay = runner.started();
     try {
-      const task = { root, name: job, size: job.size, mtimeNs: job.mtimeNs };
+      const version = { name: job, size: job.size, mtimeNs: job.mtimeNs };
+      const task =
+        job.spooled === true ? { ...version, root: facts.spool, at: { path: jobId } } : { ...version, root };
       const result = await uploadFile(task, runner.destination, watched(underWay.moved), {
         clock,
         signal,
@@ -186,6 +198,16 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     const outcome = outcomeOf(job, settlement, { destination, attempts, queuedAtMs, nowMs: clock.nowMs() });
     return { kind: 'settle', outcome };
   }
+}
+
+/**
+ * A file in the spool stays until its receipt is recorded: where it is not, or not whole, this worker sees another disk
+ * than the owner, or a power cut took it. Neither is the file's fault.
+ */
+function isMissingFromSpool(job: UploadJob, result: AttemptResult): boolean {
+  if (job.spooled !== true) return false;
+  if (result.kind === 'failed') return result.failure.code === 'source_root_gone';
+  return result.kind === 'skipped' && (result.code === 'vanished' || result.code === 'changed');
 }
 
 function settledWithoutUpload(upload: QueuedUpload, destination: string): Settlement | null {

@@ -11,6 +11,8 @@ export interface FileToSend {
   /** Bytes. */
   readonly size: number;
   readonly mtimeNs: string;
+  /** Where its bytes lie when that is not `name` below `root`: below `root` all the same. */
+  readonly at?: PathName;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface FileToSend {
 export const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 export function diskPathOf(file: FileToSend): string | Buffer {
-  return pathOnDisk(file.root, file.name);
+  return pathOnDisk(file.root, file.at ?? file.name);
 }
 
 /**

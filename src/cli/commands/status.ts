@@ -84,6 +84,8 @@ export function statusText(status: Status, paint: Paint): string {
     }
     if (live?.oldestWaiting != null) lines.push(`  oldest waiting since ${live.oldestWaiting}`);
     if (live?.trouble != null) lines.push(`  ${paint.bad(printable(live.trouble))}`);
+    for (const { batch, done, members, discovered, startedAt } of source.batches)
+      lines.push(`  batch ${batch}  ${done} of ${discovered ? '' : '≥ '}${members} done, since ${startedAt}`);
     if (source.manifest !== null) lines.push(`  manifest ${printable(source.manifest)}`);
   }
   for (const destination of status.destinations) {

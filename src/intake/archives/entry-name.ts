@@ -1,0 +1,43 @@
+import { bytesOf, type PathName, pathNameOf } from '../../domain/path-bytes.ts';
+
+export type NameVerdict =
+  | { readonly kind: 'file'; readonly name: PathName }
+  | { readonly kind: 'folder' }
+  | { readonly kind: 'refused'; readonly why: string };
+
+const DRIVE = /^[A-Za-z]:/;
+/** PATH_MAX of Linux; what is longer is an attack, or of no use to anyone. */
+const MAX_BYTES = 4096;
+
+/**
+ * Whether an entry's name may become part of a path (zip-slip, CWE-22). Nothing is ever unpacked under it, but receipts
+ * carry it into other people's programs. `./` and doubled slashes are taken out; everything else is kept as it is.
+ */
+export function judgeEntryName(raw: PathName): NameVerdict {
+  const { path } = raw;
+  const refused = (why: string): NameVerdict => ({ kind: 'refused', why });
+  if (path.includes('\0')) return refused('its name holds a NUL');
+  if (path.includes('\\')) return refused('its name holds a backslash, which some systems take for a folder');
+  if (path.startsWith('/') || DRIVE.test(path)) return refused('its name is an absolute path');
+  const parts = path.split('/');
+  if (parts.includes('..')) return refused('its name leads out of the archive (..)');
+  const kept = parts.filter((part) => part !== '' && part !== '.');
+  if (path.endsWith('/') || kept.length === 0) return { kind: 'folder' };
+  const name = raw.pathBytes === undefined ? { path: kept.join('/') } : withoutEmpty(bytesOf(raw));
+  return bytesOf(name).length > MAX_BYTES
+    ? refused(`its name is longer than ${MAX_BYTES} bytes`)
+    : { kind: 'file', name };
+}
+
+/** The same on the bytes of a name that is not UTF-8: latin1 keeps every one of them. */
+function withoutEmpty(bytes: Buffer): PathName {
+  const parts = bytes.toString('latin1').split('/');
+  return pathNameOf(Buffer.from(parts.filter((part) => part !== '' && part !== '.').join('/'), 'latin1'));
+}
+
+/** `archive.zip!/dir/name` (DESIGN §4). */
+export function pathInArchive(archive: PathName, entry: PathName): PathName {
+  if (archive.pathBytes === undefined && entry.pathBytes === undefined)
+    return { path: `${archive.path}!/${entry.path}` };
+  return pathNameOf(Buffer.concat([bytesOf(archive), Buffer.from('!/'), bytesOf(entry)]));
+}

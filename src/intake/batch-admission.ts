@@ -1,0 +1,160 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ERRORS, errorMessage, reasonOf, SlipwayError } from '../domain/errors.ts';
+import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
+import type { Log } from '../domain/log.ts';
+import type { PathName } from '../domain/path-bytes.ts';
+import type { Outcome } from '../domain/receipt.ts';
+import { type UnsentReason, unsentOutcome } from '../domain/unsent-outcome.ts';
+import { jobIdOf, newUploadJob } from '../domain/upload-job.ts';
+import { fullJitterMs } from '../pacing/backoff.ts';
+import { formatBytes } from '../platform/units.ts';
+import { nextGeneration } from './admission.ts';
+import type { Spool } from './archives/spool.ts';
+import type { BatchSink } from './batch-sink.ts';
+import type { AdmissionPorts, AdmittedJob } from './ports.ts';
+
+export interface BatchPorts extends AdmissionPorts {
+  /** These belong to the batch; durable when it returns. */
+  members(found: readonly { readonly id: string; readonly gen: number }[]): void;
+  /** Receipts without a job; resolves when they are durable. */
+  settle(outcomes: readonly Outcome[]): Promise<void>;
+}
+
+export interface BatchAdmissionOptions {
+  readonly source: string;
+  readonly destination: string;
+  readonly batch: string;
+  /** `queue.maxPending`. */
+  readonly maxPending: number;
+  readonly spool: Spool;
+  readonly log: Log;
+  readonly now: () => { readonly wallMs: number; readonly monotonicMs: number };
+  readonly random: () => number;
+}
+
+/** What is found for a batch becomes its members, and jobs of those that have no receipt yet. */
+export interface BatchAdmission extends BatchSink {
+  /** Until it returns, some of what was taken may be known to nobody. */
+  flush(signal: AbortSignal): Promise<void>;
+}
+
+/** Measured best chunk for adding to the queue. */
+const MAX_CHUNK = 100;
+/** Entries are gathered for so long: a worker need not wait for a hundred large ones. */
+const MAX_GATHER_MS = 200;
+const ENQUEUE_RETRY = { baseDelayMs: 200, maxDelayMs: 5_000 } as const;
+
+export function createBatchAdmission(options: BatchAdmissionOptions, ports: BatchPorts): BatchAdmission {
+  const { source, destination, batch, spool, log, now } = options;
+  const chunkSize = Math.min(MAX_CHUNK, Math.max(1, Math.floor(options.maxPending / 4)));
+  let members = new Map<string, { id: string; gen: number }>();
+  let ready = new Map<string, AdmittedJob>();
+  let unsent: Outcome[] = [];
+  let gatheringSinceMs = 0;
+
+  /** Notes it as a member; null when it has its receipt. */
+  function noted(version: FileVersion): AdmittedJob | null {
+    const id = fileVersionId(version);
+    const recorded = ports.recorded(id);
+    const gen = nextGeneration(recorded);
+    if (members.size === 0) gatheringSinceMs = now().monotonicMs;
+    members.set(id, { id, gen: gen ?? recorded?.gen ?? 0 });
+    return gen === null ? null : { jobId: jobIdOf(id, gen), id, job: newUploadJob(version, gen, batch) };
+  }
+
+  async function flushIfDue(signal: AbortSignal): Promise<void> {
+    const waitedMs = now().monotonicMs - gatheringSinceMs;
+    if (members.size >= MAX_CHUNK || (members.size > 0 && waitedMs > MAX_GATHER_MS)) await flush(signal);
+  }
+
+  async function flush(signal: AbortSignal): Promise<void> {
+    ports.members([...members.values()]);
+    members = new Map();
+    const outcomes = unsent;
+    unsent = [];
+    await ports.settle(outcomes);
+    const jobs = [...ready.values()];
+    ready = new Map();
+    for (let start = 0; start < jobs.length; start += chunkSize)
+      await admitInTheEnd(jobs.slice(start, start + chunkSize), signal);
+  }
+
+  async function admit(jobs: readonly AdmittedJob[], signal: AbortSignal): Promise<void> {
+    await ports.waitForRoom(jobs.length, signal);
+    const needless = await ports.exclusive(async () => {
+      // Asked again: somebody may have queued or recorded one while this waited.
+      const isNeeded = ({ id, job }: AdmittedJob): boolean => nextGeneration(ports.recorded(id)) === job.gen;
+      const needed = jobs.filter((job) => isNeeded(job) && !ports.isPending(job.jobId));
+      if (needed.length > 0) await ports.enqueue(needed);
+      return jobs.filter((job) => !isNeeded(job));
+    });
+    await spool.release(needless.map(({ jobId }) => jobId));
+  }
+
+  async function admitInTheEnd(jobs: readonly AdmittedJob[], signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await admit(jobs, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (attempt === 1)
+          log.warn({ source, reason: reasonOf(error) }, 'the queue takes no jobs; trying again');
+        await delay(fullJitterMs(attempt, ENQUEUE_RETRY, options.random), undefined, { signal });
+      }
+    }
+  }
+
+  function settleUnsent(version: FileVersion, gen: number, reason: UnsentReason): void {
+    unsent.push(unsentOutcome(version, reason, { gen, batch, nowMs: now().wallMs }));
+  }
+
+  return {
+    flush,
+
+    async files(files, signal) {
+      for (const { name, size, mtimeNs } of files) {
+        const job = noted({ source, destination, ...name, size, mtimeNs });
+        if (job !== null && !ports.isPending(job.jobId)) ready.set(job.jobId, job);
+      }
+      await flushIfDue(signal);
+    },
+
+    async entry(name: PathName, entry, signal) {
+      const { size, mtimeNs } = entry;
+      const version: FileVersion = { source, destination, ...name, size, mtimeNs };
+      const found = noted(version);
+      if (found === null) return await flushIfDue(signal);
+      const { jobId, job } = found;
+      if (ports.isPending(jobId) && spool.has(jobId)) return await flushIfDue(signal);
+      if (size > spool.maxBytes) {
+        settleUnsent(version, job.gen, tooLarge(size, spool.maxBytes));
+        return await flushIfDue(signal);
+      }
+      // What is gathered holds room in the spool that only a recorded upload gives back.
+      if (!spool.fits(size)) await flush(signal);
+      try {
+        await spool.put(jobId, entry, signal);
+        ready.set(jobId, { ...found, job: { ...job, spooled: true } });
+      } catch (error) {
+        if (!(error instanceof SlipwayError) || error.code !== 'archive_entry_broken') throw error;
+        const { code, kind, message } = error;
+        settleUnsent(version, job.gen, { status: 'failed', code, kind, message });
+      }
+      await flushIfDue(signal);
+    },
+
+    async refused(name, { size, mtimeNs }, { code, details }, signal) {
+      const version: FileVersion = { source, destination, ...name, size, mtimeNs };
+      const found = noted(version);
+      const message = errorMessage(code, details);
+      if (found !== null)
+        settleUnsent(version, found.job.gen, { status: 'failed', code, kind: ERRORS[code].kind, message });
+      await flushIfDue(signal);
+    },
+  };
+}
+
+function tooLarge(size: number, maxBytes: number): UnsentReason {
+  const message = `${formatBytes(size)} does not fit into the spool (${formatBytes(maxBytes)}): raise spool.maxBytes, or unpack the archive and ingest the folder`;
+  return { status: 'skipped', code: 'too_large', kind: 'skipped', message };
+}

@@ -1,0 +1,134 @@
+import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SlipwayError } from '../domain/errors.ts';
+import type { PathName } from '../domain/path-bytes.ts';
+import { discoverArchive } from './archives/discover-archive.ts';
+import type { BatchInput, BatchSink, BatchTally } from './batch-sink.ts';
+import { discoverList } from './discover-list.ts';
+import type { BatchDiscoveryOptions, DiscoveryMeans } from './discovery-means.ts';
+import { createLooks } from './look.ts';
+import { networkFileSystemOf } from './network-fs.ts';
+import { rescan } from './rescan.ts';
+import type { SeenFile } from './seen-file.ts';
+import { createSettle, type Settle } from './settle.ts';
+import { openSourceFilter } from './source-filter.ts';
+
+export type { BatchDiscoveryOptions } from './discovery-means.ts';
+
+export interface BatchDiscovery {
+  /**
+   * One pass over every input; ends when everything found has been taken by the sink.
+   * @throws SlipwayError `source_missing` when the root is not there before or after: nothing is concluded then
+   */
+  discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void>;
+  /** The same for single files, which may have become another version. */
+  lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void>;
+}
+
+/** Files being written at the same time; past it the walk waits for them. */
+const MAX_TRACKED = 100_000;
+/** A file that is written for longer than this after everything else was found belongs to the next batch. */
+const MIN_PATIENCE_MS = 30_000;
+const PATIENCE_IN_SETTLES = 10;
+const DUE_PER_STEP = 256;
+
+/**
+ * What belongs to a batch, found by the rules of the watcher: the same filter, the same looks, the same settle.
+ * @param tally counted up on the way
+ */
+export async function openBatchDiscovery(
+  options: BatchDiscoveryOptions,
+  sink: BatchSink,
+  tally: BatchTally,
+): Promise<BatchDiscovery> {
+  const { root, source, now } = options;
+  const filter = await openSourceFilter(options);
+  const isLocal = (await networkFileSystemOf(root)) === null;
+  const looks = createLooks(
+    root,
+    () => isLocal,
+    () => now().monotonicMs,
+  );
+  const patienceMs = Math.max(MIN_PATIENCE_MS, options.settle * PATIENCE_IN_SETTLES);
+
+  async function discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void> {
+    const { means, settle } = begin(signal);
+    await assertRoot();
+    for (const input of inputs) {
+      if (input.kind === 'folder') await discoverFolder(input.path, means);
+      else if (input.kind === 'list') await discoverList(input, means);
+      else await discoverArchive(input.path, means);
+    }
+    await awaitSettled(means, settle);
+    await assertRoot();
+  }
+
+  async function lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void> {
+    const { means, settle } = begin(signal);
+    for (const look of await looks.at(names)) if (look.kind === 'file') await means.see([look.file]);
+    await awaitSettled(means, settle);
+  }
+
+  function begin(signal: AbortSignal): { means: DiscoveryMeans; settle: Settle } {
+    const settle = createSettle({
+      settleMs: options.settle,
+      trustTimes: () => isLocal,
+      maxTracked: MAX_TRACKED,
+    });
+    const see = async (files: readonly SeenFile[]): Promise<void> => {
+      const whole = files.filter((file) => settle.see(file, now()) === 'settled');
+      for (const { size } of whole) tally.bytes += size;
+      tally.files += whole.length;
+      if (whole.length > 0) await sink.files(whole, signal);
+      signal.throwIfAborted();
+    };
+    return { settle, means: { ...options, looks, filter, sink, tally, see, signal } };
+  }
+
+  async function awaitSettled(means: DiscoveryMeans, settle: Settle): Promise<void> {
+    const endMs = now().monotonicMs + patienceMs;
+    for (let dueMs = settle.nextDueMs(); dueMs !== null; dueMs = settle.nextDueMs()) {
+      const nowMs = now().monotonicMs;
+      if (nowMs >= endMs) break;
+      if (dueMs > nowMs) {
+        await sleep(Math.min(dueMs, endMs) - nowMs, undefined, { signal: means.signal });
+        continue;
+      }
+      const names = settle.due(nowMs, DUE_PER_STEP);
+      const files: SeenFile[] = [];
+      for (const [index, look] of (await looks.at(names)).entries()) {
+        const name = names[index];
+        if (look.kind === 'file') files.push(look.file);
+        else if (name !== undefined) {
+          settle.forget(name);
+          if (look.kind === 'unobservable') tally.unreadable += 1;
+        }
+      }
+      await means.see(files);
+    }
+    tally.unsettled = settle.size();
+  }
+
+  /** An empty mount point, or a lost mount, is no empty folder. */
+  async function assertRoot(): Promise<void> {
+    const stats = await stat(root).catch(() => null);
+    if (stats === null) throw new SlipwayError('source_missing', { source, path: root });
+  }
+
+  return { discover, lookAgain };
+}
+
+async function discoverFolder(path: string, means: DiscoveryMeans): Promise<void> {
+  const { root, looks, filter, tally, see, signal } = means;
+  const report = {
+    ignored(_name: PathName, reason: keyof BatchTally['ignored']): void {
+      tally.ignored[reason] = (tally.ignored[reason] ?? 0) + 1;
+    },
+    unobservable(): void {
+      tally.unreadable += 1;
+    },
+  };
+  const walk = { root, looks, filter, start: { path }, descend: () => true, signal, report };
+  for await (const files of rescan(walk)) await see(files);
+  signal.throwIfAborted();
+}

@@ -1,0 +1,26 @@
+import type { Log } from '../domain/log.ts';
+import type { BatchSink, BatchTally } from './batch-sink.ts';
+import type { Filter } from './filter.ts';
+import type { Looks } from './look.ts';
+import type { SeenFile } from './seen-file.ts';
+import type { Instant } from './settle.ts';
+import type { SourceFilterOptions } from './source-filter.ts';
+
+export interface BatchDiscoveryOptions extends SourceFilterOptions {
+  readonly source: string;
+  /** Milliseconds. */
+  readonly settle: number;
+  readonly now: () => Instant;
+  readonly log: Log;
+}
+
+/** What every kind of input works with. */
+export interface DiscoveryMeans extends BatchDiscoveryOptions {
+  readonly looks: Looks;
+  readonly filter: Filter;
+  readonly sink: BatchSink;
+  readonly tally: BatchTally;
+  /** Files seen just now and accepted by the filter: whole ones go on, the others are waited for. */
+  readonly see: (files: readonly SeenFile[]) => Promise<void>;
+  readonly signal: AbortSignal;
+}

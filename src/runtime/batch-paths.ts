@@ -1,0 +1,9 @@
+import { journalPathOf } from '../record/manifest-journal.ts';
+import type { BatchSpec } from './batch-spec.ts';
+
+/** What a batch writes, and is never to send (G9): its manifests may lie where the user wants them. */
+export function journalPathsOf({ parts }: BatchSpec): string[] {
+  return parts.flatMap(({ manifest, sourceManifest }) =>
+    [manifest, sourceManifest].flatMap((path) => [path, journalPathOf(path)]),
+  );
+}

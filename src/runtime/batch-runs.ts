@@ -1,0 +1,229 @@
+import type { BatchEnd } from '../domain/batch.ts';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { PathName } from '../domain/path-bytes.ts';
+import type { Receipt } from '../domain/receipt.ts';
+import type { Spool } from '../intake/archives/spool.ts';
+import { createBatchAdmission } from '../intake/batch-admission.ts';
+import { openBatchDiscovery } from '../intake/batch-discovery.ts';
+import { type BatchTally, emptyTally } from '../intake/batch-sink.ts';
+import type { AdmissionPorts } from '../intake/ports.ts';
+import { createWaker, type Waker } from '../platform/waker.ts';
+import type { BatchKeeper } from '../record/batches.ts';
+import type { BatchPart } from './batch-spec.ts';
+import type { SourcePlan } from './source-plan.ts';
+
+/** How far a batch is, as its owner knows it. */
+export interface BatchProgress {
+  readonly batch: string;
+  readonly source: string;
+  /** Whether every input has been looked through; until then the other numbers still grow. */
+  readonly walked: boolean;
+  readonly members: number;
+  readonly done: number;
+  /** Of this pass over the inputs. */
+  readonly tally: BatchTally;
+  readonly end: BatchEnd | null;
+  /** Why it cannot go on, in one line. */
+  readonly failure: string | null;
+}
+
+/** The batches that this owner finds the files of. */
+export interface BatchRuns {
+  /** Begins, or goes on with one; one that is under way here, or has ended, is left as it is. */
+  start(part: BatchPart): void;
+  /** Looks through the inputs again: jobs were lost. */
+  rescan(): void;
+  /** After every commit, outside its transaction. */
+  recorded(receipts: readonly Receipt[], jobIds: readonly string[]): void;
+  /** Resolves when the inputs of every batch here are looked through. Rejects when one cannot be. */
+  caughtUp(): Promise<void>;
+  /** Resolves when all of them have ended. */
+  ended(): Promise<void>;
+  /** null: this owner does not know it. */
+  progress(batch: string): BatchProgress | null;
+  stop(): Promise<void>;
+}
+
+export interface BatchRunsFacts {
+  readonly plan: SourcePlan;
+  readonly ownPaths: readonly string[];
+  readonly maxPending: number;
+  readonly ports: AdmissionPorts;
+  readonly settle: (outcomes: Parameters<BatchPorts['settle']>[0]) => Promise<void>;
+  readonly batches: BatchKeeper;
+  readonly spool: Spool;
+  readonly log: Log;
+  readonly now: () => { readonly wallMs: number; readonly monotonicMs: number };
+}
+
+type BatchPorts = Parameters<typeof createBatchAdmission>[1];
+
+interface Running {
+  readonly part: BatchPart;
+  readonly waker: Waker;
+  tally: BatchTally;
+  walked: boolean;
+  /** To be looked through again from the beginning. */
+  again: boolean;
+  /** Versions that turned out to be others: looked at once more before the batch is complete. */
+  changed: Map<string, PathName>;
+  failure: unknown;
+  /** Its run looks at `again` no more. */
+  over: boolean;
+  done: Promise<void>;
+}
+
+/** A file that is written all the time is not waited for longer than this many versions of it. */
+const MAX_CHANGES = 5;
+
+/** None running. */
+export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
+  const { plan, batches, spool, log, now } = facts;
+  const runs = new Map<string, Running>();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  /** The story of a batch: find its files, wait for their receipts, look again at what changed, say that that was all. */
+  async function run(running: Running): Promise<void> {
+    const { part } = running;
+    const { batch, inputs } = part;
+    if (batches.open(part) === 'ended') return;
+    const admission = createBatchAdmission(
+      {
+        ...{ source: plan.name, destination: plan.destination, batch, spool, log, now },
+        ...{ maxPending: facts.maxPending, random: Math.random },
+      },
+      {
+        ...facts.ports,
+        members: (found) => void batches.add(batch, found),
+        settle: (outcomes) => facts.settle(outcomes),
+      },
+    );
+    const options = { ...plan, source: plan.name, ownPaths: facts.ownPaths, now, log };
+    let changes = 0;
+    do {
+      running.again = false;
+      running.tally = emptyTally();
+      const discovery = await openBatchDiscovery(options, admission, running.tally);
+      await discovery.discover(inputs, signal);
+      await admission.flush(signal);
+      running.walked = true;
+      batches.walked(batch);
+      for (;;) {
+        await untilRecorded(running);
+        if (running.again || running.changed.size === 0 || changes === MAX_CHANGES) break;
+        changes += 1;
+        const names = [...running.changed.values()];
+        running.changed = new Map();
+        await discovery.lookAgain(names, signal);
+        await admission.flush(signal);
+      }
+    } while (running.again);
+    running.over = true;
+    batches.discovered(batch);
+  }
+
+  /** Every member that is known has its receipt, or the inputs are to be looked through again. */
+  async function untilRecorded(running: Running): Promise<void> {
+    const isOpen = (): boolean => {
+      const state = batches.state(running.part.batch);
+      return state !== null && state.done < state.members;
+    };
+    while (isOpen() && !running.again) {
+      signal.throwIfAborted();
+      await running.waker.sleep(null);
+    }
+    signal.throwIfAborted();
+  }
+
+  function begin(running: Running): void {
+    running.failure = null;
+    running.over = false;
+    running.done = run(running).catch((error: unknown) => {
+      if (signal.aborted) return;
+      running.over = true;
+      running.failure = error;
+      log.error({ batch: running.part.batch, reason: reasonOf(error) }, 'a batch cannot go on');
+    });
+  }
+
+  function wakeAll(): void {
+    for (const { waker } of runs.values()) waker.wake();
+  }
+
+  signal.addEventListener('abort', wakeAll, { once: true });
+
+  return {
+    start(part) {
+      const there = runs.get(part.batch);
+      if (there !== undefined) {
+        if (there.failure !== null) begin(there);
+        return;
+      }
+      const running: Running = {
+        ...{ part, waker: createWaker(), tally: emptyTally(), walked: false, again: false },
+        ...{ changed: new Map(), failure: null, over: false, done: Promise.resolve() },
+      };
+      runs.set(part.batch, running);
+      begin(running);
+    },
+
+    rescan() {
+      for (const running of runs.values()) {
+        if (batches.ends.find(running.part.batch) !== null) continue;
+        if (running.over) begin(running);
+        else running.again = true;
+      }
+      wakeAll();
+    },
+
+    recorded(receipts, jobIds) {
+      void spool.release(jobIds);
+      for (const { batch, error, path, pathBytes } of receipts) {
+        if (error?.code !== 'changed' || batch === null) continue;
+        const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
+        runs.get(batch)?.changed.set(pathBytes ?? path, name);
+      }
+      wakeAll();
+    },
+
+    async caughtUp() {
+      for (const running of runs.values()) {
+        for (let seen: Promise<void> | null = null; seen !== running.done; ) {
+          seen = running.done;
+          await seen;
+        }
+        if (running.failure !== null) throw running.failure;
+        signal.throwIfAborted();
+      }
+    },
+
+    async ended() {
+      await Promise.all([...runs.keys()].map((batch) => batches.ended(batch)));
+    },
+
+    progress(batch) {
+      const running = runs.get(batch);
+      if (running === undefined) return null;
+      const { tally, walked, failure } = running;
+      const end = batches.ends.find(batch);
+      const state = batches.state(batch);
+      const members = end?.counts.discovered ?? state?.members ?? 0;
+      return {
+        ...{ batch, source: plan.name, walked: walked || end !== null, tally, end },
+        ...{ members, done: end === null ? (state?.done ?? 0) : members },
+        failure: failure === null ? null : failureText(failure),
+      };
+    },
+
+    async stop() {
+      stopping.abort();
+      await Promise.all([...runs.values()].map(({ done }) => done));
+    },
+  };
+}
+
+function failureText(error: unknown): string {
+  return error instanceof SlipwayError ? error.message : reasonOf(error);
+}
