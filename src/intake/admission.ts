@@ -50,7 +50,7 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   let admitted = 0;
 
   /** The job this file still needs; null when it is recorded or pending. */
-  function jobFor(file: SeenFile, meta?: FileMeta): AdmittedJob | null {
+  function jobFor(file: SeenFile, meta?: FileMeta | null): AdmittedJob | null {
     const { name, size, mtimeNs } = file;
     const version: FileVersion = { source, destination, ...name, size, mtimeNs };
     const id = fileVersionId(version);
@@ -65,10 +65,10 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     await ports.waitForRoom(chunk.length, signal);
     const seen = nowMs() - beganMs > STALE_MS ? await options.unchanged(chunk) : chunk;
     const files = await options.withoutOwn(seen);
-    const attached = await ports.attached?.(files);
+    const attached = await ports.attached?.(files.map(({ name }) => name));
     await ports.exclusive(async () => {
       // Asked again: the recorder may have committed one while this waited.
-      const jobs = files.map((file) => jobFor(file, attached?.get(file))).filter((job) => job !== null);
+      const jobs = files.map((file, index) => jobFor(file, attached?.[index])).filter((job) => job !== null);
       if (jobs.length > 0) await ports.enqueue(jobs);
       admitted += jobs.length;
     });

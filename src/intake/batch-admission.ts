@@ -10,6 +10,7 @@ import { fullJitterMs } from '../pacing/backoff.ts';
 import { formatBytes } from '../platform/units.ts';
 import { nextGeneration } from './admission.ts';
 import type { Spool } from './archives/spool.ts';
+import { attachTo } from './attach-to.ts';
 import type { BatchSink } from './batch-sink.ts';
 import type { AdmissionPorts, AdmittedJob } from './ports.ts';
 
@@ -72,7 +73,7 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
     members = new Map();
     const outcomes = unsent;
     unsent = [];
-    await ports.settle(outcomes);
+    await ports.settle(await attachTo(outcomes, ports.attached));
     const jobs = [...ready.values()];
     ready = new Map();
     for (let start = 0; start < jobs.length; start += chunkSize)
@@ -81,10 +82,12 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
 
   async function admit(jobs: readonly AdmittedJob[], signal: AbortSignal): Promise<void> {
     await ports.waitForRoom(jobs.length, signal);
+    const attached = await ports.attached?.(jobs.map(({ job }) => job));
+    const withMeta = jobs.map((job, index) => ({ ...job, meta: attached?.[index] }));
     const needless = await ports.exclusive(async () => {
       // Asked again: somebody may have queued or recorded one while this waited.
       const isNeeded = ({ id, job }: AdmittedJob): boolean => nextGeneration(ports.recorded(id)) === job.gen;
-      const needed = jobs.filter((job) => isNeeded(job) && !ports.isPending(job.jobId));
+      const needed = withMeta.filter((job) => isNeeded(job) && !ports.isPending(job.jobId));
       if (needed.length > 0) await ports.enqueue(needed);
       return jobs.filter((job) => !isNeeded(job));
     });

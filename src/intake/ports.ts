@@ -3,7 +3,6 @@ import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
-import type { SeenFile } from './seen-file.ts';
 import type { Instant } from './settle.ts';
 
 /** The latest generation recorded for a file version. */
@@ -22,7 +21,7 @@ export interface AdmittedJob {
   readonly id: string;
   readonly job: UploadJob;
   /** What the user attached to the file; it never goes into the job (no metadata in Redis). */
-  readonly meta?: FileMeta | undefined;
+  readonly meta?: FileMeta | null | undefined;
 }
 
 /** What admission needs of the queue and of the ledger; the runtime wires it. */
@@ -32,10 +31,10 @@ export interface AdmissionPorts {
   /** Whether this job is in Redis, in whatever state. No Redis call. Must hold until the job is recorded. */
   isPending(jobId: string): boolean;
   /**
-   * What is attached to these files, read before the mutex is taken: it may be on a slow disk. Left out: nothing is
-   * attached to any file.
+   * What is attached to these files, in their order, read before the mutex is taken: it may be on a slow disk. Left
+   * out: nothing is attached to any file.
    */
-  attached?: ((files: readonly SeenFile[]) => Promise<ReadonlyMap<SeenFile, FileMeta>>) | undefined;
+  attached?: ((names: readonly PathName[]) => Promise<readonly (FileMeta | null)[]>) | undefined;
   /** Adds jobs; a taken id is a no-op. May throw: the same jobs are then offered again after a delay. */
   enqueue(jobs: readonly AdmittedJob[]): Promise<void>;
   /** Resolves once `count` more jobs fit under `queue.maxPending`; rejects when the signal fires. */

@@ -2,11 +2,17 @@ import { hash } from 'node:crypto';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { type PathName, topFolderOf } from '../domain/path-bytes.ts';
-import type { UploadJob } from '../domain/upload-job.ts';
 import type { Exclusive } from '../platform/mutex.ts';
 import { dropOrphans } from './batch-orphans.ts';
 import type { BatchKeeper } from './batches.ts';
 import type { Ledger } from './ledger-port.ts';
+
+/** A job, or anything else that a file version is about to get its receipt from. */
+export interface Assignable {
+  /** Of the file version. */
+  readonly id: string;
+  readonly job: PathName & { readonly gen: number; readonly batch: string | null };
+}
 
 /** Every folder dropped into a source is a batch (`batch: { by: topFolder }`): which one is open, and when it ends. */
 export interface FolderBatches {
@@ -14,7 +20,7 @@ export interface FolderBatches {
    * Puts jobs into the batches of their top folders, beginning those that are not open; durable. To be called inside
    * the source's mutex, before the jobs are queued.
    */
-  assign<Item extends { readonly id: string; readonly job: UploadJob }>(items: readonly Item[]): Item[];
+  assign<Item extends Assignable>(items: readonly Item[]): Item[];
   /** Something is new in a folder: its batch does not end now. */
   stirred(folder: PathName): void;
   /** Nothing has come for a while, and all that lies there is recorded or queued: it ends once all is recorded. */

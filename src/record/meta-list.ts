@@ -1,5 +1,7 @@
+import { hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { checkedMeta, type FileMeta } from '../domain/file-meta.ts';
 import { type PathName, pathNameOf } from '../domain/path-bytes.ts';
@@ -24,23 +26,42 @@ interface ListedMeta {
 }
 
 const PER_COMMIT = 2_000;
+const SCOPE_BYTES = 8;
 /** So many bad lines are named; the rest is counted. */
 const MAX_NAMED = 5;
 
-/** @throws when the ledger is open for reading only */
-export function openMetaList(ledger: Ledger): MetaList {
-  const table = ledger.table<FileMeta, Uint8Array>('meta-list', { encoding: 'json', keyEncoding: 'binary' });
-  if (table === null) throw new Error('the ledger is open for reading only');
-  let any = table.getCount() > 0;
+/**
+ * @param scope whose list it is: a batch, or '' for what is watched
+ * @throws when the ledger is open for reading only
+ */
+export function openMetaList(ledger: Ledger, scope: string): MetaList {
+  const table = tableOf(ledger);
+  const prefix = hash('sha256', scope, 'buffer').subarray(0, SCOPE_BYTES);
+  const range = { start: prefix, end: Buffer.concat([prefix, Buffer.alloc(32, 0xff)]) };
+  const keyOf = (name: PathName): Buffer => Buffer.concat([prefix, pathKey(name)]);
+  const isThere = (): boolean => table.getKeysCount({ ...range, limit: 1 }) > 0;
+  let any = isThere();
+
+  async function clear(): Promise<void> {
+    for (;;) {
+      const keys = [...table.getKeys({ ...range, limit: PER_COMMIT })].map((key) => Buffer.from(key));
+      if (keys.length === 0) return;
+      ledger.transact(() => {
+        for (const key of keys) table.removeSync(key);
+      });
+      await nextTurn();
+    }
+  }
+
   return {
     async load(file, root) {
-      if (any) ledger.transact(() => table.clearSync());
+      await clear();
       any = false;
       if (file === null) return;
       let some: ListedMeta[] = [];
       const store = (): void => {
         ledger.transact(() => {
-          for (const { name, meta } of some) table.putSync(pathKey(name), meta);
+          for (const { name, meta } of some) table.putSync(keyOf(name), meta);
         });
         some = [];
       };
@@ -49,9 +70,9 @@ export function openMetaList(ledger: Ledger): MetaList {
         if (some.length === PER_COMMIT) store();
       }
       store();
-      any = table.getCount() > 0;
+      any = isThere();
     },
-    find: (name) => (any ? (table.get(pathKey(name)) ?? null) : null),
+    find: (name) => (any ? (table.get(keyOf(name)) ?? null) : null),
   };
 }
 
@@ -104,4 +125,11 @@ function listedOf(line: string, root: string): ListedMeta | string {
   const below = path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path.replace(/^(\.\/+)+/, '');
   if (below.startsWith('/')) return `names ${JSON.stringify(path)}, which is not below ${root}`;
   return { name: { path: below }, meta: checked.meta };
+}
+
+function tableOf(ledger: Ledger) {
+  const coding = { encoding: 'json', keyEncoding: 'binary' } as const;
+  const table = ledger.table<FileMeta, Uint8Array>('meta-list', coding);
+  if (table === null) throw new Error('the ledger is open for reading only');
+  return table;
 }

@@ -1,12 +1,12 @@
 import { type FileMeta, mergedMeta } from '../domain/file-meta.ts';
 import type { Log } from '../domain/log.ts';
+import type { PathName } from '../domain/path-bytes.ts';
 import type { Outcome } from '../domain/receipt.ts';
 import { META_SUFFIX, readMetaSidecar } from '../intake/meta-sidecar.ts';
-import type { AdmittedJob, IntakePorts } from '../intake/ports.ts';
-import type { SeenFile } from '../intake/seen-file.ts';
+import type { AdmissionPorts, AdmittedJob } from '../intake/ports.ts';
 import { readPlace } from '../record/journal-reader.ts';
 import { openKeptMeta } from '../record/kept-meta.ts';
-import { openMetaList } from '../record/meta-list.ts';
+import { type MetaList, openMetaList } from '../record/meta-list.ts';
 import { decodeReceipt } from '../record/receipt-codec.ts';
 import type { SourceStore } from '../record/source-store.ts';
 import type { SourcePlan } from './source-plan.ts';
@@ -24,11 +24,22 @@ export interface GivenMeta {
 /** Metadata on its way from where it is said to the receipt. It never goes through Redis. */
 export interface Attachments {
   /** For admission; undefined where nothing is attached to any file. */
-  readonly attached: IntakePorts['attached'];
+  readonly attached: AdmissionPorts['attached'];
+  /**
+   * The same for the files of one batch, which may have more attached to them.
+   * @throws SlipwayError `usage` for a list with bad lines
+   */
+  ofBatch(batch: string, given: GivenMeta | undefined): Promise<BatchAttachments>;
   /** Makes what is attached to these jobs durable; to be called before they are queued. */
   keep(jobs: readonly AdmittedJob[]): Promise<void>;
   /** For the recorder. */
   finish(outcome: Outcome): Outcome;
+}
+
+export interface BatchAttachments {
+  readonly attached: AdmissionPorts['attached'];
+  /** All of the batch has its receipt. */
+  forget(): Promise<void>;
 }
 
 /** Files whose bad metadata has been told of are remembered up to this. */
@@ -47,13 +58,18 @@ export async function openAttachments(facts: {
   const { plan, store, given, log } = facts;
   const { ledger, journal } = store;
   const kept = openKeptMeta(ledger);
-  const list = openMetaList(ledger);
-  await list.load(given?.list ?? null, plan.root);
-  const all = given?.all ?? null;
+  const own = { all: given?.all ?? null, list: await loaded('', given) };
   const beside = plan.meta?.sidecar === true;
   const told = new Set<string>();
 
-  async function besideOf({ name }: SeenFile): Promise<FileMeta | null> {
+  /** null: there is none. */
+  async function loaded(scope: string, said: GivenMeta | undefined): Promise<MetaList | null> {
+    const list = openMetaList(ledger, scope);
+    await list.load(said?.list ?? null, plan.root);
+    return said?.list == null ? null : list;
+  }
+
+  async function besideOf(name: PathName): Promise<FileMeta | null> {
     const read = await readMetaSidecar(plan.root, name);
     if (read === null) return null;
     if (read.kind === 'meta') return read.meta;
@@ -68,28 +84,37 @@ export async function openAttachments(facts: {
     return null;
   }
 
-  async function attached(files: readonly SeenFile[]): Promise<ReadonlyMap<SeenFile, FileMeta>> {
-    const found = new Map<SeenFile, FileMeta>();
-    const besides = beside ? await Promise.all(files.map(besideOf)) : [];
-    for (const [index, file] of files.entries()) {
-      const meta = mergedMeta([all, list.find(file.name), besides[index]]);
-      if (meta !== null) found.set(file, meta);
-    }
-    return found;
+  /** @returns undefined: nothing is attached to any file */
+  function attachedBy(sayings: readonly { all: FileMeta | null; list: MetaList | null }[]) {
+    if (!beside && sayings.every(({ all, list }) => all === null && list === null)) return undefined;
+    return async (names: readonly PathName[]): Promise<(FileMeta | null)[]> => {
+      const besides = beside ? await Promise.all(names.map(besideOf)) : [];
+      return names.map((name, index) => {
+        const listed = sayings.map(({ list }) => list?.find(name));
+        return mergedMeta([...sayings.map(({ all }) => all), ...listed, besides[index]]);
+      });
+    };
   }
 
   /** A file that goes once more keeps what was attached to it, unless something else is by now. */
   async function before({ id, job, meta }: AdmittedJob): Promise<FileMeta | null> {
-    if (meta !== undefined) return meta;
+    if (meta != null) return meta;
     const recorded = job.gen === 0 ? null : ledger.find(id);
     const line = recorded === null ? null : await readPlace(journal.path, recorded).catch(() => null);
     return (line === null ? null : decodeReceipt(line.toString('utf8'))?.meta) ?? null;
   }
 
   return {
-    attached: all === null && given?.list == null && !beside ? undefined : attached,
+    attached: attachedBy([own]),
+    async ofBatch(batch, said) {
+      const list = await loaded(batch, said);
+      return {
+        attached: attachedBy([own, { all: said?.all ?? null, list }]),
+        forget: async () => await list?.load(null, plan.root),
+      };
+    },
     async keep(jobs) {
-      const concerned = jobs.filter(({ job, meta }) => meta !== undefined || job.gen > 0);
+      const concerned = jobs.filter(({ job, meta }) => meta != null || job.gen > 0);
       if (concerned.length === 0) return;
       const metas = await Promise.all(concerned.map(before));
       kept.keep(

@@ -10,6 +10,7 @@ import { type BatchTally, emptyTally } from '../intake/batch-sink.ts';
 import type { AdmissionPorts } from '../intake/ports.ts';
 import { createWaker, type Waker } from '../platform/waker.ts';
 import type { BatchKeeper } from '../record/batches.ts';
+import type { Attachments } from './attachments.ts';
 import type { BatchPart } from './batch-spec.ts';
 import type { SourcePlan } from './source-plan.ts';
 
@@ -52,6 +53,7 @@ export interface BatchRunsFacts {
   readonly ports: AdmissionPorts;
   readonly settle: (outcomes: Parameters<BatchPorts['settle']>[0]) => Promise<void>;
   readonly batches: BatchKeeper;
+  readonly attachments: Attachments;
   readonly spool: Spool;
   readonly log: Log;
   readonly now: () => { readonly wallMs: number; readonly monotonicMs: number };
@@ -89,6 +91,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
     const { part } = running;
     const { batch, inputs } = part;
     if (batches.open(part) === 'ended') return;
+    const attachments = await facts.attachments.ofBatch(batch, part.meta);
     const admission = createBatchAdmission(
       {
         ...{ source: plan.name, destination: plan.destination, batch, spool, log, now },
@@ -96,6 +99,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
       },
       {
         ...facts.ports,
+        attached: attachments.attached,
         members: (found) => void batches.add(batch, found),
         settle: (outcomes) => facts.settle(outcomes),
       },
@@ -122,6 +126,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
     } while (running.again);
     running.over = true;
     batches.discovered(batch);
+    await attachments.forget();
   }
 
   /** Every member that is known has its receipt, or the inputs are to be looked through again. */

@@ -165,7 +165,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     };
     const { ownPaths, maxPending } = facts;
     const found = createBatchRuns({
-      ...{ plan, ownPaths, maxPending, ports, batches, spool, log, now: clock },
+      ...{ plan, ownPaths, maxPending, ports, batches, attachments, spool, log, now: clock },
       settle: recorder.settle,
     });
     runs = found;

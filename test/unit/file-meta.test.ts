@@ -144,8 +144,10 @@ test('a list is found by path, its last line for a path counting, and another li
     list,
     [said('a.pdf', 1), said('./d/b.pdf', 2), said(`${root}/c.pdf`, 3), said('a.pdf', 4)].join('\r\n'),
   );
-  const metas = openMetaList(ledgerForTest());
+  const ledger = ledgerForTest();
+  const metas = openMetaList(ledger, '');
   await metas.load(list, root);
+  expect(openMetaList(ledger, 'b1').find({ path: 'a.pdf' })).toBeNull();
   const found = ['a.pdf', 'd/b.pdf', 'c.pdf', 'e.pdf'].map((path) => metas.find({ path })?.order);
   expect(found).toEqual(['4', '2', '3', undefined]);
   writeFileSync(list, said('e.pdf', 5));
