@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { acknowledgeBatch } from '../runtime/acknowledgements.ts';
+import { withMeta } from '../runtime/batch-meta.ts';
 import { journalPathsOf } from '../runtime/batch-paths.ts';
 import { batchFolder, readBatchSpec, writeBatchSpec } from '../runtime/batch-spec.ts';
 import { openChosen } from '../runtime/destination-choice.ts';
@@ -14,11 +15,12 @@ import { confirmPublic } from './confirm-public.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from './exit-codes.ts';
 import { ingestOutcome, outcomeLines, previewLines, resumeLine } from './ingest-outcome.ts';
 import { type IngestScreen, logIngestScreen, terminalIngestScreen } from './ingest-screen.ts';
+import { givenMeta, type MetaFlags } from './meta-flags.ts';
 import { print } from './output.ts';
 import { httpOptions, openSession, type Session, type SharedFlags, sessionHttp } from './session.ts';
 import { type SignalLadder, signalLadder } from './signal-ladder.ts';
 
-export interface IngestFlags extends SharedFlags {
+export interface IngestFlags extends SharedFlags, MetaFlags {
   readonly to?: string;
   readonly source?: string;
   readonly filesFrom?: string;
@@ -43,7 +45,7 @@ const GIVE_UP_MS = 60_000;
 export async function ingestBatch(paths: readonly string[], flags: IngestFlags): Promise<ExitCode> {
   const session = await openSession(flags, flags.source !== undefined);
   const { config, log } = session;
-  const plan =
+  const planned =
     flags.resume === undefined
       ? await planIngest(
           {
@@ -54,6 +56,8 @@ export async function ingestBatch(paths: readonly string[], flags: IngestFlags):
           session,
         )
       : planOfSpec(await readBatchSpec(config.dataDir, flags.resume), session);
+  const roots = planned.plans.map(({ root }) => root);
+  const plan = await withMeta(planned, await givenMeta(flags, roots), config.dataDir);
   const ownPaths = [...ownPathsOf(session, plan.plans), ...journalPathsOf(plan.spec)];
   const preview = (): Promise<IngestPreview[]> => previewOf(plan, session, ownPaths);
   if (flags.dryRun === true) return await showPreview(await preview(), flags);

@@ -30,6 +30,7 @@ const COLUMNS: readonly (readonly [name: string, of: (receipt: Receipt) => Cell]
   ['gen', ({ gen }) => gen],
   ['pathBytes', ({ pathBytes }) => pathBytes],
   ['reusedFrom', ({ reusedFrom }) => reusedFrom],
+  ['meta', ({ meta }) => (meta === undefined ? null : JSON.stringify(meta))],
 ];
 
 /** A spreadsheet takes a cell that begins so for a formula, and file names come from anybody. */

@@ -12,12 +12,13 @@ import { startWorkerPool } from '../runtime/worker-pool.ts';
 import type { WorkerSeed } from '../runtime/worker-seed.ts';
 import { confirmPublic } from './confirm-public.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from './exit-codes.ts';
+import { givenMeta, type MetaFlags } from './meta-flags.ts';
 import { onceExit, onceSummary, onceTrouble } from './once-outcome.ts';
 import { logScreen, type RunScreen, terminalScreen } from './run-screen.ts';
 import { httpOptions, openSession, type SharedFlags, senderOptions, sessionHttp } from './session.ts';
 import { type SignalLadder, signalLadder } from './signal-ladder.ts';
 
-export interface RunFlags extends SharedFlags {
+export interface RunFlags extends SharedFlags, MetaFlags {
   readonly to?: string;
   readonly once?: boolean;
   /** Milliseconds. */
@@ -49,6 +50,10 @@ export async function runSources(
       : logScreen(session.log);
   const { plans: found, definitions } = await sourcePlans(paths, flags.to, session);
   const plans = found.map(narrowed);
+  const meta = await givenMeta(
+    flags,
+    plans.map(({ root }) => root),
+  );
   const concurrencyOf = ({ concurrency }: DestinationDefinition): ConcurrencyOptions =>
     limitedTo(flags.concurrency, concurrency ?? session.config.worker.concurrency);
   const most = definitions.map((definition) => concurrencyOf(definition).max);
@@ -90,6 +95,7 @@ export async function runSources(
       dataDir: config.dataDir,
       redis: config.redis,
       maxPending: config.queue.maxPending,
+      meta,
       spoolMaxBytes: config.spool.maxBytes,
       retry: config.retry,
       ownPaths,

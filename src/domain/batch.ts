@@ -12,6 +12,8 @@ export interface BatchEnd {
   readonly batch: string;
   readonly source: string;
   readonly destination: string;
+  /** The folder that is the batch, where a folder is one (`batch: { by: topFolder }`); its name in the source. */
+  readonly folder?: string;
   readonly counts: BatchCounts;
   /** ISO times. */
   readonly startedAt: string;

@@ -32,3 +32,14 @@ export function pathOnDisk(root: string, name: PathName): string | Buffer {
   if (name.pathBytes === undefined) return `${root}/${name.path}`;
   return Buffer.concat([Buffer.from(`${root}/`, 'utf8'), bytesOf(name)]);
 }
+
+/** The folder directly in the root that a file lies in; null: it lies in the root itself. */
+export function topFolderOf(name: PathName): PathName | null {
+  const slash = name.path.indexOf('/');
+  if (slash === -1) return null;
+  if (name.pathBytes === undefined) return { path: name.path.slice(0, slash) };
+  const bytes = bytesOf(name);
+  return pathNameOf(bytes.subarray(0, bytes.indexOf(SLASH)));
+}
+
+const SLASH = 0x2f;

@@ -55,6 +55,25 @@ export interface Receipt extends Outcome {
   readonly recordedAt: string;
 }
 
+/** `a.pdf.receipt.json` is the receipt of `a.pdf`, beside it (`sidecar: true`). */
+export const RECEIPT_SUFFIX = '.receipt.json';
+
+/** Whether a file's content is a receipt that Slipway wrote, whatever the file is called. */
+export function isReceiptText(text: string): boolean {
+  let value: Partial<Receipt> | null;
+  try {
+    value = JSON.parse(text) as Partial<Receipt> | null;
+  } catch {
+    return false;
+  }
+  if (typeof value !== 'object' || value === null) return false;
+  const { v, id, gen, path, status, recordedAt } = value;
+  const texts = [path, status, recordedAt].every((part) => typeof part === 'string');
+  return v === 1 && typeof id === 'string' && RECEIPT_ID.test(id) && Number.isSafeInteger(gen) && texts;
+}
+
+const RECEIPT_ID = /^f[0-9a-f]{32}$/;
+
 /** Above this many bytes of JSON the API's answer is replaced by `{"truncated":true}` (DESIGN §2). */
 export const MAX_REMOTE_BYTES = 8 * 1024;
 

@@ -6,6 +6,7 @@ import type { Outcome } from '../domain/receipt.ts';
 import { jobIdOf, newUploadJob } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
 import { createMutex } from '../platform/mutex.ts';
+import { attachTo } from './attach-to.ts';
 import { createOpenNeeds, type Need, type UploadNeed } from './open-needs.ts';
 import { refusedOutcome } from './own-outcome.ts';
 import { createOwnSettling } from './own-settling.ts';
@@ -31,6 +32,8 @@ export interface AdmissionOptions {
   readonly openReuse: ((ends: ReuseEnds) => Reuse) | null;
   /** Keeps those that are on disk exactly as seen; the others are for the examiner. */
   readonly unchanged: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
+  /** Leaves out what only its content shows to be Slipway's own. */
+  readonly withoutOwn: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
   readonly log: Log;
   /** Monotonic. */
   readonly nowMs: () => number;
@@ -41,8 +44,11 @@ export interface AdmissionOptions {
 
 /** Settled file versions become jobs, or receipts, once each (G1), with back-pressure (G3). */
 export interface Admission {
-  /** Takes a settled file, seen on disk just now. One that is recorded or pending costs nothing more. */
-  offer(file: SeenFile): void;
+  /**
+   * Takes a settled file, seen on disk just now. One that is recorded or pending costs nothing more.
+   * @returns whether it needs a receipt that it has not got
+   */
+  offer(file: SeenFile): boolean;
   /**
    * Makes jobs of everything offered that needs one; ends when they are in the queue. What gets its receipt here, or is
    * read first, is only on its way then: see `passed`. Rejects only when the signal fires.
@@ -62,7 +68,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   // A chunk waits until all of it fits: with one as large as the room, half the room would often stand empty.
   const chunkSize = Math.min(MAX_CHUNK, Math.max(1, Math.floor(maxPending / 4)));
   const open = createOpenNeeds();
-  const settling = createOwnSettling({ record: ports.settle, done: open.done, log });
+  const settling = createOwnSettling({
+    record: async (outcomes) => await ports.settle(await attachTo(outcomes, ports.attached)),
+    done: open.done,
+    log,
+  });
   /** One at a time waits for room: two would both be told that there is some. */
   const inTurn = createMutex();
   /** Sent because limits had changed. A worker that knows other limits skips it again, and that is the end of it. */
@@ -99,10 +109,13 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     await ports.waitForRoom(chunk.length, signal);
     const files = chunk.map(({ file }) => file);
     const there = nowMs() - beganMs > STALE_MS ? await options.unchanged(files) : files;
+    const attached = await ports.attached?.(there.map(({ name }) => name));
     await ports.exclusive(async () => {
       // Asked again: the recorder may have committed one while this waited.
-      const needs = there.map(needOf).filter((need) => need?.ruling.kind === 'upload');
-      const jobs = needs.flatMap((need) => (need === null ? [] : [jobOf(need)]));
+      const jobs = there.flatMap((file, index) => {
+        const need = needOf(file);
+        return need?.ruling.kind === 'upload' ? [{ ...jobOf(need), meta: attached?.[index] }] : [];
+      });
       if (jobs.length > 0) await ports.enqueue(jobs);
       admitted += jobs.length;
     });
@@ -143,8 +156,17 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     await settling.settle(receipts, signal);
   }
 
+  /** Without the receipts that Slipway wrote itself. */
+  async function notOwn(needs: readonly Need[]): Promise<readonly Need[]> {
+    const theirs = new Set(await options.withoutOwn(needs.map(({ file }) => file)));
+    if (theirs.size === needs.length) return needs;
+    open.done(needs.filter(({ file }) => !theirs.has(file)));
+    return needs.filter(({ file }) => theirs.has(file));
+  }
+
   /** The story of a chunk: refused by us, uploaded before, or to be sent. */
-  async function dispatch(needs: readonly Need[], signal: AbortSignal): Promise<void> {
+  async function dispatch(found: readonly Need[], signal: AbortSignal): Promise<void> {
+    const needs = await notOwn(found);
     const refused = needs.flatMap((need) =>
       need.ruling.kind === 'upload'
         ? []
@@ -158,7 +180,9 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   return {
     offer(file) {
       const need = needOf(file);
-      if (need !== null && open.add(need)) offered.push(need);
+      if (need === null) return false;
+      if (open.add(need)) offered.push(need);
+      return true;
     },
     async flush(signal) {
       // Again while there is any: what changed during the wait for room is offered anew.

@@ -9,6 +9,7 @@ import { jobIdOf, newUploadJob } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
 import { formatBytes } from '../platform/units.ts';
 import type { Spool } from './archives/spool.ts';
+import { attachTo } from './attach-to.ts';
 import type { BatchSink } from './batch-sink.ts';
 import { refusedOutcome } from './own-outcome.ts';
 import type { AdmissionPorts, AdmittedJob, RecordedVersion } from './ports.ts';
@@ -82,7 +83,7 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
     members = new Map();
     const outcomes = unsent;
     unsent = [];
-    await ports.settle(outcomes);
+    await ports.settle(await attachTo(outcomes, ports.attached));
     const jobs = [...ready.values()];
     ready = new Map();
     for (let start = 0; start < jobs.length; start += chunkSize)
@@ -91,13 +92,15 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
 
   async function admit(jobs: readonly AdmittedJob[], signal: AbortSignal): Promise<void> {
     await ports.waitForRoom(jobs.length, signal);
+    const attached = await ports.attached?.(jobs.map(({ job }) => job));
+    const withMeta = jobs.map((job, index) => ({ ...job, meta: attached?.[index] }));
     const needless = await ports.exclusive(async () => {
       // Asked again: somebody may have queued or recorded one while this waited.
       const isNeeded = ({ id, job }: AdmittedJob): boolean => {
         const ruling = rulingOn({ ...job, destination }, ports.recorded(id));
         return ruling.kind === 'upload' && ruling.gen === job.gen;
       };
-      const needed = jobs.filter((job) => isNeeded(job) && !ports.isPending(job.jobId));
+      const needed = withMeta.filter((job) => isNeeded(job) && !ports.isPending(job.jobId));
       if (needed.length > 0) await ports.enqueue(needed);
       return jobs.filter((job) => !isNeeded(job));
     });

@@ -40,6 +40,7 @@ export async function diskStateOf(
 
 const RULES: Readonly<Record<IgnoreReason, string>> = {
   own: "it is one of Slipway's own files",
+  meta: 'it says what is attached to the file beside it (meta: { sidecar: true })',
   symlink: 'symlinks are never followed',
   special: 'it is neither a file nor a folder',
   junk: 'it is on the built-in list of junk (temporary files, thumbnails, swap files)',

@@ -1,10 +1,20 @@
+import { RECEIPT_SUFFIX } from '../domain/receipt.ts';
 import { compileGlobs } from '../platform/glob.ts';
 import { isJunk } from './junk.ts';
+import { META_SUFFIX } from './meta-sidecar.ts';
 
 /** What lstat (never stat) says an entry is. */
 export type EntryKind = 'file' | 'directory' | 'symlink' | 'other';
 
-export type IgnoreReason = 'own' | 'symlink' | 'special' | 'junk' | 'hidden' | 'ignored' | 'not_included';
+export type IgnoreReason =
+  | 'own'
+  | 'meta'
+  | 'symlink'
+  | 'special'
+  | 'junk'
+  | 'hidden'
+  | 'ignored'
+  | 'not_included';
 
 export interface FilterOptions {
   readonly include: readonly string[];
@@ -12,6 +22,10 @@ export interface FilterOptions {
   readonly hidden: boolean;
   /** Slipway's own files and folders, relative to the root (see `ownPathsUnder`). */
   readonly own: readonly string[];
+  /** Whether `*.receipt.json` is ours in this source; left out: no. */
+  readonly sidecar?: boolean | undefined;
+  /** Whether `*.meta.json` says what is attached to the file beside it; left out: no. */
+  readonly metaSidecar?: boolean | undefined;
 }
 
 /** Decides by name and kind alone; null means accepted. Paths are relative, `/`-separated, lossy where not UTF-8. */
@@ -42,6 +56,9 @@ export function createFilter(options: FilterOptions): Filter {
     if (isJunk(name)) return 'junk';
     if (!options.hidden && name.startsWith('.')) return 'hidden';
     if (ignored(path)) return 'ignored';
+    if (kind === 'file' && options.sidecar === true && name.endsWith(RECEIPT_SUFFIX)) return 'own';
+    // Also before its file is there: it must not be published because it was written first.
+    if (kind === 'file' && options.metaSidecar === true && name.endsWith(META_SUFFIX)) return 'meta';
     return kind === 'file' && !included(path) ? 'not_included' : null;
   }
 

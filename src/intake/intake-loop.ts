@@ -8,6 +8,8 @@ import type { Examiner } from './examiner.ts';
 import type { FullReconcile } from './full-reconcile.ts';
 import { GARBLED, type HintedFolders } from './hinted-folders.ts';
 import type { Observation } from './observation.ts';
+import type { FolderPorts } from './ports.ts';
+import type { QuietFolders } from './quiet-folders.ts';
 import type { ReconcileSchedule } from './reconcile-schedule.ts';
 import type { RootGuard } from './root-guard.ts';
 import type { Settle } from './settle.ts';
@@ -24,6 +26,9 @@ export interface IntakeParts {
   readonly schedule: ReconcileSchedule;
   readonly examiner: Examiner;
   readonly caughtUp: CaughtUp;
+  /** null: top folders are no batches. */
+  readonly quiet: QuietFolders | null;
+  readonly folderPorts: FolderPorts | undefined;
   readonly waker: Waker;
   readonly log: Log;
   readonly monotonicMs: () => number;
@@ -50,7 +55,7 @@ const LEDGER_PER_LOOK = 3;
 export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   const { source, root, guard, observation, settle, dirty, folders, scan, schedule, examiner, caughtUp } =
     parts;
-  const { waker, log, monotonicMs } = parts;
+  const { quiet, folderPorts, waker, log, monotonicMs } = parts;
   let appeared = true;
   let reconciles = 0;
   /** What the scan that runs has cost so far. */
@@ -68,6 +73,8 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     else if (folders.pending()) await examiner.take(await folders.step(signal), signal);
     else if (scan.running()) await scanOn(signal);
     else if (schedule.dueMs() <= monotonicMs()) beginScan(signal);
+    // As scans after lost events: at most a tenth of the time goes into confirming that folders are quiet.
+    else if (quiet?.awaitScan(monotonicMs()) === true) schedule.request('soon', monotonicMs());
     else return false;
     return true;
   }
@@ -113,6 +120,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     scanMs = 0;
     observation.scanBegan();
     caughtUp.scanBegan();
+    quiet?.scanBegan();
     scan.begin(signal);
   }
 
@@ -134,6 +142,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     log.debug({ source, files: total, costMs: Math.round(scanMs + stepMs) }, 'compared the whole folder');
     await observation.scanEnded(total, unobservable === 0);
     caughtUp.scanEnded(settle.nextSeq());
+    for (const folder of quiet?.scanEnded() ?? []) folderPorts?.quiet(folder);
   }
 
   /** Only while the root is there: files out of sight are neither whole nor gone. */
@@ -144,7 +153,8 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
 
   function sleepMs(): number | null {
     if (guard.state() !== 'present') return null;
-    const nextScanMs = settle.hasRoom() ? schedule.dueMs() : Number.POSITIVE_INFINITY;
+    const quietMs = quiet?.nextDueMs() ?? Number.POSITIVE_INFINITY;
+    const nextScanMs = settle.hasRoom() ? Math.min(schedule.dueMs(), quietMs) : Number.POSITIVE_INFINITY;
     const atMs = Math.min(settle.nextDueMs() ?? Number.POSITIVE_INFINITY, nextScanMs);
     return atMs === Number.POSITIVE_INFINITY ? null : Math.max(0, atMs - monotonicMs());
   }

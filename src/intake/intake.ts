@@ -1,11 +1,17 @@
 import type { DestinationLimits } from '../destinations/destination.ts';
+import type { PathName } from '../domain/path-bytes.ts';
 import type { EventSource } from './event-source.ts';
 import type { Filter } from './filter.ts';
 import type { ScanTally } from './full-reconcile.ts';
 import type { IntakeOptions } from './options.ts';
 import type { RootState } from './root-guard.ts';
 
-export interface WatcherOptions extends Readonly<Omit<IntakeOptions, 'path' | 'include' | 'ignore'>> {
+export interface WatcherOptions
+  extends Readonly<Omit<IntakeOptions, 'path' | 'include' | 'ignore' | 'meta' | 'batch'>> {
+  readonly batch?: IntakeOptions['batch'] | undefined;
+  readonly meta?: IntakeOptions['meta'] | undefined;
+  /** Slipway writes `<file>.receipt.json` beside the files; left out: no. */
+  readonly sidecar?: boolean | undefined;
   readonly include: readonly string[];
   readonly ignore: readonly string[];
   /** Name of the source. */
@@ -50,6 +56,8 @@ export interface Intake {
   unsettled(): number;
   /** Settled files that are neither in the queue nor recorded yet. */
   inHand(): number;
+  /** Where top folders are batches: begins the quiet period of one anew. */
+  stir(folder: PathName): void;
   counts(): IntakeCounts;
   /** Ends when nothing runs any more; what was not admitted stays on disk for the next start. */
   stop(): Promise<void>;

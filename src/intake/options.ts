@@ -56,8 +56,36 @@ export const intakeOptionsSchema = z.strictObject({
     .describe(
       'true scans the folder every few seconds instead of waiting for events; auto does so on network file systems',
     ),
+  batch: z
+    .strictObject({
+      by: z.literal('topFolder', {
+        error: 'must be `topFolder`: every folder dropped into the source is a batch',
+      }),
+      quiet: duration('30s').describe(
+        'a batch ends once nothing in its folder has come or changed for this long and all of it is recorded',
+      ),
+    })
+    .nullable()
+    .default(null)
+    .describe(
+      'what is a batch, with a manifest of its own and one end: { by: topFolder } makes every folder directly in the source one; files beside those folders belong to none',
+    ),
+  meta: z
+    .strictObject({
+      sidecar: z
+        .boolean()
+        .default(false)
+        .describe(
+          'true takes `<file>.meta.json` (a flat JSON object, at most 16 keys and 4 KiB) as metadata of the file beside it, which its receipt then carries; such files are not uploaded themselves',
+        ),
+    })
+    .nullable()
+    .default(null)
+    .describe('where metadata of files (order numbers, ids of your own) is found'),
 });
 
+export type BatchOptions = NonNullable<z.infer<typeof intakeOptionsSchema>['batch']>;
+export type MetaOptions = NonNullable<z.infer<typeof intakeOptionsSchema>['meta']>;
 /** What may lie unpacked out of archives. */
 export const spoolOptionsSchema = z
   .strictObject({

@@ -1,4 +1,6 @@
+import type { FileMeta } from '../domain/file-meta.ts';
 import type { Log } from '../domain/log.ts';
+import type { PathName } from '../domain/path-bytes.ts';
 import type { Outcome, Receipt, ReceiptStatus } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
 import type { RootMemory } from './root-guard.ts';
@@ -22,6 +24,8 @@ export interface AdmittedJob {
   /** The file version's id. */
   readonly id: string;
   readonly job: UploadJob;
+  /** What the user attached to the file; it never goes into the job (no metadata in Redis). */
+  readonly meta?: FileMeta | null | undefined;
 }
 
 /** What admission needs of the queue and of the ledger; the runtime wires it. */
@@ -30,6 +34,11 @@ export interface AdmissionPorts {
   recorded(id: string): RecordedVersion | null;
   /** Whether this job is in Redis, in whatever state. No Redis call. Must hold until the job is recorded. */
   isPending(jobId: string): boolean;
+  /**
+   * What is attached to these files, in their order, read before the mutex is taken: it may be on a slow disk. Left
+   * out: nothing is attached to any file.
+   */
+  attached?: ((names: readonly PathName[]) => Promise<readonly (FileMeta | null)[]>) | undefined;
   /** Adds jobs; a taken id is a no-op. May throw: the same jobs are then offered again after a delay. */
   enqueue(jobs: readonly AdmittedJob[]): Promise<void>;
   /** Resolves once `count` more jobs fit under `queue.maxPending`; rejects when the signal fires. */
@@ -55,7 +64,19 @@ export interface EarlierUploads {
   untilRecorded(jobId: string, signal: AbortSignal): Promise<void>;
 }
 
+/** What becomes of top folders, where they are batches. */
+export interface FolderPorts {
+  /** Something is new or changes in a folder that was quiet, or not known. */
+  stirred(folder: PathName): void;
+  /**
+   * Nothing has come or changed in it for `quiet`; all that lies in it was seen, and is recorded or in the queue.
+   * Called outside the mutex.
+   */
+  quiet(folder: PathName): void;
+}
+
 export interface IntakePorts extends AdmissionPorts {
+  readonly folders?: FolderPorts | undefined;
   /** Which folder held the files before this process began; without it that is not known. */
   readonly rootMemory?: RootMemory;
   /**

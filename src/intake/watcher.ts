@@ -10,7 +10,9 @@ import type { Intake, WatcherOptions } from './intake.ts';
 import { createIntakeLoop } from './intake-loop.ts';
 import { createLooks } from './look.ts';
 import { createObservation } from './observation.ts';
+import { withoutOwnReceipts } from './own-receipts.ts';
 import type { IntakePorts } from './ports.ts';
+import { createQuietFolders } from './quiet-folders.ts';
 import { createReconcileSchedule, type Urgency } from './reconcile-schedule.ts';
 import { createReuse, type ReuseOptions } from './reuse.ts';
 import { forgetfulRootMemory, type RootState, startRootGuard } from './root-guard.ts';
@@ -87,6 +89,12 @@ export async function startIntake(
     log,
   });
 
+  const { folders: folderPorts } = ports;
+  const quiet =
+    options.batch == null || folderPorts === undefined
+      ? null
+      : createQuietFolders({ quietMs: options.batch.quiet, stirred: folderPorts.stirred });
+
   const { trustTimes } = observation;
   const settle = createSettle({
     settleMs: options.settle,
@@ -96,7 +104,8 @@ export async function startIntake(
   });
   const see = (file: SeenFile): void => {
     guard.holdsFiles();
-    if (settle.see(file, now()) === 'settled') admission.offer(file);
+    const open = settle.see(file, now()) === 'waiting' || admission.offer(file);
+    if (open) quiet?.touch(file.name, monotonicMs());
   };
   const wallMs = (): number => now().wallMs;
   const reuse: ReuseOptions = {
@@ -110,9 +119,12 @@ export async function startIntake(
     },
   };
   const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> => stillAsSeen(looks, files, see);
+  const withoutOwn = (files: readonly SeenFile[]): Promise<readonly SeenFile[]> =>
+    withoutOwnReceipts(root, files);
   const admission = createAdmission(
     {
-      ...{ source, destination, maxPending, unchanged, log, wallMs, nowMs: monotonicMs, random: Math.random },
+      ...{ source, destination, maxPending, unchanged, withoutOwn, log },
+      ...{ wallMs, nowMs: monotonicMs, random: Math.random },
       rules: rulesOf(options, ports.firstStartMs),
       openReuse: (ends) => createReuse(reuse, ends),
     },
@@ -144,6 +156,8 @@ export async function startIntake(
     schedule,
     examiner,
     caughtUp,
+    quiet,
+    folderPorts,
     waker,
     log,
     monotonicMs,
@@ -171,6 +185,10 @@ export async function startIntake(
     rescan: () => request('now'),
     unsettled: () => settle.size(),
     inHand: admission.inHand,
+    stir(folder) {
+      quiet?.touchFolder(folder, monotonicMs());
+      waker.wake();
+    },
     counts: () => ({
       root: guard.state(),
       scan: scan.tally(),

@@ -8,6 +8,7 @@ import type { Ledger } from './ledger.ts';
 import { type MoveStep, moveInto } from './move-file.ts';
 import type { AfterActions } from './options.ts';
 import { deviceOf, pathsOf, putBack, setAside, undoAside } from './set-aside.ts';
+import { createSidecars, placeOfMoved } from './sidecars.ts';
 
 /** What has just been done when the fault harness may strike. */
 export type ActionStep = 'aside' | 'acting' | MoveStep | 'acted' | 'ended';
@@ -16,6 +17,8 @@ export interface AfterActionOptions extends AfterActions {
   /** Absolute path of the source's folder. */
   readonly root: string;
   readonly ledger: Ledger;
+  /** Path of the manifest's journal: receipts are written beside files from it. */
+  readonly journal: string;
   readonly log: Log;
   /** The fault harness kills here; does nothing in the product. */
   readonly failpoint?: (step: ActionStep) => void | Promise<void>;
@@ -33,6 +36,14 @@ export interface AfterActionRunner {
   stop(): Promise<void>;
 }
 
+/** An intent with whose file nothing more is to be done. */
+interface Done {
+  readonly stored: StoredIntent;
+  readonly acted: IntentEnd['acted'];
+  /** Where the file lies since it was moved; null: where it lay, if it is still there. */
+  readonly placed: Buffer | null;
+}
+
 /** Files in hand at once; two transactions serve them all. */
 const PAGE = 64;
 /** The thread pool is shared with the reads of uploads. */
@@ -45,6 +56,7 @@ const NOTHING = (): void => {};
 /** Starts with what an earlier process left unfinished. */
 export function startAfterActions(options: AfterActionOptions): AfterActionRunner {
   const { root, ledger, log, failpoint = NOTHING, retryMs = RETRY_MS } = options;
+  const sidecars = createSidecars(options);
   const signal = createWaker();
   const waiters = new Set<() => void>();
   let stopping = false;
@@ -53,31 +65,38 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
   let retryAtMs = Number.POSITIVE_INFINITY;
 
   /**
-   * The story of a page: take the files aside, write down that it is about to happen, do it, write down that it did.
+   * The story of a page: take the files aside, write down that it is about to happen, do it, write the receipts beside
+   * them, write down that it did.
    * @returns false: the folder went away meanwhile, so that nothing can be said of files that are gone
    */
   async function act(page: readonly StoredIntent[], device: number): Promise<boolean> {
-    const ends: IntentEnd[] = [];
+    const done: Done[] = [];
     const ready: StoredIntent[] = [];
     await eachOf(page, async (stored) => {
-      const aside = isDue(stored.intent) ? await setAside(stored.intent) : await undoAside(stored.intent);
+      const { intent, acting } = stored;
+      if (intent.action === 'keep') return void done.push({ stored, acted: null, placed: placedOf(intent) });
+      const aside = isDue(intent) ? await setAside(intent) : await undoAside(intent);
       if (aside.kind === 'ready') ready.push(stored);
       // Gone although nobody was about to act: the user took it. Gone while acting: that was us, before a crash.
-      else
-        ends.push({
-          key: stored.key,
-          acted: aside.kind === 'gone' && stored.acting ? markOf(stored.intent) : null,
-        });
+      else if (aside.kind === 'gone' && acting)
+        done.push({ stored, acted: markOf(intent), placed: await placeOfMoved(intent) });
+      else done.push({ stored, acted: null, placed: null });
     });
     await failpoint('aside');
     if ((await deviceOf(root)) !== device) return false;
     if (ready.length > 0) ledger.intents.markActing(ready);
     await failpoint('acting');
-    await eachOf(ready, async ({ key, intent }) => {
-      await perform(intent);
+    await eachOf(ready, async (stored) => {
+      const placed = await perform(stored.intent);
       await failpoint('acted');
-      ends.push({ key, acted: markOf(intent) });
+      done.push({ stored, acted: markOf(stored.intent), placed });
     });
+    const ends: IntentEnd[] = [];
+    await eachOf(done, async (one) => {
+      const end = await endOf(one);
+      if (end !== null) ends.push(end);
+    });
+    await sidecars.synced();
     if (ends.length > 0) ledger.intents.end(ends);
     await failpoint('ended');
     return true;
@@ -89,22 +108,35 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
     return isWanted(intent, options) && known !== null && known.gen === intent.gen && !known.again;
   }
 
-  async function perform(intent: Intent): Promise<void> {
+  /** @returns where it lies then; null: nowhere */
+  async function perform(intent: Intent): Promise<Buffer | null> {
+    const { action } = intent;
     const { aside } = pathsOf(intent);
-    if (intent.action === 'delete') return await unlink(aside);
-    await moveInto(intent.action.moveTo, intent, aside, failpoint);
+    if (typeof action === 'object') return await moveInto(action.moveTo, intent, aside, failpoint);
+    if (action === 'delete') await unlink(aside);
+    return null;
+  }
+
+  /** Once its receipt lies beside it, where the source wants that. @returns null: everything is still to be done */
+  async function endOf({ stored: { key, intent }, acted, placed }: Done): Promise<IntentEnd | null> {
+    const wanted = intent.sidecar === true && options.sidecar === true && intent.root === root;
+    if (!wanted || (await sidecars.write(intent, placed)) === 'done') return { key, acted };
+    retryAtMs = Math.min(retryAtMs, performance.now() + retryMs);
+    if (intent.action === 'keep') return null;
+    const rest: Intent = { ...intent, action: 'keep' };
+    return { key, acted, rest: placed === null ? rest : { ...rest, placed: placed.toString('base64') } };
   }
 
   /** One file that cannot be moved stays where it was and holds up no other (G7). */
-  async function eachOf(
-    page: readonly StoredIntent[],
-    work: (stored: StoredIntent) => Promise<void>,
+  async function eachOf<Item extends StoredIntent | Done>(
+    page: readonly Item[],
+    work: (item: Item) => Promise<void>,
   ): Promise<void> {
     for (let start = 0; start < page.length; start += IN_FLIGHT) {
       await Promise.all(
         page
           .slice(start, start + IN_FLIGHT)
-          .map((stored) => work(stored).catch((error) => failed(stored, error))),
+          .map((item) => work(item).catch((error) => failed('stored' in item ? item.stored : item, error))),
       );
     }
   }
@@ -158,6 +190,7 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
   function startOver(): void {
     cursor = 0;
     failures = 0;
+    sidecars.tryAgain();
     retryAtMs = Number.POSITIVE_INFINITY;
   }
 
@@ -182,4 +215,8 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
       await running;
     },
   };
+}
+
+function placedOf({ placed }: Intent): Buffer | null {
+  return placed === undefined ? null : Buffer.from(placed, 'base64');
 }

@@ -11,6 +11,8 @@ export interface BatchRow {
   readonly manifest: string;
   /** ISO time. */
   readonly startedAt: string;
+  /** Top folder that is the batch. */
+  readonly folder?: string;
   /** Whether its inputs have been looked through: only other versions of what was found may still join. */
   readonly walked: boolean;
   /** Whether every file of it has been found. */

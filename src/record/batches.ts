@@ -25,6 +25,7 @@ import type { LedgerEntry } from './ledger-entry.ts';
 import type { Ledger } from './ledger-port.ts';
 import type { ManifestJournal } from './manifest-journal.ts';
 
+export { openBatchStates } from './batch-states.ts';
 export type { BatchMember } from './batch-tables.ts';
 
 export interface NewBatch {
@@ -34,6 +35,8 @@ export interface NewBatch {
   readonly manifest: string;
   /** ISO time. */
   readonly startedAt: string;
+  /** Name of the top folder that is the batch. */
+  readonly folder?: string;
 }
 
 /**
@@ -46,7 +49,7 @@ export interface BatchKeeper {
   open(batch: NewBatch): 'open' | 'ended';
   /**
    * Files of an open batch, in one durable transaction: hand over some hundred at a time. One that is recorded already
-   * (this generation, or a later one) counts as done. Passed over: members it has already, a batch that has ended.
+   * (this generation, or a later one) counts as done. Passed over: what it has already, a batch that has ended.
    * @returns how many were new
    */
   add(batch: string, members: readonly BatchMember[]): number;
@@ -88,7 +91,11 @@ export function openBatches(facts: {
   const { rows, members, waiting } = tables;
   /** Id of every batch that is not put away, by its number. */
   const known = new Map<number, string>();
-  for (const { key, value } of rows.getRange({})) known.set(value.number, key);
+  let lastNumber = 0;
+  for (const { key, value } of rows.getRange({})) {
+    known.set(value.number, key);
+    lastNumber = Math.max(lastNumber, value.number);
+  }
   const waiters = new Map<string, ((end: BatchEnd) => void)[]>();
   const stopping = new AbortController();
   let begun = false;
@@ -154,13 +161,14 @@ export function openBatches(facts: {
 
   async function written(batch: string, row: BatchRow): Promise<BatchEnd> {
     const { destination, manifest, startedAt } = row;
+    const folder = row.folder === undefined ? {} : { folder: row.folder };
+    const names = { batch, source, destination, ...folder, startedAt };
     const completedAt = new Date(now()).toISOString();
-    const head = { v: 1, generatedAt: completedAt, batch, source, destination, startedAt } as const;
+    const head = { v: 1, generatedAt: completedAt, ...names };
     const { counts, sha256 } = await writeBatchManifest({
       ...{ tables: tables as BatchTables, number: row.number, head, manifest, ledger, journal },
     });
-    const names = { batch, source, destination, startedAt, completedAt };
-    return { v: 1, ...names, counts, manifest, manifestSha256: sha256 };
+    return { v: 1, ...names, completedAt, counts, manifest, manifestSha256: sha256 };
   }
 
   /** Its manifest holds them now. */
@@ -213,13 +221,13 @@ export function openBatches(facts: {
   return {
     ends,
 
-    open({ batch, destination, manifest, startedAt }) {
+    open({ batch, destination, manifest, startedAt, folder }) {
       if (ends.find(batch) !== null) return 'ended';
       if (rows.get(batch) !== undefined) return 'open';
-      const number = Math.max(0, ...known.keys()) + 1;
-      const row = { number, destination, manifest, startedAt, members: 0, waiting: 0 };
+      const number = ++lastNumber;
+      const said = { destination, manifest, startedAt, ...(folder === undefined ? {} : { folder }) };
       const flags = { walked: false, discovered: false, ended: false };
-      ledger.transact(() => rows.putSync(batch, { ...row, ...flags }));
+      ledger.transact(() => rows.putSync(batch, { number, ...said, members: 0, waiting: 0, ...flags }));
       known.set(number, batch);
       return 'open';
     },
@@ -234,14 +242,16 @@ export function openBatches(facts: {
         for (const { id, gen } of found) {
           const version = versionKey(id);
           const key = memberKey(row.number, version);
-          if (members.get(key) !== undefined) continue;
-          added += 1;
+          const before = members.get(key);
+          if (before !== undefined && genIn(before) >= gen) continue;
+          if (before === undefined) added += 1;
           members.putSync(key, genBytes(gen));
           if ((ledger.find(id)?.gen ?? -1) >= gen) continue;
-          waiting.putSync(waitingKey(version, row.number), genBytes(gen));
-          open += 1;
+          const waits = waitingKey(version, row.number);
+          if (waiting.get(waits) === undefined) open += 1;
+          waiting.putSync(waits, genBytes(gen));
         }
-        if (added > 0)
+        if (added + open > 0)
           rows.putSync(batch, { ...row, members: row.members + added, waiting: row.waiting + open });
         return added;
       });

@@ -14,7 +14,7 @@ const PER_COMMIT = 1_000;
 
 /**
  * Builds a ledger from a journal in a folder of its own, durable when this returns. What only a ledger knows (files
- * still to be moved or deleted, versions to go once more, inodes) comes from the one before.
+ * still to be moved or deleted, versions to go once more, batches, metadata, inodes) comes from the one before.
  * @param options.before null: there is none that can be read
  * @returns how many receipts it knows
  * @throws SlipwayError `journal_corrupt`, `disk_full`
@@ -78,7 +78,7 @@ async function carryOver(
       after = next;
       await nextTurn();
     }
-    carryTables(before, ledger);
+    await carryTables(before, ledger);
     carryOutbox(before, ledger, moved);
   } catch (error) {
     log.warn({ reason: reasonOf(error) }, 'the old ledger could be read in part only');

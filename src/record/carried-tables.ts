@@ -1,36 +1,77 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { idInMember, membersOf, openBatchTables, waitingKey } from './batch-tables.ts';
 import { CHANGED_TABLE } from './changed-verdicts.ts';
 import { openCursors } from './cursors.ts';
 import { FIRST_PASS_CURSOR } from './first-pass.ts';
 import { INODES_TABLE } from './inode-index.ts';
+import { versionKey } from './ledger-codec.ts';
 import type { Ledger } from './ledger-port.ts';
 
 /**
  * Tables of other keepers that no journal could give back. They name versions, not places in the journal, so that they
  * are as true of a ledger that is built anew. The index of contents is read from the journal again.
  */
-const CARRIED = [INODES_TABLE, CHANGED_TABLE];
+const CARRIED = [
+  INODES_TABLE,
+  CHANGED_TABLE,
+  'root',
+  'batches',
+  'batch-members',
+  'batch-waiting',
+  'batch-ends',
+  'batch-end-places',
+  'folder-batches',
+  'file-meta',
+];
 
 const PER_TRANSACTION = 1_000;
 
-/** Copies them from one ledger into another. */
-export function carryTables(before: Ledger, ledger: Ledger): void {
-  const coding = { encoding: 'binary', keyEncoding: 'binary' } as const;
-  for (const name of CARRIED) {
-    const from = before.table<Buffer, Uint8Array>(name, coding);
-    const to = ledger.table<Buffer, Uint8Array>(name, coding);
-    let page: { key: Uint8Array; value: Buffer }[] = [];
-    const write = (): void => {
-      ledger.transact(() => {
-        for (const { key, value } of page) to?.putSync(key, value);
-      });
-      page = [];
-    };
-    for (const { key, value } of from?.getRange({}) ?? []) {
-      page.push({ key: Buffer.from(key), value: Buffer.from(value) });
-      if (page.length === PER_TRANSACTION) write();
-    }
-    if (page.length > 0) write();
-  }
+/** Copies them from one ledger into another that holds its receipts already. */
+export async function carryTables(before: Ledger, ledger: Ledger): Promise<void> {
+  for (const name of CARRIED) await carry(name, before, ledger);
+  await dropCompacted(ledger);
   const firstPass = openCursors(before)?.get(FIRST_PASS_CURSOR);
   if (firstPass !== undefined) ledger.transact(() => openCursors(ledger)?.put(FIRST_PASS_CURSOR, firstPass));
+}
+
+async function carry(name: string, before: Ledger, ledger: Ledger): Promise<void> {
+  // As they lie there, whatever their coding.
+  const coding = { encoding: 'binary', keyEncoding: 'binary' } as const;
+  const from = before.table<Buffer, Uint8Array>(name, coding);
+  const to = ledger.table<Buffer, Uint8Array>(name, coding);
+  if (from === null || to === null) return;
+  let after: Buffer | null = null;
+  for (let seen = PER_TRANSACTION; seen === PER_TRANSACTION; await nextTurn()) {
+    const range: object = after === null ? {} : { start: after, exclusiveStart: true };
+    const page = [...from.getRange({ ...range, limit: PER_TRANSACTION })].map(({ key, value }) => ({
+      key: Buffer.from(key),
+      value: Buffer.from(value),
+    }));
+    seen = page.length;
+    after = page.at(-1)?.key ?? after;
+    ledger.transact(() => {
+      for (const { key, value } of page) to.putSync(key, value);
+    });
+  }
+}
+
+/** Compaction keeps the latest receipt of a path: an earlier version that was recorded has none any more. */
+async function dropCompacted(ledger: Ledger): Promise<void> {
+  const tables = openBatchTables(ledger);
+  if (tables === null) return;
+  const { rows, members, waiting } = tables;
+  for (const { key: batch, value: row } of [...rows.getRange({})]) {
+    const gone: Buffer[] = [];
+    for (const key of members.getKeys(membersOf(row.number))) {
+      const id = idInMember(key);
+      const isOpen = waiting.get(waitingKey(versionKey(id), row.number)) !== undefined;
+      if (!isOpen && ledger.find(id) === null) gone.push(Buffer.from(key));
+    }
+    if (gone.length === 0) continue;
+    ledger.transact(() => {
+      for (const key of gone) members.removeSync(key);
+      rows.putSync(batch, { ...row, members: row.members - gone.length });
+    });
+    await nextTurn();
+  }
 }

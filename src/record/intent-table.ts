@@ -15,6 +15,8 @@ export interface IntentEnd {
   readonly key: number;
   /** The file was taken away: should the same version lie there again, it goes once more. */
   readonly acted: VersionMark | null;
+  /** What is still to be done in its place; left out: nothing. */
+  readonly rest?: Intent | undefined;
 }
 
 /** Intents that are not ended, in the ledger's environment. Every change is one durable transaction. */
@@ -70,8 +72,10 @@ export function openIntentTable(databases: IntentDatabases): IntentTable & { add
 
     end(ends) {
       transact(() => {
-        for (const { key, acted } of ends) {
-          table?.removeSync(key);
+        for (const { key, acted, rest } of ends) {
+          // Under its old key: whoever reads in order has passed it, and comes back to it only when he begins again.
+          if (rest === undefined) table?.removeSync(key);
+          else table?.putSync(key, { intent: rest, acting: false });
           if (acted !== null) markAgain(receipts, acted);
         }
       });

@@ -36,15 +36,23 @@ export const recordOptionsSchema = z.strictObject({
     .union([z.literal('keep'), moveTo], { error: 'must be `keep` or `{ moveTo: FOLDER }`' })
     .default('keep')
     .describe('what becomes of a file once its upload has failed for good; a skipped file always stays'),
+  sidecar: z
+    .boolean()
+    .default(false)
+    .describe(
+      'true writes the receipt of every file as <file>.receipt.json beside it, also where it is moved to; names that end so are then never uploaded from this source',
+    ),
 });
 
 /** What is done with a file once its receipt is durable (G4). */
 export type AfterAction = 'keep' | 'delete' | { readonly moveTo: string };
 
-/** Both of one source; folders are absolute. */
+/** All of it for one source; folders are absolute. */
 export interface AfterActions {
   readonly onSuccess: AfterAction;
   readonly onFailure: Exclude<AfterAction, 'delete'>;
+  /** Whether the receipt is written beside the file; left out: no. */
+  readonly sidecar?: boolean | undefined;
 }
 
 export type SnapshotMode = 'auto' | 'always' | 'never';

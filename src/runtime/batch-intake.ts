@@ -8,6 +8,7 @@ export function batchIntake(batch: string, runs: BatchRuns): Intake {
     rescan: runs.rescan,
     // Files that are still being written hold up the end of the walk itself.
     unsettled: () => 0,
+    stir() {},
     counts() {
       const { files = 0, bytes = 0, ignored = {}, unreadable = 0 } = runs.progress(batch)?.tally ?? {};
       const scan = { files, bytes, ignored, unobservable: unreadable };

@@ -11,6 +11,7 @@ import type { AdmissionPorts } from '../intake/ports.ts';
 import type { Rules } from '../intake/ruling.ts';
 import { createWaker, type Waker } from '../platform/waker.ts';
 import type { BatchKeeper } from '../record/batches.ts';
+import type { Attachments } from './attachments.ts';
 import type { BatchPart } from './batch-spec.ts';
 import type { SourcePlan } from './source-plan.ts';
 
@@ -54,6 +55,7 @@ export interface BatchRunsFacts {
   /** What decides, besides the ledger, whether a file is sent. */
   readonly rules: Rules;
   readonly batches: BatchKeeper;
+  readonly attachments: Attachments;
   readonly spool: Spool;
   readonly log: Log;
   readonly now: () => { readonly wallMs: number; readonly monotonicMs: number };
@@ -89,6 +91,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
     const { part } = running;
     const { batch, inputs } = part;
     if (batches.open(part) === 'ended') return;
+    const attachments = await facts.attachments.ofBatch(batch, part.meta);
     const admission = createBatchAdmission(
       {
         ...{ source: plan.name, destination: plan.destination, batch, spool, log, now },
@@ -96,6 +99,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
       },
       {
         ...facts.ports,
+        attached: attachments.attached,
         members: (found) => void batches.add(batch, found),
       },
     );
@@ -121,6 +125,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
     } while (running.again);
     running.over = true;
     batches.discovered(batch);
+    await attachments.forget();
   }
 
   /** Every member that is known has its receipt, or the inputs are to be looked through again. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { BatchInput } from '../intake/batch-sink.ts';
 import { writeAtomic } from '../platform/atomic-file.ts';
+import type { GivenMeta } from './attachments.ts';
 
 /** What of a batch belongs to one source. */
 export interface BatchPart {
@@ -19,6 +20,8 @@ export interface BatchPart {
   /** ISO time. */
   readonly startedAt: string;
   readonly inputs: readonly BatchInput[];
+  /** What is attached to its files; left out: nothing. */
+  readonly meta?: GivenMeta;
 }
 
 /** A batch as it was asked for: all that a later process needs to go on with it. Nothing secret. */

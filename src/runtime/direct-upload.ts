@@ -1,5 +1,6 @@
 import type { OpenDestination } from '../destinations/open-destination.ts';
 import type { AttemptResult } from '../domain/attempt.ts';
+import type { FileMeta } from '../domain/file-meta.ts';
 import { fileVersionId } from '../domain/file-version.ts';
 import { type Log, silentLog } from '../domain/log.ts';
 import { pathNameOf } from '../domain/path-bytes.ts';
@@ -65,6 +66,8 @@ export function directUploader(facts: {
   readonly destination: OpenDestination;
   readonly concurrency: ConcurrencyOptions;
   readonly retry: RetryOptions;
+  /** What every receipt carries; null: nothing. */
+  readonly meta?: FileMeta | null;
   readonly send: HttpSend;
   readonly log: Log;
 }): DirectUploader {
@@ -159,7 +162,9 @@ export function directUploader(facts: {
         queuedAtMs,
         nowMs,
       });
-      return { ...outcome, id: fileVersionId(version), recordedAt: new Date(nowMs).toISOString() };
+      const recordedAt = new Date(nowMs).toISOString();
+      const meta = facts.meta == null ? {} : { meta: facts.meta };
+      return { ...outcome, id: fileVersionId(version), recordedAt, ...meta };
     };
     for (;;) {
       const stopped = runner.health();

@@ -6,6 +6,7 @@ import type { SpoolBudget } from '../intake/archives/spool-budget.ts';
 import type { Endpoint } from '../notify/endpoint.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import type { RecorderOptions } from '../record/recorder.ts';
+import type { GivenMeta } from './attachments.ts';
 import type { BatchProgress } from './batch-runs.ts';
 import type { BatchPart } from './batch-spec.ts';
 import type { SourceReport } from './live-report.ts';
@@ -26,6 +27,8 @@ export interface OwnerLineFacts {
   readonly prefix: string;
   readonly dataDir: string;
   readonly maxPending: number;
+  /** What the command line attaches to every file. */
+  readonly meta?: GivenMeta | undefined;
   readonly ownPaths: readonly string[];
   /** What may lie unpacked out of archives, shared by the sources of this process. */
   readonly spool: SpoolBudget;

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { SlipwayError } from '../domain/errors.ts';
 import { openSpool, spoolFolder } from '../intake/archives/spool.ts';
 import { rulesOf } from '../intake/ruling.ts';
@@ -7,12 +8,13 @@ import { within } from '../platform/within.ts';
 import { takeOwnership } from '../queue/owner-lease.ts';
 import { hearRequests } from '../queue/owner-requests.ts';
 import { claimQueue } from '../queue/queue-claim.ts';
-import { hearFinished, setHold } from '../queue/source-bell.ts';
+import { hearFinished } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
 import { openBatches } from '../record/batches.ts';
 import { installationId } from '../record/data-dir.ts';
 import { openFirstPass } from '../record/first-pass.ts';
+import { closeFolderBatches, type FolderBatches, openFolderBatches } from '../record/folder-batches.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
 import { startRecorder } from '../record/recorder.ts';
@@ -21,18 +23,18 @@ import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
 import { openAdmissionPorts } from './admission-ports.ts';
+import { openAttachments } from './attachments.ts';
 import { batchIntake } from './batch-intake.ts';
 import { type BatchRuns, createBatchRuns } from './batch-runs.ts';
+import { batchFolder } from './batch-spec.ts';
 import { endFirstPass } from './first-pass-end.ts';
+import { createHold } from './hold.ts';
 import { watchForLostJobs } from './lost-jobs.ts';
 import { startNotifier } from './notifier.ts';
 import type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 import { createOwnerReport } from './owner-report.ts';
 import { answerRequest, type OwnerRequest } from './owner-request.ts';
 import { createPendingJobs } from './pending-jobs.ts';
-
-/** Well within the life of a hold. */
-const HOLD_EVERY_MS = 5_000;
 
 export type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 
@@ -51,7 +53,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   const releases: (() => unknown)[] = [];
   /** Versions that ended without their file's being recorded for good: they come again, as new jobs. */
   let comeAgain = 0;
-  let holding: NodeJS.Timeout | null = null;
+  const hold = createHold(connection, prefix, source);
   let failure: SlipwayError | null = null;
   const died = Promise.withResolvers<void>();
   /** Rejects whoever waits for what will never come. */
@@ -60,6 +62,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   let releasing: Promise<void> | null = null;
   /** Until intake runs nobody needs to ask: it begins with a look at everything. */
   let rescan = (): void => {};
+  let folders: FolderBatches | null = null;
   let runs: BatchRuns | null = null;
 
   try {
@@ -86,12 +89,16 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const spool = await openSpool(spoolFolder(dataDir, source), facts.spool, pending.has);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
-    const portsFor = await openAdmissionPorts({ plan, store, queue, pending, exclusive, log, now });
     const firstPass = openFirstPass(store.ledger, plan.existing, now());
-
-    const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
+    const afterActions = startAfterActions({
+      ...{ ...plan, ledger: store.ledger, journal: store.journal.path, log },
+    });
     releases.push(() => afterActions.stop());
 
+    const attachments = await openAttachments({ plan, store, given: facts.meta, log });
+    const portsFor = await openAdmissionPorts({
+      ...{ plan, store, queue, pending, exclusive, attachments, log, now },
+    });
     const batches = openBatches({
       ...{ source, now, log, ledger: store.ledger, journal: store.journal },
       onEnded() {
@@ -110,6 +117,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const recorder = await startRecorder({
       ...store,
       intentOf,
+      finish: attachments.finish,
       finished: { take: (max) => queue.takeFinished(max), remove: (jobIds) => queue.removeFinished(jobIds) },
       exclusive,
       onRecorded(receipts, jobIds) {
@@ -118,6 +126,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         else runs.recorded(receipts, jobIds);
         comeAgain += receipts.filter(({ error }) => error?.code === 'changed').length;
         afterActions.wake();
+        folders?.recorded();
         facts.onRecorded(receipts);
         notifier?.wake();
         if (pending.size() === 0) void snapshot.refresh();
@@ -129,7 +138,9 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
             : state.kind === 'recording'
               ? null
               : failure;
-        recordingChanged(state.kind === 'recording' || state.kind === 'stopped');
+        const recording = state.kind === 'recording' || state.kind === 'stopped';
+        facts.onRecording(recording);
+        hold.set(!recording);
         if (state.kind === 'halted') died.resolve();
       },
       failpoint: facts.failpoint,
@@ -139,6 +150,14 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     releases.push(() => recorder.stop());
     await batches.begin();
     releases.push(() => batches.stop());
+    // Nobody watches while a batch is ingested: what is open then waits for the next run.
+    if (facts.batch === undefined && plan.batch == null) closeFolderBatches(store.ledger, batches);
+    else if (facts.batch === undefined)
+      folders = openFolderBatches({
+        ...{ source, destination: plan.destination, ledger: store.ledger, keeper: batches },
+        ...{ exclusive, now, log, isPending: pending.has },
+        manifestOf: (batch) => join(batchFolder(dataDir), `${batch}.manifest.json`),
+      });
     const bell = await hearFinished(connection, prefix, source, recorder.wake);
     releases.push(() => bell.close());
 
@@ -153,10 +172,10 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       wallMs: now(),
       monotonicMs: performance.now(),
     });
-    const ports = portsFor(recorder.settle);
+    const ports = portsFor(recorder.settle, folders);
     const { ownPaths, maxPending } = facts;
     const found = createBatchRuns({
-      ...{ plan, ownPaths, maxPending, ports, batches, spool, log, now: clock },
+      ...{ plan, ownPaths, maxPending, ports, batches, attachments, spool, log, now: clock },
       rules: rulesOf({ ...plan, limits: facts.limits }, () => null),
     });
     runs = found;
@@ -167,13 +186,18 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         ? batchIntake(facts.batch.batch, found)
         : await startIntake(
             { ...plan, source, ownPaths, maxPending, limits: facts.limits },
-            { ...ports, firstStartMs: firstPass.startedMs, rootMemory, log, now: clock },
+            {
+              ...{ ...ports, folders: folders ?? undefined, rootMemory, log, now: clock },
+              firstStartMs: firstPass.startedMs,
+            },
             stopping.signal,
           );
     releases.push(() => intake.stop());
     rescan = intake.rescan;
     // A batch is not the first look at all that lies there.
     if (facts.batch === undefined) void endFirstPass(intake, firstPass, stopping.signal, log);
+    const stirAll = (): void => folders?.folders().forEach(intake.stir);
+    stirAll();
     void snapshot.refresh();
 
     const requests = hearRequests({
@@ -191,6 +215,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       onLost(jobs) {
         // Before the set shrinks: whoever waits for it to be empty has to wait for these too.
         comeAgain += jobs;
+        stirAll();
       },
       requeue() {
         intake.rescan();
@@ -221,6 +246,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
           await unlessLost(pending.waitUntilEmpty(signal));
           await unlessLost(recorder.drained());
           await unlessLost(afterActions.settled());
+          await unlessLost(folders?.settled(signal) ?? Promise.resolve());
           // A file that changed while it was read settles as a new version, which belongs to what lies there; what
           // Redis lost is queued again.
         } while (comeAgain !== before || intake.unsettled() > 0);
@@ -243,17 +269,6 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     };
   }
 
-  function recordingChanged(recording: boolean): void {
-    facts.onRecording(recording);
-    if (holding !== null) clearInterval(holding);
-    holding = null;
-    const tell = (): void => {
-      setHold(connection, prefix, source, !recording).catch(() => undefined);
-    };
-    tell();
-    if (!recording) holding = setInterval(tell, HOLD_EVERY_MS);
-  }
-
   function onLost(): void {
     failure = new SlipwayError('source_lost', { source });
     log.error({ source }, failure.message);
@@ -272,7 +287,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
 
   async function release(budgetMs: number): Promise<void> {
     stopping.abort();
-    if (holding !== null) clearInterval(holding);
+    hold.close();
     for (let undo = releases.pop(); undo !== undefined; undo = releases.pop()) {
       // One that fails must not keep the others from being released.
       await within(Promise.resolve().then(undo), budgetMs);

@@ -14,7 +14,7 @@ import type { WorkerPool } from './worker-pool.ts';
 import type { DestinationView } from './worker-seed.ts';
 
 /** What a run is made of. */
-export interface RunFacts extends BatchFacts {
+export interface RunFacts extends BatchFacts, Pick<OwnerLineFacts, 'meta'> {
   /** Both: everything in one process. */
   readonly roles: readonly Role[];
   readonly plans: readonly SourcePlan[];

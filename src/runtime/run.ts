@@ -114,8 +114,8 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       limits: to?.destination.limits ?? null,
       spool,
       batch: facts.batches?.find((part) => part.source === plan.name),
-      failpoint: facts.failpoint,
       telling: facts.telling ?? null,
+      ...{ failpoint: facts.failpoint, meta: facts.meta },
       onRecording(recording) {
         for (const { gate } of ofPlan()) gate.set('recording', recording);
       },

@@ -16,6 +16,8 @@ export interface SourcePlan
       | 'maxBytes'
       | 'existing'
       | 'dedupe'
+      | 'meta'
+      | 'batch'
     >,
     AfterActions {
   readonly name: string;

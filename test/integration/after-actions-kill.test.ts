@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openLedger } from '../../src/record/ledger.ts';
@@ -16,8 +25,11 @@ function elsewhere(): string | null {
   return existsSync(shm) && statSync(shm).dev !== statSync('/tmp').dev ? shm : null;
 }
 
-async function filledRig(onSuccess: AfterAction): Promise<{ rig: AfterActionRig; ids: string[] }> {
-  const rig = afterActionRig({ onSuccess, onFailure: 'keep' });
+async function filledRig(
+  onSuccess: AfterAction,
+  sidecar = false,
+): Promise<{ rig: AfterActionRig; ids: string[] }> {
+  const rig = afterActionRig({ onSuccess, onFailure: 'keep', sidecar });
   const paths = Array.from({ length: FILES }, (_, index) => `d${index % 3}/${index}.txt`);
   for (const path of paths) rig.write(path);
   const receipts = paths.map((path) => receiptFor(rig.root, { path }));
@@ -27,8 +39,9 @@ async function filledRig(onSuccess: AfterAction): Promise<{ rig: AfterActionRig;
 }
 
 /** @returns how the process ended */
-function act(folder: string, action: AfterAction, step = 'none', passes = 0): string {
-  const args = [PROCESS, folder, JSON.stringify(action), step, String(passes)];
+function act(folder: string, action: AfterAction, step = 'none', passes = 0, sidecar = false): string {
+  const beside = sidecar ? ['sidecar'] : [];
+  const args = [PROCESS, folder, JSON.stringify(action), step, String(passes), ...beside];
   const run = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 });
   return run.signal ?? `${run.status}${run.stderr}`;
 }
@@ -108,3 +121,53 @@ test('a new file under the name of one that a crash left aside is kept', async (
   expect(nextGeneration(ledger.find(ids[0] ?? ''))).toBe(1);
   await ledger.close();
 });
+
+/** The id in the receipt beside each file below a folder, by the file's path there. */
+function idsBeside(folder: string): Map<string, string> {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  const ending = '.receipt.json';
+  return new Map(
+    entries
+      .filter(({ name }) => name.endsWith(ending))
+      .map(({ parentPath, name }) => {
+        const path = join(parentPath, name);
+        const { id } = JSON.parse(readFileSync(path, 'utf8')) as { id: string };
+        return [path.slice(folder.length + 1, -ending.length), id];
+      }),
+  );
+}
+
+test.each(['acting', 'acted', 'ended'])(
+  'the receipts of moved files lie beside them, under the names they got, however often it is killed after %s',
+  async (step) => {
+    const base = mkdtempSync('/tmp/slipway-moved-');
+    onTestFinished(() => rmSync(base, { recursive: true, force: true }));
+    const action = { moveTo: join(base, 'done') };
+    const { rig, ids } = await filledRig(action, true);
+    // Every third name is taken by another file.
+    mkdirSync(join(action.moveTo, 'd0'), { recursive: true });
+    for (let index = 0; index < FILES; index += 3)
+      writeFileSync(join(action.moveTo, `d0/${index}.txt`), 'taken');
+    for (const passes of KILLS)
+      expect(['SIGKILL', '0']).toContain(act(rig.folder, action, step, passes, true));
+    expect(act(rig.folder, action, 'none', 0, true)).toBe('0');
+    await expectAllActed(rig, ids);
+    const wanted = ids.map((id, index) => {
+      const suffix = index % 3 === 0 ? '-2' : '';
+      return [`d${index % 3}/${index}${suffix}.txt`, id] as const;
+    });
+    expect(idsBeside(action.moveTo)).toEqual(new Map(wanted));
+  },
+  120_000,
+);
+
+test('receipts beside files that stay are all there, however often it is killed', async () => {
+  const { rig, ids } = await filledRig('keep', true);
+  for (const step of ['aside', 'ended', 'aside']) act(rig.folder, 'keep', step, 0, true);
+  expect(act(rig.folder, 'keep', 'none', 0, true)).toBe('0');
+  expect([...idsBeside(rig.root).values()].sort()).toEqual([...ids].sort());
+  // Nothing half-written is left.
+  expect(rig.files()).toHaveLength(2 * FILES);
+}, 60_000);

@@ -1,6 +1,7 @@
 /**
  * What follows receipts, in a process of its own, to be killed between two steps.
- * Arguments: folder, action as JSON, the step to die after (or `none`), how often to pass it before.
+ * Arguments: folder, action as JSON, the step to die after (or `none`), how often to pass it before, `sidecar` where
+ * receipts are written beside the files.
  */
 import { join } from 'node:path';
 import { silentLog } from '../../src/domain/log.ts';
@@ -8,14 +9,16 @@ import { startAfterActions } from '../../src/record/after-actions.ts';
 import { openLedger } from '../../src/record/ledger.ts';
 import type { AfterActions } from '../../src/record/options.ts';
 
-const [folder = '', action = '"keep"', step = 'none', passes = '0'] = process.argv.slice(2);
+const [folder = '', action = '"keep"', step = 'none', passes = '0', sidecar = ''] = process.argv.slice(2);
 let left = Number(passes);
 const ledger = openLedger(join(folder, 'ledger'));
 const runner = startAfterActions({
   root: join(folder, 'inbox'),
   onSuccess: JSON.parse(action) as AfterActions['onSuccess'],
   onFailure: 'keep',
+  sidecar: sidecar === 'sidecar',
   ledger,
+  journal: join(folder, 'journal'),
   log: silentLog,
   failpoint(reached) {
     if (reached !== step) return;

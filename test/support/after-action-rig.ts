@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { fileVersionId } from '../../src/domain/file-version.ts';
@@ -13,6 +13,7 @@ import { intentsFor } from '../../src/record/intent.ts';
 import { type Ledger, openLedger } from '../../src/record/ledger.ts';
 import { ledgerEntryOf } from '../../src/record/ledger-entry.ts';
 import type { AfterActions } from '../../src/record/options.ts';
+import { encodeReceipt } from '../../src/record/receipt-codec.ts';
 import { receiptOf, rememberingLog, testFolder } from './record-rig.ts';
 import { uploadedOutcome } from './upload-job.ts';
 
@@ -49,6 +50,8 @@ export function afterActionRig(actions: AfterActions): AfterActionRig {
   const ledger = openLedger(join(folder, 'ledger'));
   onTestFinished(() => ledger.close());
   ledger.commit([], 0);
+  const journal = join(folder, 'journal');
+  writeFileSync(journal, '');
   const log = rememberingLog();
 
   const rig: AfterActionRig = {
@@ -64,14 +67,17 @@ export function afterActionRig(actions: AfterActions): AfterActionRig {
       const intentOf = intentsFor({ ...wanted, root });
       let offset = ledger.mark();
       const entries = receipts.map((receipt) => {
-        const entry = ledgerEntryOf(receipt, { offset, length: 99 }, intentOf);
-        offset += 100;
+        const line = encodeReceipt(receipt);
+        appendFileSync(journal, `${line}\n`);
+        const length = Buffer.byteLength(line);
+        const entry = ledgerEntryOf(receipt, { offset, length }, intentOf);
+        offset += length + 1;
         return entry;
       });
       ledger.commit(entries, offset);
     },
     start(change = {}) {
-      const runner = startAfterActions({ ...actions, root, ledger, log, ...change });
+      const runner = startAfterActions({ ...actions, root, ledger, journal, log, ...change });
       onTestFinished(() => runner.stop());
       return runner;
     },

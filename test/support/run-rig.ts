@@ -34,6 +34,8 @@ export interface RunRigOptions {
   readonly probeMs?: number;
   /** Who is told what is recorded. */
   readonly telling?: NonNullable<RunFacts['telling']>;
+  /** What the run gets besides. */
+  readonly facts?: Partial<RunFacts>;
   /** Stands before every reading of a token. */
   readonly aroundToken?: (read: HttpClient['fetchText']) => HttpClient['fetchText'];
 }
@@ -130,6 +132,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
       ...(options.probeMs === undefined
         ? {}
         : { probe: { firstMs: options.probeMs, lastMs: options.probeMs } }),
+      ...options.facts,
       ...change,
     };
     const run = await startRun(facts);
@@ -139,8 +142,8 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
 
   return {
     redis,
-    log,
     dataDir: join(base, 'data'),
+    log,
     root: (source) => plan(source).root,
     file,
     files(count, source) {

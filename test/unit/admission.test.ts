@@ -25,6 +25,7 @@ function rig(
       destination: 'd',
       maxPending: options.maxPending ?? 1_000,
       unchanged: async (files) => files.filter(({ name }) => name.path !== 'gone'),
+      withoutOwn: async (files) => files,
       log: { ...silentLog, warn: (_f, m) => void log.push(m), info: (_f, m) => void log.push(m) },
       rules: { ...NO_RULES, ...options.rules },
       openReuse: null,

@@ -84,3 +84,16 @@ test('own paths count only inside the root, through symlinks as well, and never 
   expect((await ownPathsUnder(root, paths)).sort()).toEqual(['not/there/yet.json', 'state']);
   expect(await ownPathsUnder(join(base, 'alias'), [join(root, 'state')])).toEqual(['state']);
 });
+
+test('a receipt beside a file is ours only in a source that writes such receipts', () => {
+  expect(filterWith({}).path('d/x.receipt.json', 'file')).toBeNull();
+  expect(filterWith({ sidecar: true }).path('d/x.receipt.json', 'file')).toBe('own');
+  expect(filterWith({ sidecar: true }).path('x.receipt.json', 'directory')).toBeNull();
+  expect(filterWith({ sidecar: true }).path('receipt.json', 'file')).toBeNull();
+});
+
+test('metadata beside a file is no file to send, in a source that reads it there', () => {
+  expect(filterWith({}).path('d/x.meta.json', 'file')).toBeNull();
+  expect(filterWith({ metaSidecar: true }).path('d/x.meta.json', 'file')).toBe('meta');
+  expect(filterWith({ metaSidecar: true }).path('x.json', 'file')).toBeNull();
+});

@@ -127,5 +127,7 @@ test('every option but the path has its default', () => {
     maxBytes: null,
     existing: 'upload',
     dedupe: 'version',
+    batch: null,
+    meta: null,
   });
 });

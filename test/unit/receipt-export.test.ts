@@ -92,3 +92,11 @@ test('an export of nothing is still valid', async () => {
   expect(await exported([], 'jsonl')).toBe('');
   expect(parseCsv(await exported([], 'csv'))).toHaveLength(1);
 });
+
+test('metadata has a CSV column of its own, as JSON', async () => {
+  const pages = [[receipt('a', { meta: { order: '47,11', note: '"x"' } }), receipt('b')]];
+  const [header = [], first = [], second = []] = parseCsv(await exported(pages, 'csv'));
+  const column = header.indexOf('meta');
+  expect(JSON.parse(first[column] ?? '')).toEqual({ order: '47,11', note: '"x"' });
+  expect(second[column]).toBe('');
+});

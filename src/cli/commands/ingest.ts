@@ -3,11 +3,11 @@ import { SlipwayError } from '../../domain/errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { durationFlag } from '../flags.ts';
 import { type IngestFlags, ingestBatch } from '../ingest-batch.ts';
+import { addMetaOptions } from '../meta-flags.ts';
 
 /** `slipway ingest`: a batch with one end. */
 export function addIngestCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('ingest')
+  addMetaOptions(program.command('ingest'))
     .description(
       'send a folder, an archive or a list of files as one batch with one end and a manifest of its own',
     )
@@ -29,10 +29,18 @@ export function addIngestCommand(program: Command, done: (code: ExitCode) => voi
     .option('--json', 'print each receipt as a JSON line on stdout, and the batch at the end')
     .addHelpText(
       'after',
-      '\nRepeating the command sends only what is new.\n\nExamples:\n  slipway ingest ./archive --to openai\n  slipway ingest scans-2026.zip scans-2025.tar.gz --to dashscope --detach\n  find . -name "*.pdf" -print0 | slipway ingest --files-from - -0 --to openai\n  slipway ingest ./archive --to openai --dry-run\n',
+      '\nRepeating the command sends only what is new.\n\nExamples:\n  slipway ingest ./archive --to openai\n  slipway ingest scans-2026.zip scans-2025.tar.gz --to dashscope --detach\n  find . -name "*.pdf" -print0 | slipway ingest --files-from - -0 --to openai\n  slipway ingest ./archive --to openai --dry-run\n  slipway ingest ./archive --to openai --meta order=4711 --meta-from list.jsonl\n',
     )
     .action(async (paths: string[], flags: IngestFlags) => {
-      const others = [flags.to, flags.source, flags.filesFrom, flags.manifest, flags.dryRun];
+      const others = [
+        flags.to,
+        flags.source,
+        flags.filesFrom,
+        flags.manifest,
+        flags.dryRun,
+        flags.meta,
+        flags.metaFrom,
+      ];
       if (flags.resume !== undefined && (paths.length > 0 || others.some((flag) => flag !== undefined))) {
         throw new SlipwayError('usage', {
           problem:

@@ -2,14 +2,14 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { durationFlag, integerFlag } from '../flags.ts';
+import { addMetaOptions } from '../meta-flags.ts';
 import { type RunFlags, runSources } from '../run-sources.ts';
 
 const ACKNOWLEDGE = 'I know that a public destination makes the files readable by anyone';
 
 /** `slipway run`: everything in one process; `slipway intake` and `slipway worker`: the two roles apart. */
 export function addRunCommands(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('run')
+  addMetaOptions(program.command('run'))
     .alias('watch')
     .description('watch folders, upload what settles in them, write the manifest')
     .argument('[path...]', 'folders to watch; without one, the sources of the config file')
@@ -24,7 +24,7 @@ export function addRunCommands(program: Command, done: (code: ExitCode) => void)
     .option('--json', 'print each receipt as a JSON line on stdout')
     .addHelpText(
       'after',
-      '\nExamples:\n  slipway run                                   the sources of ./slipway.yaml\n  slipway run ./inbox --to dashscope            one folder, no config file\n  slipway run ./archive --to openai --once      upload what is there, then exit\n',
+      '\nExamples:\n  slipway run                                   the sources of ./slipway.yaml\n  slipway run ./inbox --to dashscope            one folder, no config file\n  slipway run ./archive --to openai --once      upload what is there, then exit\n  slipway run ./scans --to qwen --once --meta order=4711      each receipt carries {"order":"4711"}\n',
     )
     .action(async (paths: string[], flags: RunFlags) => {
       // Without --once an outage is waited out, however long: a limit that is never looked at would promise an end.

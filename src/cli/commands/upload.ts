@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { DestinationDefinition } from '../../destinations/definition.ts';
 import { SlipwayError } from '../../domain/errors.ts';
+import type { FileMeta } from '../../domain/file-meta.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { formatBytes } from '../../platform/units.ts';
 import { acknowledgeDirect } from '../../runtime/acknowledgements.ts';
@@ -9,12 +10,13 @@ import { type DirectFile, type DirectResult, directUploader } from '../../runtim
 import { confirmPublic } from '../confirm-public.ts';
 import { EXIT, type ExitCode, exitCodeOfKind, worstExit } from '../exit-codes.ts';
 import { filesToUpload } from '../files-to-upload.ts';
+import { addMetaOption, type MetaFlags, metaOfFlags } from '../meta-flags.ts';
 import { PRINT_FORMS, type PrintForm, printed } from '../print-forms.ts';
 import { logScreen, terminalScreen } from '../run-screen.ts';
 import { openSession, type Session, type SharedFlags, sessionHttp } from '../session.ts';
 import { printable } from '../terminal.ts';
 
-interface UploadFlags extends SharedFlags {
+interface UploadFlags extends SharedFlags, Pick<MetaFlags, 'meta'> {
   readonly to?: string;
   readonly print?: PrintForm;
   readonly raw?: boolean;
@@ -25,8 +27,7 @@ interface UploadFlags extends SharedFlags {
 
 /** `slipway upload`: direct, no queue, no Redis. */
 export function addUploadCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('upload')
+  addMetaOption(program.command('upload'))
     .description(
       'upload files now, without queue or Redis; one receipt (JSON line) per file, in the order named',
     )
@@ -50,6 +51,7 @@ export function addUploadCommand(program: Command, done: (code: ExitCode) => voi
 
 async function upload(names: readonly string[], flags: UploadFlags): Promise<ExitCode> {
   const form = printForm(flags);
+  const meta = metaOfFlags(flags);
   const session = await openSession(flags, false);
   const definition = chooseDestination(session.config, flags.to, session.baseDir);
   const stop = new AbortController();
@@ -67,7 +69,9 @@ async function upload(names: readonly string[], flags: UploadFlags): Promise<Exi
     // Standard input may take long: a Ctrl-C meanwhile must not leave what was kept of it.
     const { files, cleanUp } = await filesToUpload(names, flags.filename ?? 'stdin', stop.signal);
     try {
-      return await send(files, { session, definition, form, yes: flags.yes === true, signal: stop.signal });
+      return await send(files, {
+        ...{ session, definition, form, meta, yes: flags.yes === true, signal: stop.signal },
+      });
     } finally {
       await cleanUp();
     }
@@ -85,6 +89,7 @@ async function send(
     readonly session: Session;
     readonly definition: DestinationDefinition;
     readonly form: PrintForm;
+    readonly meta: FileMeta | null;
     /** What a public destination means has been acknowledged. */
     readonly yes: boolean;
     readonly signal: AbortSignal;
@@ -100,6 +105,7 @@ async function send(
     destination,
     concurrency,
     retry: config.retry,
+    meta: facts.meta,
     send: http.send,
     log: screen.log,
   });
