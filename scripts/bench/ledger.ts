@@ -18,7 +18,7 @@ import { memoryFinishedJobs } from '../../test/support/memory-finished-jobs.ts';
 import { uploadedOutcome } from '../../test/support/upload-job.ts';
 import { type Stalled, watched } from './event-loop-stall.ts';
 import { machineConditions } from './machine.ts';
-import { markdownTable } from './table.ts';
+import { markdownTable, median } from './table.ts';
 
 export interface LedgerBenchOptions {
   /** Receipts in the journal. */
@@ -35,6 +35,8 @@ const BATCHES = [100, 500] as const;
 const CHUNK_LINES = 2_000;
 /** Long enough to see what other processes do to the event loop. */
 const IDLE_MS = 5_000;
+const SYNCS = 500;
+const SYNC_BYTES = 64 * 1024;
 
 const sha256Of = (index: number): string => createHash('sha256').update(String(index)).digest('hex');
 const pathOf = (index: number): string => `folder-${Math.floor(index / PER_FOLDER)}/file ${index}.pdf`;
@@ -52,11 +54,12 @@ export async function benchLedger({ receipts }: LedgerBenchOptions): Promise<str
   };
   const journal = join(folder, 'inbox.manifest.jsonl');
   const rows: string[][] = [];
-  const row = (what: string, { ms, stallMs }: Stalled<unknown>, each?: number): void => {
+  const row = (what: string, { ms, stallMs, busyMs }: Stalled<unknown>, each?: number): void => {
     const took = each === undefined ? `${(ms / 1000).toFixed(2)} s` : `${((ms / each) * 1000).toFixed(0)} µs`;
-    rows.push([what, took, `${stallMs.toFixed(0)} ms`]);
+    rows.push([what, took, `${stallMs.toFixed(0)} ms`, `${busyMs.toFixed(0)} ms`]);
   };
   try {
+    const syncs = await syncTimes(join(folder, 'synced'));
     await writeJournal(journal, receipts);
     row('nothing at all: what the machine itself holds up', await watched(() => sleep(IDLE_MS)));
     row('start with a new ledger (replay)', await watched(async () => (await started(place)).stop()));
@@ -69,9 +72,9 @@ export async function benchLedger({ receipts }: LedgerBenchOptions): Promise<str
     const size = (statSync(journal).size / 1e6).toFixed(0);
     return [
       `A journal of ${receipts} receipts (${size} MB), ${receipts / FAILED_EVERY} of them failed.`,
-      `Conditions: ${conditions}.`,
+      `Conditions: ${conditions}; ${syncs}.`,
       '',
-      markdownTable(['', 'time', 'longest stall of the event loop'], rows),
+      markdownTable(['', 'time', 'longest stall of the event loop', 'most of it busy'], rows),
     ].join('\n');
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -174,6 +177,23 @@ async function started(place: Place): Promise<{ stop(): Promise<void> }> {
       await store.close();
     },
   };
+}
+
+/** What the disk itself takes to make a small write durable: no transaction can be quicker than that. */
+async function syncTimes(path: string): Promise<string> {
+  const file = await open(path, 'wx');
+  const took: number[] = [];
+  try {
+    for (let index = 0; index < SYNCS; index += 1) {
+      const beganMs = performance.now();
+      await file.write(Buffer.alloc(SYNC_BYTES, index), 0, SYNC_BYTES, index * SYNC_BYTES);
+      await file.datasync();
+      took.push(performance.now() - beganMs);
+    }
+  } finally {
+    await file.close();
+  }
+  return `a synced write of ${SYNC_BYTES / 1024} KiB takes ${median(took).toFixed(1)} ms, the worst of ${SYNCS} ${Math.max(...took).toFixed(0)} ms`;
 }
 
 async function writeJournal(path: string, receipts: number): Promise<void> {
