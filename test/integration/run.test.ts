@@ -112,6 +112,7 @@ test('a stopped destination is tried at once on resume, and when its token has c
   await vi.waitFor(async () => expect(await health()).toBe('stopped'), 10_000);
   sandbox.clearFaults();
   await liftStandstill(rig.redis.connect(), 'slipway', 'test');
+  await vi.waitFor(async () => expect(await health()).not.toBe('stopped'), 10_000);
   expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
   expect(await health()).toBe('running');
   expect(uploadedPaths(rig)).toHaveLength(3);
