@@ -5,6 +5,7 @@
  *        npm run bench -- restarts [--restarts N] [--per-second N]
  *        npm run bench -- million [--files N] [--folders N] [--rounds N]
  *        npm run bench -- trickle [--files N] [--interval-ms N]
+ *        npm run bench -- immich [--files N] [--rounds N]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
  * Both measure the built command (`npm run build` first); --command FILE measures another one.
  */
@@ -13,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchBursts } from './bursts.ts';
+import { benchImmich } from './immich.ts';
 import { benchMemory } from './memory.ts';
 import { benchMillion } from './million.ts';
 import { benchRestarts } from './restarts.ts';
@@ -75,6 +77,12 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       files: Number(values.files ?? 100),
       intervalMs: Number(values['interval-ms']),
       settleMs: 2_000,
+    }),
+  immich: () =>
+    benchImmich({
+      command: values.command,
+      files: Number(values.files ?? 10_000),
+      rounds: Number(values.rounds ?? 3),
     }),
   restarts: () =>
     benchRestarts({
