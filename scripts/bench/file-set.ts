@@ -3,12 +3,12 @@ import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Makes so many files of so many random bytes each, all in one folder. */
-export function makeFiles(folder: string, count: number, bytes: number): void {
+export function makeFiles(folder: string, count: number, bytes: number, ending = '.bin'): void {
   mkdirSync(folder, { recursive: true });
   const content = Buffer.alloc(bytes);
   for (let index = 0; index < count; index += 1) {
     randomFillSync(content);
-    writeFileSync(join(folder, `document-${String(index).padStart(6, '0')}.bin`), content);
+    writeFileSync(join(folder, `document-${String(index).padStart(6, '0')}${ending}`), content);
   }
 }
 

@@ -9,6 +9,7 @@
  *        npm run bench -- fairness [--files BACKLOG] [--trickle N]
  *        npm run bench -- ledger [--receipts N]
  *        npm run bench -- webhooks [--events N] [--files N] [--rounds N] [--files-per-second N]
+ *        npm run bench -- immich [--files N] [--rounds N]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
  * All measure the built command (`npm run build` first); --command FILE measures another one.
  */
@@ -18,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchBursts } from './bursts.ts';
 import { benchFairness } from './fairness.ts';
+import { benchImmich } from './immich.ts';
 import { benchLedger } from './ledger.ts';
 import { benchMemory } from './memory.ts';
 import { benchMillion } from './million.ts';
@@ -96,6 +98,12 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       files: Number(values.files ?? 100),
       intervalMs: Number(values['interval-ms']),
       settleMs: 2_000,
+    }),
+  immich: () =>
+    benchImmich({
+      command: values.command,
+      files: Number(values.files ?? 10_000),
+      rounds: Number(values.rounds ?? 3),
     }),
   restarts: () =>
     benchRestarts({

@@ -41,8 +41,10 @@ export async function tryFolder(
     for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
       folders += 1;
       try {
-        for await (const { name, kind } of listFolder(root, folder)) {
-          if (kind === 'directory' && filter.entry(name.path, kind) === null) toVisit.push(name);
+        for await (const listed of listFolder(root, folder)) {
+          for (const { name, kind } of listed) {
+            if (kind === 'directory' && filter.entry(name.path, kind) === null) toVisit.push(name);
+          }
         }
       } catch (error) {
         if (folder.path === '') throw error;

@@ -18,6 +18,8 @@ const IN_FLIGHT = 16;
 export interface Looks {
   /** Looks at many names, answers in their order; throws nothing. */
   at(names: readonly PathName[]): Promise<Look[]>;
+  /** Whether the disk is fast enough now to be asked on the event loop. */
+  onLoop(): boolean;
 }
 
 /** Names looked at on the event loop before it turns. */
@@ -34,7 +36,9 @@ const PAUSE_MS = 2_000;
 export function createLooks(root: string, isLocal: () => boolean, monotonicMs: () => number): Looks {
   let pausedUntilMs = Number.NEGATIVE_INFINITY;
 
-  function onLoop(names: readonly PathName[]): Look[] {
+  const onLoop = (): boolean => isLocal() && monotonicMs() >= pausedUntilMs;
+
+  function lookOnLoop(names: readonly PathName[]): Look[] {
     const beganMs = monotonicMs();
     const looks = names.map((name) => lookNow(root, name));
     if (monotonicMs() - beganMs > SLOW_RUN_MS) pausedUntilMs = monotonicMs() + PAUSE_MS;
@@ -42,12 +46,13 @@ export function createLooks(root: string, isLocal: () => boolean, monotonicMs: (
   }
 
   return {
+    onLoop,
     async at(names) {
       const looks: Look[] = [];
       for (let start = 0; start < names.length; start += RUN) {
         const some = names.slice(start, start + RUN);
-        const now = isLocal() && monotonicMs() >= pausedUntilMs;
-        looks.push(...(now ? onLoop(some) : await lookThroughPool(root, some)));
+        const now = onLoop();
+        looks.push(...(now ? lookOnLoop(some) : await lookThroughPool(root, some)));
         if (now) await nextTurn();
       }
       return looks;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Filter, IgnoreReason } from './filter.ts';
 import { listFolder } from './list-folder.ts';
@@ -44,17 +45,19 @@ export async function* rescan(options: RescanOptions): AsyncGenerator<readonly S
     entering(folder);
     entries += 1;
     try {
-      for await (const { name, kind } of listFolder(root, folder)) {
-        if (signal.aborted) return;
-        const reason = filter.entry(name.path, kind);
-        if (reason !== null) report.ignored(name, reason);
-        else if (kind !== 'directory') names.push(name);
-        else if (descend(name)) found.push(name);
-        entries += 1;
-        if (entries < STEP_ENTRIES) continue;
-        yield await filesOf(looks, names, report);
-        names = [];
-        entries = 0;
+      for await (const listed of listFolder(root, folder, looks.onLoop)) {
+        for (const { name, kind } of listed) {
+          const reason = filter.entry(name.path, kind);
+          if (reason !== null) report.ignored(name, reason);
+          else if (kind !== 'directory') names.push(name);
+          else if (descend(name)) found.push(name);
+          entries += 1;
+          if (entries < STEP_ENTRIES) continue;
+          yield await filesOf(looks, names, report);
+          if (signal.aborted) return;
+          names = [];
+          entries = 0;
+        }
       }
     } catch (error) {
       if (!isGone(error)) report.unobservable(folder, error);
@@ -68,6 +71,8 @@ export async function* rescan(options: RescanOptions): AsyncGenerator<readonly S
 
 async function filesOf(looks: Looks, names: readonly PathName[], report: RescanReport): Promise<SeenFile[]> {
   const files: SeenFile[] = [];
+  // A tree of folders and ignored files alone must not keep the event loop either.
+  if (names.length === 0) await nextTurn();
   for (const [index, look] of (await looks.at(names)).entries()) {
     if (look.kind === 'file') files.push(look.file);
     const name = names[index];

@@ -21,16 +21,17 @@ export async function holdsMoreThan(
   let files = 0;
   for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
     try {
-      for await (const { name, kind } of listFolder(root, folder)) {
-        if (filter.entry(name.path, kind) !== null) continue;
-        if (kind === 'directory') toVisit.push(name);
-        else files += 1;
-        if (files > limitFiles) return true;
+      for await (const listed of listFolder(root, folder)) {
+        for (const { name, kind } of listed) {
+          if (filter.entry(name.path, kind) !== null) continue;
+          if (kind === 'directory') toVisit.push(name);
+          else files += 1;
+        }
+        if (files > limitFiles || monotonicMs() > untilMs) return true;
       }
     } catch {
       // Gone, or not to be read: the scan will say so.
     }
-    if (monotonicMs() > untilMs) return true;
   }
   return files > limitFiles;
 }

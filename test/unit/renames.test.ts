@@ -32,7 +32,10 @@ async function isRename(world: World): Promise<boolean> {
     old: world.before ?? { kind: 'gone' },
     new: world.after ?? { kind: 'file', file: MOVED },
   };
-  const looks: Looks = { at: async (names) => names.map(({ path }) => places[path] ?? { kind: 'gone' }) };
+  const looks: Looks = {
+    at: async (names) => names.map(({ path }) => places[path] ?? { kind: 'gone' }),
+    onLoop: () => true,
+  };
   const renames = createRenames({
     looks,
     uploads: { ...NO_UPLOADS, ofInode: () => 'f1', standIn: async () => upload, ...world.uploads },
@@ -65,7 +68,7 @@ test('files that nothing is known of cost no look and no receipt', async () => {
     throw new Error('asked');
   };
   const renames = createRenames({
-    looks: { at: refuse },
+    looks: { at: refuse, onLoop: refuse },
     uploads: { ...NO_UPLOADS, standIn: refuse },
     rootPresent: refuse,
   });
