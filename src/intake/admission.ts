@@ -72,7 +72,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
 
   const reuse =
     options.openReuse?.({
-      send: (needs, signal) => queue(needs, signal),
+      async send(needs, signal) {
+        await queue(needs, signal);
+        // What was found changed on the way is offered anew, outside the turns of the loop.
+        await flush(signal);
+      },
       settle: settleReused,
       dropped: (need) => open.done([need]),
     }) ?? null;
@@ -85,9 +89,10 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     const recorded = ports.recorded(id);
     const ruling = ruleOn(file, recorded, rules);
     if (ruling.kind === 'nothing') return null;
-    if (isLimitSkip(recorded) && recorded?.again === false && rejudged.has(id)) return null;
+    const unlimited = isLimitSkip(recorded) && recorded?.again === false;
+    if (unlimited && rejudged.has(id)) return null;
     const jobId = jobIdOf(id, ruling.gen);
-    if (!ports.isPending(jobId)) return { jobId, id, version, file, ruling };
+    if (!ports.isPending(jobId)) return { jobId, id, version, file, ruling, unlimited };
     // After a restart nobody else knows which file on disk it is.
     ports.uploads.remember(jobId, file);
     return null;
@@ -108,9 +113,9 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     });
   }
 
-  function jobOf({ jobId, id, version, file, ruling }: Need): AdmittedJob {
+  function jobOf({ jobId, id, version, file, ruling, unlimited }: Need): AdmittedJob {
     ports.uploads.remember(jobId, file);
-    if (isLimitSkip(ports.recorded(id))) rejudged.add(id);
+    if (unlimited) rejudged.add(id);
     return { jobId, id, job: newUploadJob(version, ruling.gen, null) };
   }
 
@@ -155,25 +160,27 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     await queue(reuse === null ? uploads : await reuse.rest(uploads, signal), signal);
   }
 
+  async function flush(signal: AbortSignal): Promise<void> {
+    // Again while there is any: what changed during the wait for room is offered anew.
+    while (offered.length > 0) {
+      const needs = offered;
+      offered = [];
+      try {
+        await dispatch(needs, signal);
+      } catch (error) {
+        // Found again by the next scan, which could not take up what is still in hand.
+        open.done(needs);
+        throw error;
+      }
+    }
+  }
+
   return {
     offer(file) {
       const need = needOf(file);
       if (need !== null && open.add(need)) offered.push(need);
     },
-    async flush(signal) {
-      // Again while there is any: what changed during the wait for room is offered anew.
-      while (offered.length > 0) {
-        const needs = offered;
-        offered = [];
-        try {
-          await dispatch(needs, signal);
-        } catch (error) {
-          // Found again by the next scan, which could not take up what is still in hand.
-          open.done(needs);
-          throw error;
-        }
-      }
-    },
+    flush,
     passed: open.passed,
     inHand: open.size,
     admitted: () => admitted,

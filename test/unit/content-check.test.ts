@@ -14,7 +14,14 @@ const signal = new AbortController().signal;
 function needOf(path: string): UploadNeed {
   const file = seenFile(path);
   const version = { source: 's', destination: 'd', path, size: 1, mtimeNs: '1' };
-  return { jobId: path, id: path, version, file, ruling: { kind: 'upload', gen: 0, asked: false } };
+  return {
+    jobId: path,
+    id: path,
+    version,
+    file,
+    ruling: { kind: 'upload', gen: 0, asked: false },
+    unlimited: false,
+  };
 }
 
 /** Files whose content is the first letter of their name; jobs end when the test says so. */
