@@ -1,5 +1,4 @@
 import { SlipwayError } from '../domain/errors.ts';
-import { jobIdOf } from '../domain/upload-job.ts';
 import { startIntake } from '../intake/watcher.ts';
 import { createMutex } from '../platform/mutex.ts';
 import { within } from '../platform/within.ts';
@@ -9,19 +8,16 @@ import { claimQueue } from '../queue/queue-claim.ts';
 import { hearFinished, setHold } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
-import { openChangedVerdicts } from '../record/changed-verdicts.ts';
-import { openContentIndex } from '../record/content-index.ts';
 import { installationId } from '../record/data-dir.ts';
 import { openFirstPass } from '../record/first-pass.ts';
-import { openInodeIndex } from '../record/inode-index.ts';
 import { intentsFor } from '../record/intent.ts';
 import { createSnapshot } from '../record/manifest-snapshot.ts';
 import { startRecorder } from '../record/recorder.ts';
 import { lockSource } from '../record/source-lock.ts';
 import { openLockedStore } from '../record/source-store.ts';
 import { watchWishes } from '../record/wish-watch.ts';
-import { earlierUploads } from './earlier-uploads.ts';
 import { endFirstPass } from './first-pass-end.ts';
+import { openIntakeMemory } from './intake-memory.ts';
 import { watchForLostJobs } from './lost-jobs.ts';
 import type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 import { createOwnerReport } from './owner-report.ts';
@@ -81,13 +77,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     pending.replace(waiting);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
-    const { ledger } = store;
-    ledger.alongside(({ id, gen }) => pending.recorded(jobIdOf(id, gen)));
-    const changed = openChangedVerdicts(ledger);
-    const inodes = openInodeIndex(ledger);
-    const contents =
-      plan.dedupe === 'version' ? null : await openContentIndex({ ledger, journal: store.journal.path, log });
-    const firstPass = openFirstPass(ledger, plan.existing, now());
+    const memory = await openIntakeMemory({ plan, store, pending, now, log });
 
     const afterActions = startAfterActions({ ...plan, ledger: store.ledger, log });
     releases.push(() => afterActions.stop());
@@ -128,19 +118,13 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     });
     releases.push(() => wishes.close());
 
+    // Only now: what the journal alone knew has been replayed.
+    const firstPass = openFirstPass(store.ledger, plan.existing, now());
     const intake = await startIntake(
       { ...plan, source, ownPaths: facts.ownPaths, maxPending: facts.maxPending, limits: facts.limits },
       {
-        recorded(id) {
-          const known = ledger.find(id);
-          return known?.code === 'changed'
-            ? { ...known, changedInRow: changed.inARow(id, known.gen) }
-            : known;
-        },
+        ...memory,
         settle: recorder.settle,
-        uploads: earlierUploads({
-          ...{ destination: plan.destination, store, inodes, contents, pending, now, log },
-        }),
         firstStartMs: firstPass.startedMs,
         isPending: pending.has,
         waitForRoom: pending.waitForRoom,
