@@ -48,6 +48,8 @@ export interface Admission {
    * read first, is only on its way then: see `passed`. Rejects only when the signal fires.
    */
   flush(signal: AbortSignal): Promise<void>;
+  /** The same, for whoever a flush may itself wait for. */
+  flushSoon(signal: AbortSignal): void;
   /** Resolves when everything offered so far is in the queue or recorded; rejects when the signal fires. */
   passed(signal: AbortSignal): Promise<void>;
   /** Files offered that are neither in the queue nor recorded yet. */
@@ -75,7 +77,7 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
       async send(needs, signal) {
         await queue(needs, signal);
         // What was found changed on the way is offered anew, outside the turns of the loop.
-        await flush(signal);
+        flushSoon(signal);
       },
       settle: settleReused,
       dropped: (need) => open.done([need]),
@@ -175,12 +177,20 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     }
   }
 
+  function flushSoon(signal: AbortSignal): void {
+    flush(signal).catch((error: unknown) => {
+      if (signal.aborted) return;
+      log.error({ source, reason: reasonOf(error) }, 'files were not queued; the next comparison finds them');
+    });
+  }
+
   return {
     offer(file) {
       const need = needOf(file);
       if (need !== null && open.add(need)) offered.push(need);
     },
     flush,
+    flushSoon,
     passed: open.passed,
     inHand: open.size,
     admitted: () => admitted,
