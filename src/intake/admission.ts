@@ -54,6 +54,8 @@ export interface Admission {
    * read first, is only on its way then: see `passed`. Rejects only when the signal fires.
    */
   flush(signal: AbortSignal): Promise<void>;
+  /** The same, for whoever a flush may itself wait for. */
+  flushSoon(signal: AbortSignal): void;
   /** Resolves when everything offered so far is in the queue or recorded; rejects when the signal fires. */
   passed(signal: AbortSignal): Promise<void>;
   /** Files offered that are neither in the queue nor recorded yet. */
@@ -82,7 +84,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
 
   const reuse =
     options.openReuse?.({
-      send: (needs, signal) => queue(needs, signal),
+      async send(needs, signal) {
+        await queue(needs, signal);
+        // What was found changed on the way is offered anew, outside the turns of the loop.
+        flushSoon(signal);
+      },
       settle: settleReused,
       dropped: (need) => open.done([need]),
     }) ?? null;
@@ -95,9 +101,10 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     const recorded = ports.recorded(id);
     const ruling = ruleOn(file, recorded, rules);
     if (ruling.kind === 'nothing') return null;
-    if (isLimitSkip(recorded) && recorded?.again === false && rejudged.has(id)) return null;
+    const unlimited = isLimitSkip(recorded) && recorded?.again === false;
+    if (unlimited && rejudged.has(id)) return null;
     const jobId = jobIdOf(id, ruling.gen);
-    if (!ports.isPending(jobId)) return { jobId, id, version, file, ruling };
+    if (!ports.isPending(jobId)) return { jobId, id, version, file, ruling, unlimited };
     // After a restart nobody else knows which file on disk it is.
     ports.uploads.remember(jobId, file);
     return null;
@@ -121,9 +128,9 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     });
   }
 
-  function jobOf({ jobId, id, version, file, ruling }: Need): AdmittedJob {
+  function jobOf({ jobId, id, version, file, ruling, unlimited }: Need): AdmittedJob {
     ports.uploads.remember(jobId, file);
-    if (isLimitSkip(ports.recorded(id))) rejudged.add(id);
+    if (unlimited) rejudged.add(id);
     return { jobId, id, job: newUploadJob(version, ruling.gen, null) };
   }
 
@@ -177,6 +184,28 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     await queue(reuse === null ? uploads : await reuse.rest(uploads, signal), signal);
   }
 
+  async function flush(signal: AbortSignal): Promise<void> {
+    // Again while there is any: what changed during the wait for room is offered anew.
+    while (offered.length > 0) {
+      const needs = offered;
+      offered = [];
+      try {
+        await dispatch(needs, signal);
+      } catch (error) {
+        // Found again by the next scan, which could not take up what is still in hand.
+        open.done(needs);
+        throw error;
+      }
+    }
+  }
+
+  function flushSoon(signal: AbortSignal): void {
+    flush(signal).catch((error: unknown) => {
+      if (signal.aborted) return;
+      log.error({ source, reason: reasonOf(error) }, 'files were not queued; the next comparison finds them');
+    });
+  }
+
   return {
     offer(file) {
       const need = needOf(file);
@@ -184,20 +213,8 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
       if (open.add(need)) offered.push(need);
       return true;
     },
-    async flush(signal) {
-      // Again while there is any: what changed during the wait for room is offered anew.
-      while (offered.length > 0) {
-        const needs = offered;
-        offered = [];
-        try {
-          await dispatch(needs, signal);
-        } catch (error) {
-          // Found again by the next scan, which could not take up what is still in hand.
-          open.done(needs);
-          throw error;
-        }
-      }
-    },
+    flush,
+    flushSoon,
     passed: open.passed,
     inHand: open.size,
     admitted: () => admitted,

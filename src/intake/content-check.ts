@@ -11,6 +11,8 @@ import type { SeenFile } from './seen-file.ts';
 const AT_ONCE = 2;
 /** Files that wait to be read; past it whoever brings more waits, and the folder is the queue (G3). */
 const MAX_WAITING = 1_000;
+/** Files read that wait for room in the queue: past it none is read, so that no backlog gathers here. */
+const MAX_SENDING = 200;
 /** Files held until an equal one is recorded; past it they are sent, each for itself. */
 const MAX_HELD = 10_000;
 
@@ -24,7 +26,7 @@ export interface ContentCheckOptions {
   /** Resolves when it is in the queue, or out of sight. */
   readonly send: (need: UploadNeed, signal: AbortSignal) => Promise<void>;
   /** Another version lies there now, or none. */
-  readonly changed: (need: UploadNeed, signal: AbortSignal) => Promise<void>;
+  readonly changed: (need: UploadNeed) => Promise<void>;
   readonly log: Log;
 }
 
@@ -46,9 +48,10 @@ export function createContentCheck(options: ContentCheckOptions): ContentCheck {
   const underWay = new Map<string, UploadNeed[]>();
   let held = 0;
   let reading = 0;
+  let sending = 0;
 
   function pump(): void {
-    while (reading < AT_ONCE) {
+    while (reading < AT_ONCE && sending < MAX_SENDING) {
       const next = waiting.shift();
       if (next === undefined) break;
       reading += 1;
@@ -64,7 +67,7 @@ export function createContentCheck(options: ContentCheckOptions): ContentCheck {
     try {
       const read = await hash(need.file, signal);
       if (read.kind === 'hashed') await decide(need, read.sha256, signal);
-      else if (read.kind === 'changed') await changed(need, signal);
+      else if (read.kind === 'changed') await changed(need);
       // Whoever uploads it says what is wrong with it.
       else start(need, null, signal);
     } catch (error) {
@@ -83,7 +86,7 @@ export function createContentCheck(options: ContentCheckOptions): ContentCheck {
     const upload = id === null ? null : await uploads.standIn(id, need.file.size);
     if (upload !== null && upload.sha256 === sha256) {
       if (await isThere(need.file)) await reuse(need, upload, signal);
-      else await changed(need, signal);
+      else await changed(need);
     } else if (!hold(need, sha256)) start(need, sha256, signal);
   }
 
@@ -100,7 +103,12 @@ export function createContentCheck(options: ContentCheckOptions): ContentCheck {
     // Full, with one of these under way: sent beside it.
     const leads = sha256 !== null && !underWay.has(sha256);
     if (leads) underWay.set(sha256, []);
+    sending += 1;
     void send(need, signal)
+      .finally(() => {
+        sending -= 1;
+        pump();
+      })
       .then(() => (leads ? uploads.untilRecorded(need.jobId, signal) : undefined))
       .catch(() => undefined)
       .finally(() => {

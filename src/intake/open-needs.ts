@@ -11,6 +11,8 @@ export interface Need {
   readonly version: FileVersion;
   readonly file: SeenFile;
   readonly ruling: Exclude<Ruling, { kind: 'nothing' }>;
+  /** It was skipped for a limit that lets it pass now. */
+  readonly unlimited: boolean;
 }
 
 /** One that is to be sent, unless another upload stands for it. */

@@ -29,7 +29,7 @@ export interface ReuseOptions {
   readonly uploads: EarlierUploads;
   readonly rootPresent: () => Promise<boolean>;
   /** Takes up another version of a file; it settles anew. */
-  readonly take: (file: SeenFile, signal: AbortSignal) => Promise<void>;
+  readonly take: (file: SeenFile) => void;
   readonly log: Log;
   /** Since the epoch. */
   readonly wallMs: () => number;
@@ -59,11 +59,11 @@ export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
     },
     reuse: (need, upload, signal) => ends.settle([receiptOf(need, upload)], signal),
     send: gathered(ends.send),
-    async changed(need, signal) {
+    async changed(need) {
       const [look] = await looks.at([need.file.name]);
       // In one go: it may be the same version, come back, and is at no moment in none of the books.
       ends.dropped(need);
-      if (look?.kind === 'file') await take(look.file, signal);
+      if (look?.kind === 'file') take(look.file);
     },
     log,
   });

@@ -111,11 +111,11 @@ export async function startIntake(
   const reuse: ReuseOptions = {
     ...{ root, dedupe: options.dedupe, looks, uploads: ports.uploads, log, wallMs },
     rootPresent: async () => (await guard.check()) === 'present',
-    async take(file, signal) {
+    take(file) {
       see(file);
       // Outside the loop's turn: it may sleep until a later time than this file's.
       waker.wake();
-      await admission.flush(signal);
+      admission.flushSoon(stopping);
     },
   };
   const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> => stillAsSeen(looks, files, see);

@@ -1,15 +1,11 @@
 import type { Log } from '../domain/log.ts';
-import { jobIdOf } from '../domain/upload-job.ts';
 import type { AdmissionPorts } from '../intake/ports.ts';
 import type { Exclusive } from '../platform/mutex.ts';
 import type { UploadQueue } from '../queue/upload-queue.ts';
-import { openChangedVerdicts } from '../record/changed-verdicts.ts';
-import { openContentIndex } from '../record/content-index.ts';
 import type { FolderBatches } from '../record/folder-batches.ts';
-import { openInodeIndex } from '../record/inode-index.ts';
 import type { SourceStore } from '../record/source-store.ts';
 import type { Attachments } from './attachments.ts';
-import { earlierUploads } from './earlier-uploads.ts';
+import { openIntakeMemory } from './intake-memory.ts';
 import type { PendingJobs } from './pending-jobs.ts';
 import type { SourcePlan } from './source-plan.ts';
 
@@ -29,19 +25,9 @@ export async function openAdmissionPorts(parts: {
   readonly now: () => number;
 }): Promise<(settle: AdmissionPorts['settle'], folders: FolderBatches | null) => AdmissionPorts> {
   const { plan, store, queue, pending, exclusive, attachments, log, now } = parts;
-  const { ledger, journal } = store;
-  const { destination, dedupe } = plan;
-  ledger.alongside(({ id, gen }) => pending.recorded(jobIdOf(id, gen)));
-  const changed = openChangedVerdicts(ledger);
-  const inodes = openInodeIndex(ledger);
-  const contents =
-    dedupe === 'version' ? null : await openContentIndex({ ledger, journal: journal.path, log });
-  const uploads = earlierUploads({ destination, store, inodes, contents, pending, now, log });
+  const memory = await openIntakeMemory({ plan, store, pending, now, log });
   return (settle, folders) => ({
-    recorded(id) {
-      const known = ledger.find(id);
-      return known?.code === 'changed' ? { ...known, changedInRow: changed.inARow(id, known.gen) } : known;
-    },
+    ...memory,
     attached: attachments.attached,
     async settle(outcomes) {
       if (folders === null) return await settle(outcomes);
@@ -49,7 +35,6 @@ export async function openAdmissionPorts(parts: {
       const assigned = await exclusive(async () => folders.assign(own));
       await settle(assigned.map(({ job }) => job));
     },
-    uploads,
     isPending: pending.has,
     waitForRoom: pending.waitForRoom,
     exclusive,

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import type { DestinationLimits } from '../destinations/destination.ts';
 import { type Backlog, countBacklog } from '../intake/backlog.ts';
 import { firstPassOf } from '../record/first-pass.ts';
+import { journalPathOf } from '../record/manifest-journal.ts';
 import { readSourceLedger } from '../record/source-store.ts';
 import type { SourcePlan } from './source-plan.ts';
 
@@ -15,7 +17,9 @@ export async function backlogOf(
   let bytes = 0;
   for (const plan of plans) {
     const ledger = readSourceLedger(dataDir, plan.name);
-    const firstStartMs = plan.existing === 'skip' ? firstPassOf(ledger, Date.now()) : null;
+    // A journal without its ledger is replayed at the start: the first one was long ago.
+    const isFirst = ledger !== null || !existsSync(journalPathOf(plan.manifest));
+    const firstStartMs = plan.existing === 'skip' && isFirst ? firstPassOf(ledger, Date.now()) : null;
     const options = { ...plan, source: plan.name, ownPaths, limits, firstStartMs };
     const found = await countBacklog(options, (id) => ledger?.find(id) ?? null, new AbortController().signal);
     await ledger?.close();

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { SlipwayError } from '../domain/errors.ts';
 import { openSpool, spoolFolder } from '../intake/archives/spool.ts';
 import { rulesOf } from '../intake/ruling.ts';
-import { startIntake } from '../intake/watcher.ts';
+import { type Intake, startIntake } from '../intake/watcher.ts';
 import { createMutex } from '../platform/mutex.ts';
 import { within } from '../platform/within.ts';
 import { takeOwnership } from '../queue/owner-lease.ts';
@@ -89,7 +89,6 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const spool = await openSpool(spoolFolder(dataDir, source), facts.spool, pending.has);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
-    const firstPass = openFirstPass(store.ledger, plan.existing, now());
     const afterActions = startAfterActions({
       ...{ ...plan, ledger: store.ledger, journal: store.journal.path, log },
     });
@@ -173,29 +172,32 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       monotonicMs: performance.now(),
     });
     const ports = portsFor(recorder.settle, folders);
-    const { ownPaths, maxPending } = facts;
+    const { ownPaths, maxPending, limits } = facts;
     const found = createBatchRuns({
       ...{ plan, ownPaths, maxPending, ports, batches, attachments, spool, log, now: clock },
-      rules: rulesOf({ ...plan, limits: facts.limits }, () => null),
+      rules: rulesOf({ ...plan, limits }, () => null),
     });
     runs = found;
     releases.push(() => found.stop());
     if (facts.batch !== undefined) found.start(facts.batch);
-    const intake =
-      facts.batch !== undefined
-        ? batchIntake(facts.batch.batch, found)
-        : await startIntake(
-            { ...plan, source, ownPaths, maxPending, limits: facts.limits },
-            {
-              ...{ ...ports, folders: folders ?? undefined, rootMemory, log, now: clock },
-              firstStartMs: firstPass.startedMs,
-            },
-            stopping.signal,
-          );
+
+    async function watch(): Promise<Intake> {
+      // Only now: what the journal alone knew has been replayed.
+      const firstPass = openFirstPass(store.ledger, plan.existing, now());
+      const watching = await startIntake(
+        { ...plan, source, ownPaths, maxPending, limits },
+        {
+          ...{ ...ports, folders: folders ?? undefined, rootMemory, log, now: clock },
+          firstStartMs: firstPass.startedMs,
+        },
+        stopping.signal,
+      );
+      void endFirstPass(watching, firstPass, stopping.signal, log);
+      return watching;
+    }
+    const intake = facts.batch === undefined ? await watch() : batchIntake(facts.batch.batch, found);
     releases.push(() => intake.stop());
     rescan = intake.rescan;
-    // A batch is not the first look at all that lies there.
-    if (facts.batch === undefined) void endFirstPass(intake, firstPass, stopping.signal, log);
     const stirAll = (): void => folders?.folders().forEach(intake.stir);
     stirAll();
     void snapshot.refresh();

@@ -15,9 +15,9 @@ test('a renamed file is recorded with the upload it had: nothing reaches the ser
   expect((await place.run(ONCE)).code).toBe(0);
   const [before] = await place.receipts();
   renameSync(place.path('inbox/a/b.txt'), place.path('inbox/c.txt'));
-  const requests = sandbox.summary();
+  // Nobody is there to be asked.
+  await sandbox.close();
   expect((await place.run(ONCE)).code).toBe(0);
-  expect(sandbox.summary()).toEqual(requests);
   const [, after] = await place.receipts();
   expect(after).toMatchObject({ path: 'c.txt', status: 'uploaded', attempts: 0, url: before?.url });
   expect(after?.reusedFrom).toBe(before?.id);

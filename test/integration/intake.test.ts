@@ -423,3 +423,22 @@ test('minAge holds a file back that has settled, and no longer than that', async
   await vi.waitFor(() => expect(rig.paths()).toEqual(['young']), soon);
   expect(Date.now() - ctimeMs).toBeGreaterThanOrEqual(699);
 });
+
+test('with dedupe: content and little room in the queue all files arrive, however often the queue is full', async () => {
+  await using rig = await startIntakeRig({
+    dedupe: 'content',
+    maxPending: 20,
+    autoRecord: true,
+    uploads: { untilRecorded: async () => {} },
+    prepare(root) {
+      for (let index = 0; index < 1_500; index += 1) writeFileSync(join(root, `${index}`), `${index}`);
+    },
+  });
+  await vi.waitFor(() => expect(rig.jobs.length).toBeGreaterThan(100), soon);
+  // Changed while they wait to be read: they settle anew.
+  for (let index = 1_300; index < 1_500; index += 1) writeFileSync(join(rig.root, `${index}`), 'changed');
+  await vi.waitFor(() => expect(new Set(rig.paths()).size).toBe(1_500), soon);
+  await rig.intake.caughtUp();
+  expect(rig.mostPending()).toBeLessThanOrEqual(20);
+  expect([rig.intake.inHand(), rig.intake.unsettled()]).toEqual([0, 0]);
+});

@@ -68,6 +68,17 @@ test('existing: skip leaves alone what lies there at the first start, and nothin
   expect(sandbox.summary().count).toBe(22);
 });
 
+test('a ledger that is lost is built from the journal, and its source has had its first start', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox), source: { existing: 'skip' } });
+  rig.file('old');
+  await drain(rig);
+  rmSync(rig.dataDir, { recursive: true });
+  rig.file('new');
+  await drain(rig);
+  expect(ends(rig)).toEqual(['new 0 uploaded', 'old 0 existing']);
+});
+
 test('existing: skip that comes after the first start changes nothing', async () => {
   const sandbox = await sandboxForTest();
   const rig = await runRig({ definition: autoglm(sandbox) });

@@ -14,7 +14,14 @@ const signal = new AbortController().signal;
 function needOf(path: string): UploadNeed {
   const file = seenFile(path);
   const version = { source: 's', destination: 'd', path, size: 1, mtimeNs: '1' };
-  return { jobId: path, id: path, version, file, ruling: { kind: 'upload', gen: 0, asked: false } };
+  return {
+    jobId: path,
+    id: path,
+    version,
+    file,
+    ruling: { kind: 'upload', gen: 0, asked: false },
+    unlimited: false,
+  };
 }
 
 /** Files whose content is the first letter of their name; jobs end when the test says so. */
@@ -136,4 +143,25 @@ test('few files are read at once, and whoever brings too many waits', async () =
   }
   await taking;
   expect([taken, most]).toEqual([1_100, 2]);
+});
+
+test('while the queue has no room nothing more is read, and what was is sent once there is', async () => {
+  const sends: (() => void)[] = [];
+  let read = 0;
+  const { check } = rig({
+    async hash({ name }) {
+      read += 1;
+      return { kind: 'hashed', sha256: name.path };
+    },
+    send: () => new Promise((resolve) => sends.push(resolve)),
+  });
+  for (let index = 0; index < 500; index += 1) await check.take(needOf(`${index}`), signal);
+  await vi.waitFor(() => expect(sends.length).toBeGreaterThanOrEqual(200));
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  expect(read).toBeLessThanOrEqual(202);
+  for (let sent = 0; sent < 500; sent += 1) {
+    while (sends.length === 0) await nextTurn();
+    sends.shift()?.();
+  }
+  expect(read).toBe(500);
 });

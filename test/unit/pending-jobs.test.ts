@@ -42,3 +42,16 @@ test('an abort ends the wait with its reason', async () => {
   stop.abort(new Error('stopping'));
   await expect(wait).rejects.toThrow('stopping');
 });
+
+test('what is recorded is open no longer, and keeps its id until that is free', async () => {
+  const pending = createPendingJobs(10);
+  pending.add(['a', 'b', 'c']);
+  for (const jobId of ['a', 'c', 'not ours']) pending.recorded(jobId);
+  expect([pending.open(), pending.size(), pending.has('a')]).toEqual([1, 3, true]);
+  const gone = pending.waitUntilGone('a', never);
+  pending.remove(['a']);
+  await gone;
+  pending.replace(['b', 'd']);
+  expect([pending.open(), pending.size()]).toEqual([2, 2]);
+  await pending.waitUntilGone('never there', never);
+});

@@ -14,7 +14,14 @@ const MOVED = seenFile('new', { ino: 7n });
 
 function needOf(file: SeenFile, asked = false): UploadNeed {
   const version = { source: 's', destination: 'd', ...file.name, size: file.size, mtimeNs: file.mtimeNs };
-  return { jobId: `${file.name.path}-0`, id: 'f', version, file, ruling: { kind: 'upload', gen: 0, asked } };
+  return {
+    jobId: `${file.name.path}-0`,
+    id: 'f',
+    version,
+    file,
+    ruling: { kind: 'upload', gen: 0, asked },
+    unlimited: false,
+  };
 }
 
 interface World {

@@ -1,0 +1,38 @@
+import type { Log } from '../domain/log.ts';
+import { jobIdOf } from '../domain/upload-job.ts';
+import type { AdmissionPorts } from '../intake/ports.ts';
+import { openChangedVerdicts } from '../record/changed-verdicts.ts';
+import { openContentIndex } from '../record/content-index.ts';
+import { openInodeIndex } from '../record/inode-index.ts';
+import type { SourceStore } from '../record/source-store.ts';
+import { earlierUploads } from './earlier-uploads.ts';
+import type { PendingJobs } from './pending-jobs.ts';
+import type { SourcePlan } from './source-plan.ts';
+
+/**
+ * What intake asks of the records of one source. Opened before the recorder starts, since all of it is kept with the
+ * commits, also with those of a journal that is replayed.
+ */
+export async function openIntakeMemory(facts: {
+  readonly plan: Pick<SourcePlan, 'destination' | 'dedupe'>;
+  readonly store: SourceStore;
+  readonly pending: PendingJobs;
+  readonly now: () => number;
+  readonly log: Log;
+}): Promise<Pick<AdmissionPorts, 'recorded' | 'uploads'>> {
+  const { plan, store, pending, now, log } = facts;
+  const { ledger, journal } = store;
+  const { destination } = plan;
+  ledger.alongside(({ id, gen }) => pending.recorded(jobIdOf(id, gen)));
+  const changed = openChangedVerdicts(ledger);
+  const inodes = openInodeIndex(ledger);
+  const contents =
+    plan.dedupe === 'content' ? await openContentIndex({ ledger, journal: journal.path, log }) : null;
+  return {
+    recorded(id) {
+      const known = ledger.find(id);
+      return known?.code === 'changed' ? { ...known, changedInRow: changed.inARow(id, known.gen) } : known;
+    },
+    uploads: earlierUploads({ destination, store, inodes, contents, pending, now, log }),
+  };
+}
