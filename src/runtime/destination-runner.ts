@@ -144,7 +144,7 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
   }
 
   function judgeCircuit(): void {
-    if (facts.circuit === false || standstill.health().kind !== 'running') return;
+    if (standstill.health().kind !== 'running') return;
     if (suspicion !== null) clearTimeout(suspicion);
     suspicion = null;
     const state = circuit.state(now());
@@ -213,12 +213,12 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
         lastFailure = circuitSignal(result) === 'down' ? result.failure : lastFailure;
         if (throttled) gate.asked(result.failure.retryAfterMs);
       }
-      if (running) {
+      if (running && facts.circuit !== false) {
         const othersInFlight = Math.max(0, permits.inFlight() - 1);
         const { rttMs: roundTripMs } = adaptive.snapshot();
         circuit.ended({ nowMs: atMs, file, signal: circuitSignal(result), othersInFlight, roundTripMs });
         judgeCircuit();
-      } else judgeProbe(result, rttMs);
+      } else if (!running) judgeProbe(result, rttMs);
       trouble.attempted(result);
       if (result.kind === 'uploaded') refusals.succeeded();
       permits.pump();
