@@ -163,7 +163,10 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
       standstill.end();
       return;
     }
-    if (health.kind !== 'probing' || health.of !== 'down' || now() - rttMs < probingSinceMs) return;
+    const startedAtMs = now() - rttMs;
+    // What began before says nothing; whole milliseconds may be one off.
+    const isProbe = health.kind === 'probing' && startedAtMs >= probingSinceMs - 2;
+    if (!isProbe || health.of !== 'down') return;
     const signal = circuitSignal(result);
     if (signal === 'up') standstill.end();
     if (signal === 'down' && result.kind === 'failed') standstill.begin('down', result.failure);
