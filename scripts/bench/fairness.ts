@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,19 +31,36 @@ export async function benchFairness(options: FairnessOptions): Promise<string> {
   const rows: string[][] = [];
   for (const backlog of [0, options.backlog]) {
     const waits = await trickleBeside({ ...options, backlog });
-    const at = (share: number): string =>
-      `${(waits[Math.floor(waits.length * share)] ?? Number.NaN).toFixed(0)} ms`;
-    rows.push([backlog === 0 ? 'alone' : `beside ${backlog} files`, at(0.5), at(0.99), `${waits.length}`]);
+    const part = (pick: (wait: Wait) => number): string => {
+      const sorted = waits.map(pick).sort((a, b) => a - b);
+      const at = (share: number): string =>
+        (sorted[Math.floor(sorted.length * share)] ?? Number.NaN).toFixed(0);
+      return `${at(0.5)} / ${at(0.99)} ms`;
+    };
+    rows.push([
+      backlog === 0 ? 'alone' : `beside ${backlog} files`,
+      part(({ queuedMs, sentMs }) => queuedMs + sentMs),
+      part(({ queuedMs }) => queuedMs),
+      part(({ sentMs }) => sentMs),
+      `${waits.length}`,
+    ]);
   }
   return [
     conditions,
     `From the drop to the request at the server, ${SETTLE_MS} ms of settle taken off; one file every ${EVERY_MS} ms.`,
     '',
-    markdownTable(['a trickle', 'p50', 'p99', 'files'], rows),
+    markdownTable(['a trickle, p50 / p99', 'in all', 'until queued', 'from there until sent', 'files'], rows),
   ].join('\n');
 }
 
-async function trickleBeside({ command, backlog, trickle }: FairnessOptions): Promise<number[]> {
+interface Wait {
+  /** From the drop, `settle` taken off, to the job in the queue. */
+  readonly queuedMs: number;
+  /** From there to the request at the server. */
+  readonly sentMs: number;
+}
+
+async function trickleBeside({ command, backlog, trickle }: FairnessOptions): Promise<Wait[]> {
   const scratch = mkdtempSync(join(tmpdir(), 'slipway-bench-'));
   const live = join(scratch, 'live');
   const config = join(scratch, 'slipway.json');
@@ -87,7 +104,20 @@ async function trickleBeside({ command, backlog, trickle }: FairnessOptions): Pr
       backlog - server.requests.filter(({ filename }) => filename.startsWith('document')).length;
     if (backlog > 0 && bulkLeft <= 0)
       throw new Error('the backlog was gone before the trickle: give it more files');
-    return [...dropped].map(([name, atMs]) => (seen.get(name) ?? 0) - atMs - SETTLE_MS).sort((a, b) => a - b);
+    child.kill('SIGTERM');
+    await exited;
+    const lines = readFileSync(join(scratch, 'live.manifest.jsonl'), 'utf8').split('\n').slice(0, -1);
+    const queuedAtMs = new Map(
+      lines.map((line) => {
+        const { path, queuedAt } = JSON.parse(line) as { path: string; queuedAt: string };
+        return [path, Date.parse(queuedAt)];
+      }),
+    );
+    return [...dropped].flatMap(([name, atMs]) => {
+      const queued = queuedAtMs.get(name);
+      if (queued === undefined) return [];
+      return [{ queuedMs: queued - atMs - SETTLE_MS, sentMs: (seen.get(name) ?? 0) - queued }];
+    });
   } finally {
     child.kill('SIGTERM');
     await exited;

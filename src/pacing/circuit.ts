@@ -27,6 +27,17 @@ export interface EndedAttempt {
   readonly roundTripMs: number | null;
 }
 
+/** Attempts come by the thousand a second: they are counted, not kept. */
+const SPAN_MS = 1_000;
+
+interface Span {
+  readonly fromMs: number;
+  attempts: number;
+  failures: number;
+  /** As many of the files that failed as matter. */
+  readonly files: Set<string>;
+}
+
 /** Tells an outage from single failures. Pure: time comes in with every call. */
 export interface Circuit {
   ended(attempt: EndedAttempt): void;
@@ -44,7 +55,7 @@ export interface Circuit {
  */
 export function createCircuit(): Circuit {
   let row: { count: number; readonly files: Set<string> } = { count: 0, files: new Set() };
-  let recent: { readonly atMs: number; readonly down: boolean; readonly file: string }[] = [];
+  let recent: Span[] = [];
   let suspectUntilMs: number | null = null;
   let open = false;
 
@@ -59,21 +70,34 @@ export function createCircuit(): Circuit {
 
   function mostlyFailing(nowMs: number): boolean {
     const [first] = recent;
-    if (first === undefined || recent.length < CIRCUIT.leastAttempts) return false;
-    const failures = recent.filter((one) => one.down);
+    if (first === undefined || nowMs - first.fromMs < CIRCUIT.leastSpanMs) return false;
+    const attempts = recent.reduce((sum, span) => sum + span.attempts, 0);
+    const failures = recent.reduce((sum, span) => sum + span.failures, 0);
+    const files = new Set(recent.flatMap((span) => [...span.files]));
     return (
-      nowMs - first.atMs >= CIRCUIT.leastSpanMs &&
-      failures.length >= recent.length * CIRCUIT.failingShare &&
-      new Set(failures.map(({ file }) => file)).size >= CIRCUIT.leastFiles
+      attempts >= CIRCUIT.leastAttempts &&
+      failures >= attempts * CIRCUIT.failingShare &&
+      files.size >= CIRCUIT.leastFiles
     );
+  }
+
+  function note({ nowMs, signal, file }: EndedAttempt): void {
+    let span = recent.at(-1);
+    if (span === undefined || nowMs - span.fromMs >= SPAN_MS) {
+      span = { fromMs: nowMs, attempts: 0, failures: 0, files: new Set() };
+      recent = [...recent.filter(({ fromMs }) => nowMs - fromMs < CIRCUIT.windowMs), span];
+    }
+    span.attempts += 1;
+    if (signal !== 'down') return;
+    span.failures += 1;
+    if (span.files.size < CIRCUIT.leastFiles) span.files.add(file);
   }
 
   return {
     ended(attempt) {
-      const { nowMs, file, signal } = attempt;
+      const { signal } = attempt;
       if (signal === 'nothing' || open) return;
-      recent = recent.filter(({ atMs }) => nowMs - atMs < CIRCUIT.windowMs).slice(-1_000);
-      recent.push({ atMs: nowMs, down: signal === 'down', file });
+      note(attempt);
       if (signal === 'down') return down(attempt);
       row = { count: 0, files: new Set() };
       suspectUntilMs = null;

@@ -144,7 +144,7 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
   }
 
   function judgeCircuit(): void {
-    if (facts.circuit === false || standstill.health().kind !== 'running') return;
+    if (standstill.health().kind !== 'running') return;
     if (suspicion !== null) clearTimeout(suspicion);
     suspicion = null;
     const state = circuit.state(now());
@@ -163,7 +163,10 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
       standstill.end();
       return;
     }
-    if (health.kind !== 'probing' || health.of !== 'down' || now() - rttMs < probingSinceMs) return;
+    const startedAtMs = now() - rttMs;
+    // What began before says nothing; whole milliseconds may be one off.
+    const isProbe = health.kind === 'probing' && startedAtMs >= probingSinceMs - 2;
+    if (!isProbe || health.of !== 'down') return;
     const signal = circuitSignal(result);
     if (signal === 'up') standstill.end();
     if (signal === 'down' && result.kind === 'failed') standstill.begin('down', result.failure);
@@ -213,12 +216,12 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
         lastFailure = circuitSignal(result) === 'down' ? result.failure : lastFailure;
         if (throttled) gate.asked(result.failure.retryAfterMs);
       }
-      if (running) {
+      if (running && facts.circuit !== false) {
         const othersInFlight = Math.max(0, permits.inFlight() - 1);
         const { rttMs: roundTripMs } = adaptive.snapshot();
         circuit.ended({ nowMs: atMs, file, signal: circuitSignal(result), othersInFlight, roundTripMs });
         judgeCircuit();
-      } else judgeProbe(result, rttMs);
+      } else if (!running) judgeProbe(result, rttMs);
       trouble.attempted(result);
       if (result.kind === 'uploaded') refusals.succeeded();
       permits.pump();

@@ -22,12 +22,9 @@ interface Waiter {
 
 /**
  * @param limit how many may be in flight now; 0 holds everybody
- * @param mayGo asked last, with how many wait: takes a slot of the rate, or calls `pump` when there is one
+ * @param mayGo asked last, with how many could go now: takes a slot of the rate, or calls `pump` when there is one
  */
-export function createPermits(
-  limit: () => number,
-  mayGo: (waiting: number) => boolean = () => true,
-): Permits {
+export function createPermits(limit: () => number, mayGo: (ready: number) => boolean = () => true): Permits {
   // Insertion order is the turn: a source that was served goes to the end.
   const queues = new Map<string, Set<Waiter>>();
   let inFlight = 0;
@@ -51,7 +48,7 @@ export function createPermits(
       if (next === undefined) return;
       const [source, queue] = next;
       const [waiter] = queue;
-      if (waiter === undefined || !mayGo(waiting)) return;
+      if (waiter === undefined || !mayGo(Math.min(waiting, limit() - inFlight))) return;
       forget(source, waiter);
       if (queue.size > 0) {
         queues.delete(source);

@@ -5,9 +5,9 @@ import { createRateSlots, type Lease, leaseSize } from '../pacing/rate-slots.ts'
 export interface RatePace {
   /**
    * Takes a slot. When none is due yet, `onReady` is called as soon as one is.
-   * @param waiting uploads that want one
+   * @param ready uploads that could go now, but for the rate: no more slots are taken from the others than that
    */
-  take(waiting: number): boolean;
+  take(ready: number): boolean;
   /** What got a slot has sent nothing. */
   refund(): void;
   close(): void;
@@ -28,10 +28,10 @@ export function createRatePace(facts: {
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
 
-  function lease(waiting: number): void {
+  function lease(ready: number): void {
     if (leasing || closed) return;
     leasing = true;
-    reserve(leaseSize(perSecond, waiting))
+    reserve(leaseSize(perSecond, ready))
       .then((leased) => slots.add(now(), leased))
       .finally(() => {
         leasing = false;
@@ -48,12 +48,12 @@ export function createRatePace(facts: {
   }
 
   return {
-    take(waiting) {
+    take(ready) {
       const turn = slots.take(now());
       if (turn.kind === 'wait') wakeIn(turn.ms);
-      if (turn.kind === 'empty') lease(waiting);
+      if (turn.kind === 'empty') lease(ready);
       // The next slot is asked for ahead, so that it is here when it is due.
-      if (turn.kind === 'go' && waiting > 1 && slots.inHand() === 0) lease(waiting - 1);
+      if (turn.kind === 'go' && ready > 1 && slots.inHand() === 0) lease(ready - 1);
       return turn.kind === 'go';
     },
     refund: slots.refund,

@@ -9,6 +9,7 @@ import { createAwaitReady } from '../upload/await-ready.ts';
 import { type NextStep, nextStep } from '../upload/next-step.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import { outcomeOf } from '../upload/outcome.ts';
+import { preflight } from '../upload/preflight.ts';
 import type { RootCheck } from '../upload/root-check.ts';
 import { failedBy, type Settlement } from '../upload/settlement.ts';
 import type { SmallReads } from '../upload/small-reads.ts';
@@ -66,6 +67,9 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
       return { kind: 'give-back', delayMs: BATCH_PAUSED_DELAY_MS * (0.5 + random()) };
     }
     if (isPaused(job)) return giveBack(job);
+    // What is not going to be sent waits for no permit and no slot of the rate.
+    const refusal = preflight(job, runner.destination.limits);
+    if (refusal !== null) return settle(upload, { status: 'skipped', ...refusal }, failedAttempts(job));
 
     const release = await runner.permits.acquire(job.source, signal);
     if (release === null) return giveBack(job);

@@ -8,6 +8,7 @@ import { concurrencySchema } from '../../src/pacing/options.ts';
 import { type DirectFile, type DirectUploader, directUploader } from '../../src/runtime/direct-upload.ts';
 import { retrySchema } from '../../src/upload/options.ts';
 import { definitionOf } from '../support/destination-definitions.ts';
+import { pacedDefinition, startPacedApi } from '../support/paced-api.ts';
 import { processingDefinition, startProcessingApi } from '../support/processing-api.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { testClient, uploadFolder } from '../support/upload-fixture.ts';
@@ -92,4 +93,29 @@ test('receipts count attempts as the daemon does: a 429 and a token service that
     attempts: 0,
     error: { code: 'token_service_unreachable' },
   });
+});
+
+test('when the far side is down every file is tried in its own time and tells how it ended: nobody waits for a probe', async () => {
+  const api = await startPacedApi();
+  api.answer = () => ({ status: 503 });
+  const direct = uploader(pacedDefinition(api));
+  const names = Array.from({ length: 8 }, (_, index) => `${index}.txt`);
+  const results = await Promise.all(names.map((name) => direct.upload(fileCalled(name), never)));
+  for (const { receipt } of results) expect(receipt).toMatchObject({ status: 'failed', attempts: 8 });
+  expect(api.requests).toHaveLength(64);
+});
+
+test('a quota holds for uploads without a queue as well', async () => {
+  const api = await startPacedApi();
+  const direct = uploader(pacedDefinition(api, { rate: { perMinute: 6 } }));
+  const first = await direct.upload(fileCalled('a.txt'), never);
+  expect(first.receipt.status).toBe('uploaded');
+  const stop = new AbortController();
+  const second = direct.upload(fileCalled('b.txt'), stop.signal);
+  second.catch(() => undefined);
+  // The next slot is ten seconds away.
+  await expect.poll(() => api.requests.length, { interval: 50 }).toBe(1);
+  stop.abort();
+  await expect(second).rejects.toThrow();
+  expect(api.requests).toHaveLength(1);
 });

@@ -56,10 +56,10 @@ test('an outage fails no file, is probed by one upload at a time, and is over so
     interval: 20,
   });
   const opened = api.requests.length;
-  await vi.waitFor(() => expect(api.requests.length).toBeGreaterThanOrEqual(opened + 3), 15_000);
+  await vi.waitFor(() => expect(api.requests.length).toBeGreaterThanOrEqual(opened + 2), 15_000);
   expect(rig.receipts().filter(({ status }) => status !== 'uploaded')).toEqual([]);
-  // 0.5, 1, 2 and 3 s apart: three or four, whatever the number of files that wait.
-  expect(api.requests.length - opened).toBeLessThanOrEqual(5);
+  // 0.5 and 1 s apart, whatever the number of files that wait; one may have been under way when it opened.
+  expect(api.requests.length - opened).toBeLessThanOrEqual(3);
   api.answer = () => undefined;
   await vi.waitFor(async () => expect((await destinationOf(run)).circuit).toBe('closed'), 10_000);
   expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);

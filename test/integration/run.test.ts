@@ -102,7 +102,7 @@ test('wrong credentials stop the destination and keep every job; once they are m
   expect(sandbox.summary().repeated).toBe(0);
 });
 
-test('a stopped destination is tried at once on resume, and when its token has changed', async () => {
+test('a stopped destination is tried at once on resume', async () => {
   const sandbox = await sandboxForTest({ faults: [{ api: 'autoglm', action: 'code', code: 400000 }] });
   // Left alone it would not be tried again while this test runs.
   const rig = await runRig({ definition: autoglm(sandbox), probeMs: 600_000 });
@@ -112,10 +112,8 @@ test('a stopped destination is tried at once on resume, and when its token has c
   await vi.waitFor(async () => expect(await health()).toBe('stopped'), 10_000);
   sandbox.clearFaults();
   await liftStandstill(rig.redis.connect(), 'slipway', 'test');
-  await vi.waitFor(async () => expect(await health()).not.toBe('stopped'), 10_000);
-  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  await vi.waitFor(() => expect(uploadedPaths(rig)).toHaveLength(3), 10_000);
   expect(await health()).toBe('running');
-  expect(uploadedPaths(rig)).toHaveLength(3);
 });
 
 test('while a token dies after 7 uses, 200 files at 16 at once get through, each in one attempt, one token read at a time', async () => {

@@ -1,0 +1,38 @@
+import { type DestinationRunner, runDestination } from '../../src/runtime/destination-runner.ts';
+import { rememberingLog } from './record-rig.ts';
+
+export interface LoneFacts {
+  readonly circuit?: boolean;
+  readonly tokenChanged?: () => Promise<boolean>;
+}
+
+export interface LoneRunner {
+  readonly runner: DestinationRunner;
+  readonly log: ReturnType<typeof rememberingLog>;
+}
+
+/** Looks after a destination `api` without Redis and without anything behind it: eight uploads at once, no rate. */
+export function loneRunner({ circuit, tokenChanged = async () => false }: LoneFacts = {}): LoneRunner {
+  const log = rememberingLog();
+  const unused = () => {
+    throw new Error('not asked in this test');
+  };
+  const runner = runDestination({
+    destination: {
+      ...{ name: 'api', origin: 'http://127.0.0.1', visibility: 'private', loopback: true },
+      limits: { maxBytes: null, minBytes: null, extensions: null },
+      ...{ parts: null, readiness: null, authorize: unused, judge: unused, reconsider: unused },
+      accepted() {},
+      withoutSecrets: (text) => text,
+      tokenChanged,
+      close: async () => undefined,
+    },
+    concurrency: { initial: 8, max: 8, adaptive: false },
+    rate: null,
+    ...(circuit === undefined ? {} : { circuit }),
+    inHand: () => 0,
+    log,
+    now: Date.now,
+  });
+  return { runner, log };
+}

@@ -1,0 +1,169 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { AttemptResult, UploadFailure } from '../../src/domain/attempt.ts';
+import type { DestinationRunner } from '../../src/runtime/destination-runner.ts';
+import { type LoneRunner, loneRunner } from '../support/lone-runner.ts';
+
+const never = new AbortController().signal;
+const opened: DestinationRunner[] = [];
+
+function runnerWith(facts?: Parameters<typeof loneRunner>[0]): LoneRunner {
+  const lone = loneRunner(facts);
+  opened.push(lone.runner);
+  return lone;
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((runner) => runner.close()));
+  vi.useRealTimers();
+});
+
+function failure(change: Partial<UploadFailure>): UploadFailure {
+  const usual = { kind: 'unavailable', code: 'connection', message: 'refused', httpStatus: null } as const;
+  return { ...usual, retryAfterMs: null, ...change };
+}
+
+const failed = (change: Partial<UploadFailure> = {}): AttemptResult => ({
+  kind: 'failed',
+  failure: failure(change),
+  requests: 1,
+});
+
+const uploaded: AttemptResult = {
+  kind: 'uploaded',
+  accepted: { url: null, fileId: '1', ref: null, expiresAt: null, remote: {} },
+  ...{ bytes: 1, sha256: 'ab', contentType: 'text/plain', uploadedAt: 'now', durationMs: 3, requests: 1 },
+};
+
+/** One attempt from its permit to its end; false where there was no permit to be had. */
+async function attempt(runner: DestinationRunner, result: AttemptResult, file: string): Promise<boolean> {
+  const gone = new AbortController();
+  const asked = runner.permits.acquire('inbox', gone.signal);
+  await vi.advanceTimersByTimeAsync(1);
+  gone.abort();
+  const release = await asked;
+  if (release === null) return false;
+  const underWay = runner.started();
+  runner.finished(result, { rttMs: 1, bytes: 1, file });
+  underWay.ended();
+  release();
+  return true;
+}
+
+async function goDown(runner: DestinationRunner): Promise<void> {
+  for (let n = 0; n < 6; n += 1) await attempt(runner, failed(), `file-${n}`);
+}
+
+test('six failures in a row and it is down: no permit, workers take nothing, who waits keeps its place', async () => {
+  const { runner } = runnerWith();
+  await goDown(runner);
+  expect(runner.health().kind).toBe('down');
+  expect([runner.limit(), runner.takesJobs()]).toEqual([0, false]);
+  let granted: unknown = 'waiting';
+  void runner.permits.acquire('inbox', never).then((release) => {
+    granted = release;
+  });
+  await vi.advanceTimersByTimeAsync(100);
+  expect(granted).toBe('waiting');
+  // The first probe is the one that waits.
+  await vi.advanceTimersByTimeAsync(600);
+  expect(runner.health()).toMatchObject({ kind: 'probing', of: 'down' });
+  expect(granted).toBeTypeOf('function');
+});
+
+test('a probe that fails makes it wait longer, one that gets any answer of the service opens it', async () => {
+  const { runner, log } = runnerWith();
+  await goDown(runner);
+  await vi.advanceTimersByTimeAsync(600);
+  expect(await attempt(runner, failed(), 'probe-1')).toBe(true);
+  expect(runner.health().kind).toBe('down');
+  await vi.advanceTimersByTimeAsync(700);
+  expect(runner.health().kind).toBe('down');
+  await vi.advanceTimersByTimeAsync(600);
+  expect(runner.health().kind).toBe('probing');
+  await attempt(runner, failed({ kind: 'throttled', code: 'throttled', httpStatus: 429 }), 'probe-2');
+  expect(runner.health().kind).toBe('running');
+  expect(runner.limit()).toBe(8);
+  const lines = log.lines.filter(({ message }) => message.includes('is down'));
+  // One line an outage, not one a probe.
+  expect(lines).toHaveLength(1);
+});
+
+test('a probe that is refused for good stops what was down', async () => {
+  const { runner } = runnerWith();
+  await goDown(runner);
+  await vi.advanceTimersByTimeAsync(600);
+  runner.stop(failure({ kind: 'misconfigured', code: 'token_refused' }));
+  expect(runner.health()).toMatchObject({ kind: 'stopped', failure: { code: 'token_refused' } });
+});
+
+test('what is stopped and does not answer when it is probed is still stopped, and says why', async () => {
+  const { runner } = runnerWith();
+  runner.stop(failure({ kind: 'exhausted', code: 'exhausted', message: 'the account is full' }));
+  await vi.advanceTimersByTimeAsync(15_100);
+  expect(runner.health()).toMatchObject({ kind: 'probing', of: 'stopped' });
+  for (let n = 0; n < 8; n += 1) await attempt(runner, failed(), `probe-${n}`);
+  expect(runner.health()).toMatchObject({ failure: { message: 'the account is full' } });
+});
+
+test('without a circuit every file fails for itself', async () => {
+  const { runner } = runnerWith({ circuit: false });
+  for (let n = 0; n < 50; n += 1) expect(await attempt(runner, failed(), `file-${n}`)).toBe(true);
+  expect(runner.health().kind).toBe('running');
+});
+
+test('a stopped destination is tried as soon as there is another token', async () => {
+  let changed = false;
+  const { runner } = runnerWith({ tokenChanged: async () => changed });
+  runner.stop(failure({ kind: 'misconfigured', code: 'token_refused' }));
+  await vi.advanceTimersByTimeAsync(5_100);
+  expect(runner.health().kind).toBe('stopped');
+  changed = true;
+  await vi.advanceTimersByTimeAsync(5_100);
+  expect(runner.health().kind).toBe('probing');
+  changed = false;
+  await attempt(runner, uploaded, 'a');
+  expect(runner.health().kind).toBe('running');
+});
+
+test('a 429 that asks for two seconds or less holds nobody; one that asks for more holds all until then', async () => {
+  const { runner } = runnerWith();
+  const throttled = (retryAfterMs: number) =>
+    failed({ kind: 'throttled', code: 'throttled', httpStatus: 429, retryAfterMs });
+  await attempt(runner, throttled(2_000), 'a');
+  expect(runner.takesJobs()).toBe(true);
+  await attempt(runner, throttled(30_000), 'b');
+  expect([runner.takesJobs(), runner.limit()]).toEqual([false, 0]);
+  expect(runner.pace().resumesAtMs).toBeGreaterThan(Date.now() + 29_000);
+  await vi.advanceTimersByTimeAsync(30_100);
+  expect([runner.takesJobs(), runner.limit()]).toEqual([true, 8]);
+  expect(runner.pace().resumesAtMs).toBeNull();
+});
+
+test('a wait beyond a quarter of an hour is said in the log, and jobs in hand go back', async () => {
+  const { runner, log } = runnerWith();
+  const hint = { kind: 'throttled', code: 'throttled', httpStatus: 429, retryAfterMs: 20 * 60_000 } as const;
+  // All eight permits are held while two more wait.
+  const held = await Promise.all(Array.from({ length: 8 }, () => runner.permits.acquire('inbox', never)));
+  const waiting = [runner.permits.acquire('inbox', never), runner.permits.acquire('inbox', never)];
+  runner.finished(failed(hint), { rttMs: 1, bytes: 1, file: 'a' });
+  expect(await Promise.all(waiting)).toEqual([null, null]);
+  for (const release of held) release?.();
+  expect(log.lines.map(({ message }) => message)).toContain(
+    'destination api asks to be left alone for 20m: its files wait',
+  );
+});
+
+test('how fast it goes is told: sent, throttled, round trip', async () => {
+  const { runner } = runnerWith();
+  for (let n = 0; n < 20; n += 1) {
+    await attempt(runner, uploaded, `a-${n}`);
+    await attempt(runner, failed({ kind: 'throttled', code: 'throttled', httpStatus: 429 }), `b-${n}`);
+    await vi.advanceTimersByTimeAsync(98);
+  }
+  const { sentPerSecond, throttledShare, roundTripMs } = runner.pace();
+  expect(sentPerSecond).toBeGreaterThan(5);
+  expect(sentPerSecond).toBeLessThan(21);
+  expect(throttledShare).toBeCloseTo(0.5, 1);
+  expect(roundTripMs).toBe(1);
+});
