@@ -161,16 +161,31 @@ export async function startNotifier(facts: NotifierFacts): Promise<Notifier> {
     signal.wake();
   }
 
+  async function openLines(): Promise<void> {
+    for (const endpoint of endpoints) {
+      const sender = openSender(endpoint, facts.senders);
+      senders.push(sender);
+      const line = await openEndpointLine({
+        ...{ endpoint, source, outbox, ends, journal: journal.path, timing, failpoint, log, now },
+        ...{ connection: redis.connection, prefix: facts.prefix, random: Math.random },
+        ...{ send: sender.send, wake: signal.wake },
+      });
+      lines.push(line);
+    }
+  }
+
+  async function closeLines(): Promise<void> {
+    await Promise.all(lines.map((line) => line.close(CLOSE_GRACE_MS)));
+    await Promise.all(senders.map((sender) => sender.close()));
+  }
+
   meetEndpoints();
-  for (const endpoint of endpoints) {
-    const sender = openSender(endpoint, facts.senders);
-    senders.push(sender);
-    const line = await openEndpointLine({
-      ...{ endpoint, source, outbox, ends, journal: journal.path, timing, failpoint, log, now },
-      ...{ connection: redis.connection, prefix: facts.prefix, random: Math.random },
-      ...{ send: sender.send, wake: signal.wake },
-    });
-    lines.push(line);
+  try {
+    await openLines();
+  } catch (error) {
+    // Their connections would keep the process alive.
+    await closeLines();
+    throw error;
   }
   const running = lines.length === 0 ? Promise.resolve() : run();
   const timer = lines.length === 0 ? null : setInterval(() => void resync(), timing.resyncMs);
@@ -205,9 +220,8 @@ export async function startNotifier(facts: NotifierFacts): Promise<Notifier> {
       signal.wake();
       await running;
       await within(Promise.all(lines.map((line) => line.idle())), CLOSE_GRACE_MS);
-      await Promise.all(lines.map((line) => line.close(CLOSE_GRACE_MS)));
+      await closeLines();
       write(new Map());
-      await Promise.all(senders.map((sender) => sender.close()));
       resolveWaiting();
     },
   };
