@@ -44,7 +44,7 @@ export interface Notifier extends Telling {
 
 export const NOTIFY_TIMING: NotifyTiming = {
   scheduleMs: RETRY_SCHEDULE_MS,
-  spacingMs: 50,
+  spacingMs: 100,
   pollMs: 1_000,
   resyncMs: 5_000,
 };
