@@ -58,6 +58,8 @@ export interface Delivery {
 
 /** What an endpoint has been told of one source, durable. */
 export interface EndpointState {
+  /** Journal byte at which it was first seen: nothing before it was told, unless it was asked for. */
+  readonly begin: number;
   /** Journal byte up to which deliveries have been made out. */
   readonly cursor: number;
   /** Place among the ended batches up to which they have. */
@@ -79,6 +81,7 @@ export interface EndpointState {
 /** The state of an endpoint that is first seen now: it is told what happens from here on. */
 export function newEndpoint(journalBytes: number, batchSeq: number): EndpointState {
   return {
+    begin: journalBytes,
     cursor: journalBytes,
     batchSeq,
     nextSeq: 1,

@@ -1,4 +1,5 @@
 import { reasonOf } from '../domain/errors.ts';
+import { onAbort } from '../platform/abort.ts';
 import { timeoutFailure } from '../platform/http-failure.ts';
 import type { HttpAnswer, HttpRequest } from '../platform/http-message.ts';
 import { type AttemptEnd, judgeAnswer, type Message, type Send } from './attempt.ts';
@@ -27,6 +28,8 @@ export function httpSender(
     const beganMs = performance.now();
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(timeoutFailure(timeoutMs, 'webhook')), timeoutMs);
+    // Not AbortSignal.any: it costs more than the rest of the attempt's bookkeeping.
+    const stopListening = onAbort(signal, () => deadline.abort(signal.reason));
     const bytes = Buffer.from(body, 'utf8');
     try {
       const answer = await send({
@@ -39,7 +42,7 @@ export function httpSender(
         },
         body: bytes,
         contentLength: bytes.length,
-        signal: AbortSignal.any([signal, deadline.signal]),
+        signal: deadline.signal,
         maxResponseBytes: MAX_ANSWER_BYTES,
         cutAnswer: true,
       });
@@ -57,6 +60,7 @@ export function httpSender(
       };
     } finally {
       clearTimeout(timer);
+      stopListening();
     }
   };
 }

@@ -30,7 +30,7 @@ export function owedLines(ledger: Ledger): OwedLines {
   for (const name of outbox?.endpoints() ?? []) {
     const state = outbox?.state(name);
     if (outbox == null || state == null) continue;
-    bounds.add(state.cursor);
+    bounds.add(state.cursor).add(state.begin);
     if (!state.retired) owed.push({ from: state.cursor, to: ledger.mark() });
     if (state.replay !== null) {
       const { at, to } = state.replay;
@@ -93,6 +93,7 @@ export function carryOutbox(before: Ledger, ledger: Ledger, moved: MovedOffset =
       const { cursor, replay } = state;
       to.putState(name, {
         ...state,
+        begin: bounded(state.begin),
         cursor: bounded(cursor),
         replay: replay === null ? null : { at: bounded(replay.at), to: bounded(replay.to) },
       });

@@ -31,7 +31,7 @@ export function destinationStatuses(
         pausedSince: pausedSince(name) ?? joined.pausedSince,
         waiting: sum(({ waiting }) => waiting),
         delayed: sum(({ delayed }) => delayed),
-        dead: sum(({ failed }) => failed),
+        dead: sum(({ dead }) => dead),
         etaSeconds: etaSeconds(
           sum(({ pending }) => pending),
           acceptedPerSecond,

@@ -139,7 +139,8 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
     queue.limit(0);
     log.error(
       { source, endpoint: name, reason },
-      'WEBHOOK ENDPOINT DISABLED; its events are kept: slipway webhooks replay --failed NAME goes on with it',
+      // With its name: a terminal shows no fields, and this one must be seen.
+      `WEBHOOK ENDPOINT DISABLED: ${name} (${reason}); its events are kept: slipway webhooks replay --failed ${name} goes on with it`,
     );
   }
 
@@ -149,7 +150,7 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
     if (wasClosed && kind === 'open')
       log.warn(
         { source, endpoint: name, reason: state.last?.summary },
-        'webhook endpoint fails; it gets a rest',
+        `webhook ${name} fails; it gets a rest`,
       );
     if (!wasClosed && kind === 'closed') log.info({ source, endpoint: name }, 'webhook endpoint is back');
     queue.limit(kind === 'open' ? 0 : kind === 'probing' ? 1 : concurrency);

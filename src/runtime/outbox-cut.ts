@@ -37,8 +37,12 @@ export interface CutOptions {
   readonly now: number;
 }
 
-/** A look takes no more lines than this: some 15 ms of decoding. */
+/** A look takes no more lines than this: as many as may be under way, one by one. */
 const LINES_PER_LOOK = 1_000;
+/** In windows a transaction is shared by more. */
+const LINES_PER_LOOK_IN_WINDOWS = 4_000;
+/** Lines that are of no interest take no room. */
+const LINES_ON_TOP = 32;
 /** Of one window, those that are not told included. */
 const MOST_LINES = 100_000;
 
@@ -87,7 +91,12 @@ async function cutFiles(
   batchEnded: boolean,
 ): Promise<Pick<OutboxCut, 'deliveries' | 'windows' | 'cursor' | 'waitMs'>> {
   if (wantsFiles(endpoint).length === 0) return { deliveries: [], windows: [], cursor: mark, waitMs: null };
-  const lines = await linesFrom(journal, { from: state.cursor, to: mark }, LINES_PER_LOOK);
+  // What there is no room for would be decoded again by the next look.
+  const linesPerLook =
+    endpoint.batch === null
+      ? Math.min(LINES_PER_LOOK, room + LINES_ON_TOP)
+      : Math.min(LINES_PER_LOOK_IN_WINDOWS, room * endpoint.batch.maxItems + LINES_ON_TOP);
+  const lines = await linesFrom(journal, { from: state.cursor, to: mark }, linesPerLook);
   const reachesEnd = (lines.at(-1)?.to ?? mark) >= mark;
   const made = makeOut(lines, endpoint, {
     from: state.cursor,

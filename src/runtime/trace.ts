@@ -2,19 +2,14 @@ import { reasonOf } from '../domain/errors.ts';
 import { fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
+import type { Endpoint } from '../notify/endpoint.ts';
 import { findQueued, type QueuedFile } from '../queue/queued-jobs.ts';
 import { findFiles, type NamedFile } from './named-file.ts';
 import { findRedis } from './redis-access.ts';
+import { toldEvents } from './told-events.ts';
+import type { TraceEvent } from './trace-event.ts';
 
-/** One thing that happened to a file, or will. */
-export interface TraceEvent {
-  /** ISO time; null where only the order is known. */
-  readonly at: string | null;
-  readonly event: 'queued' | 'attempt' | 'accepted' | 'uploaded' | 'failed' | 'skipped' | 'recorded' | 'due';
-  readonly detail: string;
-  /** File version's id and generation. */
-  readonly version: string;
-}
+export type { TraceEvent } from './trace-event.ts';
 
 /** Everything that is known of one file. */
 export interface Trace {
@@ -39,18 +34,26 @@ export type DiskWord = 'unchanged' | 'changed' | 'new' | 'settling' | 'ignored' 
 export async function traceFile(
   options: Omit<Parameters<typeof findFiles>[0], 'history'> & {
     readonly redis: { readonly url: string | null; readonly prefix: string };
+    /** Who is told of a source; left out: nobody. */
+    readonly endpointsOf?: (source: string) => Endpoint[];
   },
 ): Promise<Trace[]> {
   const traces: Trace[] = [];
   for (const file of await findFiles({ ...options, history: true })) {
     const queued = await queuedOf(file, options);
-    const { source, name, receipts } = file;
+    const { source, name, receipts, latest } = file;
+    const endpoints = options.endpointsOf?.(source.name) ?? [];
+    const told =
+      latest === null
+        ? []
+        : await toldEvents(latest, { dataDir: options.dataDir, source: source.name, endpoints });
     traces.push({
       v: 1,
       source: source.name,
       ...name,
       timeline: [
         ...receipts.flatMap(eventsOfReceipt),
+        ...told,
         ...(queued ?? []).flatMap((job) => eventsOfJob(job, file)),
       ],
       queue: queued?.map(({ jobId, state }) => ({ jobId, state })) ?? null,

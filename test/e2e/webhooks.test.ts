@@ -40,6 +40,7 @@ test('from a dropped file to a signed event, with list, test, replay and status 
     expect.objectContaining({ endpoint: 'onSettled', target: 'sh', pending: 0 }),
   ]);
 
+  expect((await place.run(['trace', 'inbox/a.txt'])).stdout).toContain('delivered webhook pipeline');
   const trial = await place.run(['webhooks', 'test', 'pipeline']);
   expect(trial).toMatchObject({ code: 0, stdout: expect.stringContaining('acknowledged (204)') });
   expect(receiver.arrived.at(-1)?.body).toMatchObject({ data: { source: 'slipway-test' } });

@@ -76,11 +76,13 @@ test.each([
     const { folder, receiver, redis, tell } = await scene(form);
     expect(await tell()).toBe('0');
     const first = await record(folder, 'first');
-    for (const passes of [0, 3, 1]) expect(await tell(step, passes)).toBe('SIGKILL');
+    expect(await tell(step)).toBe('SIGKILL');
+    // One that shares all its work among few transactions may be through before it is to die.
+    for (const passes of [2, 1]) expect(['SIGKILL', '0']).toContain(await tell(step, passes));
     const second = await record(folder, 'second');
     // A lost Redis on top: what is under way is known to the ledger alone.
     await redis.connect().flushall();
-    expect(await tell(step, 2)).toBe('SIGKILL');
+    expect(await tell(step)).toBe('SIGKILL');
     expect(await tell()).toBe('0');
     expect([...receiver.told().keys()].sort()).toEqual([...first, ...second].sort());
     expect(receiver.refusals).toEqual([]);

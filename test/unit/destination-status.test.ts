@@ -28,7 +28,7 @@ const source: SourceReport = {
   destination: 'qwen',
   manifest: '/in.manifest.json',
   ...{ discovered: 100, uploaded: 10, failed: 3, skipped: 0, pending: 87, unsettled: 0, unreadable: 0 },
-  ...{ waiting: 80, active: 4, delayed: 3, oldestWaiting: null, trouble: null },
+  ...{ waiting: 80, active: 4, delayed: 3, oldestWaiting: null, trouble: null, dead: 3, webhooks: [] },
 };
 const nobody = (): null => null;
 const plain = paintFor(process.stdout, { NO_COLOR: '1' });
@@ -38,7 +38,7 @@ test('what several processes and sources tell of one destination is one entry', 
   const elsewhere = { ...source, name: 'x', destination: 'other' };
   const statuses = destinationStatuses(
     [report, other],
-    [source, { ...source, name: 'scans', waiting: 5, failed: 1, pending: 5 }, elsewhere],
+    [source, { ...source, name: 'scans', waiting: 5, dead: 1, pending: 5 }, elsewhere],
     nobody,
   );
   expect(statuses).toHaveLength(1);

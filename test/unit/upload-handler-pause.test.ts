@@ -4,6 +4,7 @@ import { systemClock } from '../../src/platform/clock.ts';
 import type { Pause } from '../../src/runtime/pause-list.ts';
 import { uploadHandler } from '../../src/runtime/upload-handler.ts';
 import { retrySchema } from '../../src/upload/options.ts';
+import { createRootCheck } from '../../src/upload/root-check.ts';
 import { createSmallReads } from '../../src/upload/small-reads.ts';
 import { loneRunner } from '../support/lone-runner.ts';
 import { jobFor } from '../support/upload-job.ts';
@@ -17,6 +18,8 @@ async function stepOf(paused: Pause) {
   onTestFinished(() => runner.close());
   const handler = uploadHandler({
     root: '/nowhere',
+    rootCheck: createRootCheck('/nowhere', null),
+    spool: '/nowhere',
     runner,
     pauses: {
       of: ({ name }) => (paused.kind === 'source' && name === paused.name ? paused : null),

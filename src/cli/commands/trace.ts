@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { endpointsOf } from '../../runtime/endpoint-plans.ts';
 import { knownSources, meantSources } from '../../runtime/known-sources.ts';
 import { ownPathsOf } from '../../runtime/source-plans.ts';
 import { type Trace, traceFile } from '../../runtime/trace.ts';
@@ -17,7 +18,7 @@ export function addTraceCommand(program: Command, done: (code: ExitCode) => void
   program
     .command('trace')
     .description(
-      'the timeline of one file: queued, tried, uploaded, recorded, and what lies on disk; exit 6 when unknown',
+      'the timeline of one file: queued, tried, uploaded, recorded, delivered, and what lies on disk; exit 6 when unknown',
     )
     .argument('<path>', 'on disk, or as the manifest shows it')
     .option('--source <name>', 'only in this source')
@@ -38,6 +39,7 @@ async function trace(path: string, flags: TraceFlags): Promise<ExitCode> {
     ownPaths: ownPathsOf(session, plans),
     dataDir: config.dataDir,
     redis: config.redis,
+    endpointsOf: (source) => endpointsOf(config, source),
     cwd: process.cwd(),
     nowMs: Date.now(),
     log,
@@ -57,7 +59,10 @@ export function traceText({ source, path, timeline, queue, disk }: Trace, paint:
   for (const { at, event, detail, version: of } of timeline) {
     if (of !== version) lines.push(paint.faint(`  ${of}`));
     version = of;
-    const word = event === 'failed' || event === 'attempt' ? paint.bad(event.padEnd(9)) : event.padEnd(9);
+    const word =
+      event === 'failed' || event === 'attempt' || event === 'undelivered'
+        ? paint.bad(event.padEnd(9))
+        : event.padEnd(9);
     lines.push(`    ${(at ?? '').padEnd(24)}  ${word} ${printable(detail)}`);
   }
   if (timeline.length === 0) lines.push('  nothing is recorded of it');
