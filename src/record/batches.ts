@@ -136,11 +136,11 @@ export function openBatches(facts: {
     if (row === undefined) return;
     if (!row.ended) {
       if (!row.discovered || row.waiting > 0) return;
-      const ended = await written(batch, row);
+      const { ended, dropped } = await written(batch, row);
       // Found while the manifest was written: it has to be written again.
       const isComplete = ledger.transact(() => {
         const { members: count, waiting: open } = rows.get(batch) ?? row;
-        if (count !== ended.counts.discovered || open > 0) return false;
+        if (count !== ended.counts.discovered + dropped || open > 0) return false;
         ends?.add(ended);
         rows.putSync(batch, { ...row, ended: true });
         return true;
@@ -152,15 +152,15 @@ export function openBatches(facts: {
     await putAway(batch, row.number);
   }
 
-  async function written(batch: string, row: BatchRow): Promise<BatchEnd> {
+  async function written(batch: string, row: BatchRow): Promise<{ ended: BatchEnd; dropped: number }> {
     const { destination, manifest, startedAt } = row;
     const completedAt = new Date(now()).toISOString();
     const head = { v: 1, generatedAt: completedAt, batch, source, destination, startedAt } as const;
-    const { counts, sha256 } = await writeBatchManifest({
+    const { counts, dropped, sha256 } = await writeBatchManifest({
       ...{ tables: tables as BatchTables, number: row.number, head, manifest, ledger, journal },
     });
     const names = { batch, source, destination, startedAt, completedAt };
-    return { v: 1, ...names, counts, manifest, manifestSha256: sha256 };
+    return { dropped, ended: { v: 1, ...names, counts, manifest, manifestSha256: sha256 } };
   }
 
   /** Its manifest holds them now. */

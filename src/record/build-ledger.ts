@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { reasonOf } from '../domain/errors.ts';
 import { type Log, silentLog } from '../domain/log.ts';
 import { replayJournal } from './journal-replay.ts';
+import { carryKeptTables } from './kept-tables.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import type { VersionMark } from './ledger-codec.ts';
 import { openJournal } from './manifest-journal.ts';
@@ -60,6 +61,7 @@ function carryOver(before: Ledger, ledger: Ledger, log: Log): void {
       marks = [];
     }
     ledger.sendAgain(marks);
+    carryKeptTables(before, ledger);
   } catch (error) {
     log.warn({ reason: reasonOf(error) }, 'the old ledger could be read in part only');
   }
