@@ -128,7 +128,7 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
       const found = noted(version);
       if (found === null) return await flushIfDue(signal);
       const { jobId, job } = found;
-      if (ports.isPending(jobId) && spool.has(jobId)) return await flushIfDue(signal);
+      if (ports.isPending(jobId) && spool.has(jobId, size)) return await flushIfDue(signal);
       if (size > spool.maxBytes) {
         settleUnsent(version, job.gen, tooLarge(size, spool.maxBytes));
         return await flushIfDue(signal);

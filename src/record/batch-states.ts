@@ -8,6 +8,7 @@ export function openBatchStates(source: string, ledger: Ledger): BatchState[] {
   return tables === null ? [] : statesIn(source, tables.rows);
 }
 
+/** The open ones among these rows. */
 export function statesIn(source: string, rows: BatchTables['rows']): BatchState[] {
   const states: BatchState[] = [];
   for (const { key, value } of rows.getRange({})) {
@@ -16,6 +17,7 @@ export function statesIn(source: string, rows: BatchTables['rows']): BatchState[
   return states;
 }
 
+/** What a row says of its batch. */
 export function stateOf(source: string, batch: string, row: BatchRow): BatchState {
   const { destination, startedAt, members, waiting, manifest } = row;
   const discovered = row.walked || row.discovered;

@@ -2,8 +2,8 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf } from '../domain/errors.ts';
 import { type Log, silentLog } from '../domain/log.ts';
-import { carryKeepers } from './carried-keepers.ts';
 import { replayJournal } from './journal-replay.ts';
+import { carryKeptTables } from './kept-tables.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import type { VersionMark } from './ledger-codec.ts';
 import { openJournal } from './manifest-journal.ts';
@@ -12,7 +12,7 @@ const PER_COMMIT = 1_000;
 
 /**
  * Builds a ledger from a journal in a folder of its own, durable when this returns. What only a ledger knows (files
- * still to be moved or deleted, versions to go once more, batches, metadata) comes from the one before.
+ * still to be moved or deleted, versions to go once more) comes from the one before.
  * @param options.before null: there is none that can be read
  * @returns how many receipts it knows
  * @throws SlipwayError `journal_corrupt`, `disk_full`
@@ -37,7 +37,7 @@ export async function buildLedger(options: {
     } finally {
       await journal.close();
     }
-    if (before !== null) await carryOver(before, ledger, log);
+    if (before !== null) carryOver(before, ledger, log);
   } finally {
     await ledger.close();
   }
@@ -45,7 +45,7 @@ export async function buildLedger(options: {
   return receipts;
 }
 
-async function carryOver(before: Ledger, ledger: Ledger, log: Log): Promise<void> {
+function carryOver(before: Ledger, ledger: Ledger, log: Log): void {
   try {
     let after = 0;
     for (let page = before.intents.take(0, PER_COMMIT); page.length > 0; ) {
@@ -61,7 +61,7 @@ async function carryOver(before: Ledger, ledger: Ledger, log: Log): Promise<void
       marks = [];
     }
     ledger.sendAgain(marks);
-    await carryKeepers(before, ledger);
+    carryKeptTables(before, ledger);
   } catch (error) {
     log.warn({ reason: reasonOf(error) }, 'the old ledger could be read in part only');
   }

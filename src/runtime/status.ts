@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { BatchState } from '../domain/batch.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import { openBatchStates } from '../record/batches.ts';
+import { openBatchStates } from '../record/batch-states.ts';
 import { readSourceLedger } from '../record/source-store.ts';
 import type { DestinationReport, LiveReport, SourceReport } from './live-report.ts';
 import { readReports } from './process-reports.ts';

@@ -59,7 +59,13 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     const release = await runner.permits.acquire(job.source, signal);
     if (release === null) return giveBack();
     const result = await attempt(upload, signal, release);
-    if (isMissingFromSpool(job, result)) return { kind: 'give-back', delayMs: SPOOL_DELAY_MS };
+    if (isMissingFromSpool(job, result)) {
+      log.debug(
+        { path: job.path, spool: facts.spool },
+        'not in the spool that this process sees: job given back',
+      );
+      return { kind: 'give-back', delayMs: SPOOL_DELAY_MS };
+    }
 
     const step = nextStep(result, job, {
       retry,

@@ -78,12 +78,12 @@ test('--dry-run says what would go and what not, sends nothing and starts no Red
 
 test('Ctrl-C finishes what is in flight, says how to go on, and exits 130', async () => {
   const { place } = await ingestPlace(
-    { capacity: { serviceMs: 150 } },
+    { capacity: { serviceMs: 100 } },
     {
       worker: { concurrency: { initial: 2, max: 2, adaptive: false } },
     },
   );
-  for (let index = 0; index < 60; index += 1) await place.file(`docs/${index}.txt`, `${index}`);
+  for (let index = 0; index < 30; index += 1) await place.file(`docs/${index}.txt`, `${index}`);
   const cli = place.start(['ingest', 'docs', '--to', 'demo']);
   await vi.waitFor(
     async () => expect((await place.receipts(place.path('docs.manifest.jsonl'))).length).toBeGreaterThan(3),
@@ -94,10 +94,10 @@ test('Ctrl-C finishes what is in flight, says how to go on, and exits 130', asyn
   expect(cut.code).toBe(130);
   const id = /ingest --resume (b[\w-]+)/.exec(cut.stderr)?.[1] ?? '';
   const status = await place.run(['status']);
-  expect(status.stdout).toMatch(new RegExp(`batch ${id} +\\d+ of 60 done`));
+  expect(status.stdout).toMatch(new RegExp(`batch ${id} +\\d+ of 30 done`));
   const resumed = await place.run(['ingest', '--resume', id, '--json']);
   expect(resumed.code).toBe(0);
-  expect(batchOf(resumed).counts).toMatchObject({ discovered: 60, uploaded: 60 });
+  expect(batchOf(resumed).counts).toMatchObject({ discovered: 30, uploaded: 30 });
 });
 
 test('while nothing gets through it gives up with 5 and keeps the batch; a refused file makes it 6', async () => {

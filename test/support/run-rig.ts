@@ -39,7 +39,6 @@ export interface RunRigOptions {
 export interface RunRig {
   readonly redis: TestRedis;
   readonly log: ReturnType<typeof rememberingLog>;
-  readonly dataDir: string;
   /** Absolute path of a source's folder. */
   root(source?: string): string;
   /** Puts a file into a source's folder. */
@@ -49,7 +48,9 @@ export interface RunRig {
   /** The plan of a source, as the run gets it. */
   plan(source?: string): SourcePlan;
   /** Starts the run; one at a time. */
-  start(): Promise<Run>;
+  start(more?: Partial<RunFacts>): Promise<Run>;
+  /** The data folder. */
+  readonly dataDir: string;
   /** Every whole line of a source's journal. */
   receipts(source?: string): Receipt[];
 }
@@ -82,7 +83,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
     writeFileSync(path, content);
   }
 
-  async function start(): Promise<Run> {
+  async function start(more: Partial<RunFacts> = {}): Promise<Run> {
     const http = openHttpClient({
       connectTimeoutMs: 5_000,
       responseTimeoutMs: 10_000,
@@ -121,6 +122,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
         ? {}
         : { probe: { firstMs: options.probeMs, lastMs: options.probeMs } }),
       ...options.facts,
+      ...more,
     };
     const run = await startRun(facts);
     onTestFinished(async () => void (await run.stop(2_000)));
@@ -129,7 +131,6 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
 
   return {
     redis,
-    dataDir: join(base, 'data'),
     log,
     root: (source) => plan(source).root,
     file,
@@ -139,6 +140,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
     },
     plan,
     start,
+    dataDir: join(base, 'data'),
     receipts: (source) => wholeLines(journalPathOf(plan(source).manifest)),
   };
 }

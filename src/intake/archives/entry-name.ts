@@ -5,7 +5,7 @@ export type NameVerdict =
   | { readonly kind: 'folder' }
   | { readonly kind: 'refused'; readonly why: string };
 
-const DRIVE = /^[A-Za-z]:/;
+const DRIVE = /^[A-Za-z]:\//;
 /** PATH_MAX of Linux; what is longer is an attack, or of no use to anyone. */
 const MAX_BYTES = 4096;
 

@@ -1,0 +1,173 @@
+/** Batches at their owner: everything found is recorded once, and the batch ends once, whatever is in the way. */
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import type { DestinationDefinition } from '../../src/destinations/definition.ts';
+import type { BatchInput } from '../../src/intake/batch-sink.ts';
+import type { BatchPart } from '../../src/runtime/batch-spec.ts';
+import type { Run, RunFacts } from '../../src/runtime/run.ts';
+import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
+import { definitionOf } from '../support/destination-definitions.ts';
+import { type RunRig, runRig } from '../support/run-rig.ts';
+import { sandboxForTest } from '../support/sandbox.ts';
+import { tarBytes } from '../support/tar-bytes.ts';
+import { zipBytes } from '../support/zip-bytes.ts';
+
+const never = new AbortController().signal;
+const GIVE_UP_MS = 20_000;
+const BATCH = 'b20261122T010203Z-abcdef';
+
+function autoglm({ autoglmUrl, tokenUrl }: Sandbox): DestinationDefinition {
+  return definitionOf('autoglm', { url: autoglmUrl, token: { url: tokenUrl } });
+}
+
+function partOf(rig: RunRig, ...inputs: BatchInput[]): BatchPart {
+  const { name, root, destination, manifest } = rig.plan();
+  return {
+    ...{ batch: BATCH, source: name, destination, root, sourceManifest: manifest, inputs },
+    manifest: join(rig.dataDir, 'batches', `${BATCH}.manifest.json`),
+    startedAt: '2026-11-22T01:02:03.000Z',
+  };
+}
+
+const startBatch = (rig: RunRig, part: BatchPart, more: Partial<RunFacts> = {}): Promise<Run> =>
+  rig.start({ batches: [part], spoolMaxBytes: 1_000_000, ...more });
+
+function spoolBytes(rig: RunRig): number {
+  const folder = join(rig.dataDir, 'spool', 'inbox');
+  if (!existsSync(folder)) return 0;
+  return readdirSync(folder).reduce(
+    (sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
+}
+
+const ALL: BatchInput = { kind: 'folder', path: '' };
+
+test('what was recorded before belongs to the batch with the receipt it has, and is not sent again', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.files(3);
+  const watch = await rig.start();
+  await watch.once(GIVE_UP_MS, never);
+  await watch.stop(2_000);
+  rig.file('new.txt');
+  const run = await startBatch(rig, partOf(rig, ALL));
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  const [progress] = run.batch(BATCH);
+  expect(progress?.end?.counts).toEqual({ discovered: 4, uploaded: 4, failed: 0, skipped: 0 });
+  expect(rig.receipts().map(({ batch }) => batch)).toEqual([null, null, null, BATCH]);
+  expect(sandbox.summary().count).toBe(4);
+});
+
+test('a file that changes while it is sent ends as skipped, and its new version is in the same batch', async () => {
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: 100 } });
+  const rig = await runRig({ definition: autoglm(sandbox), atOnce: 1 });
+  rig.files(8);
+  const run = await startBatch(rig, partOf(rig, ALL));
+  await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(0));
+  const sent = new Set(rig.receipts().map(({ path }) => path));
+  const waiting = Array.from({ length: 8 }, (_, index) => `${index}.txt`).filter((name) => !sent.has(name));
+  const last = waiting.at(-1) ?? '';
+  rig.file(last, 'another content, another size');
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  const counts = run.batch(BATCH)[0]?.end?.counts;
+  const ofLast = rig.receipts().filter(({ path }) => path === last);
+  // Whichever of its versions a worker met first.
+  expect(ofLast.at(-1)).toMatchObject({ status: 'uploaded', bytes: 'another content, another size'.length });
+  expect(ofLast.map(({ batch }) => batch)).toEqual(ofLast.map(() => BATCH));
+  expect(counts).toMatchObject({ uploaded: 8, discovered: 7 + ofLast.length });
+});
+
+test('an archive goes through a spool smaller than itself, which is empty in the end', async () => {
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: 5 } });
+  const rig = await runRig({ definition: autoglm(sandbox), atOnce: 4 });
+  const content = (index: number): string => `${index} `.repeat(500);
+  const files = Array.from({ length: 60 }, (_, index) => ({ name: `${index}.txt`, content: content(index) }));
+  const path = join(dirname(rig.root()), 'a.tar');
+  writeFileSync(path, tarBytes([...files, { name: 'huge.bin', content: 'x'.repeat(9_000) }]));
+  let most = 0;
+  const timer = setInterval(() => {
+    most = Math.max(most, spoolBytes(rig));
+  }, 1);
+  const run = await startBatch(rig, partOf(rig, { kind: 'archive', path }), { spoolMaxBytes: 8_000 });
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  clearInterval(timer);
+  expect(run.batch(BATCH)[0]?.end?.counts).toEqual({ discovered: 61, uploaded: 60, failed: 0, skipped: 1 });
+  const huge = rig.receipts().find(({ path: name }) => name === 'a.tar!/huge.bin');
+  expect(huge).toMatchObject({ status: 'skipped', error: { code: 'too_large' } });
+  expect(huge?.error?.message).toContain('raise spool.maxBytes');
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(8_000);
+  expect(spoolBytes(rig)).toBe(0);
+});
+
+test('a Redis that loses everything in the middle of an archive costs no entry and adds none', async () => {
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: 30 } });
+  const rig = await runRig({ definition: autoglm(sandbox), atOnce: 2 });
+  const files = Array.from({ length: 80 }, (_, index) => ({
+    name: `${index}.txt`,
+    content: `content ${index}`,
+  }));
+  const path = join(dirname(rig.root()), 'a.zip');
+  writeFileSync(path, zipBytes(files));
+  const run = await startBatch(rig, partOf(rig, { kind: 'archive', path }));
+  await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(10), 10_000);
+  await rig.redis.connect().flushall();
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(run.batch(BATCH)[0]?.end?.counts).toMatchObject({ discovered: 80, uploaded: 80 });
+  const paths = rig.receipts().map(({ path: name }) => name);
+  expect(paths).toHaveLength(80);
+  expect(new Set(paths).size).toBe(80);
+  expect(spoolBytes(rig)).toBe(0);
+});
+
+test('entries twice in an archive: the same version is one file, another content under the same name is another', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  const path = join(dirname(rig.root()), 'a.zip');
+  const twice = { name: 'a.txt', content: 'same' };
+  writeFileSync(path, zipBytes([twice, twice, { name: 'a.txt', content: 'another one' }]));
+  const run = await startBatch(rig, partOf(rig, { kind: 'archive', path }));
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(rig.receipts().map(({ path: name, bytes }) => [name, bytes])).toEqual([
+    ['a.zip!/a.txt', 4],
+    ['a.zip!/a.txt', 11],
+  ]);
+  const end = run.batch(BATCH)[0]?.end;
+  expect(end?.counts).toMatchObject({ discovered: 2, uploaded: 2 });
+  expect(JSON.parse(readFileSync(end?.manifest ?? '', 'utf8')).files).toHaveLength(2);
+});
+
+test('a worker that does not find a file in the spool gives the job back; the owner unpacks it again at its next start', async () => {
+  const sandbox = await sandboxForTest({ faults: [{ api: 'autoglm', action: '503' }] });
+  const rig = await runRig({ definition: autoglm(sandbox), retry: { baseDelay: 20, maxDelay: 50 } });
+  const path = join(dirname(rig.root()), 'a.zip');
+  writeFileSync(path, zipBytes([{ name: 'a.txt', content: 'a' }]));
+  const part = partOf(rig, { kind: 'archive', path });
+  const run = await startBatch(rig, part);
+  const folder = join(rig.dataDir, 'spool', 'inbox');
+  await vi.waitFor(() => expect(readdirSync(folder)).toHaveLength(1));
+  const [jobId = ''] = readdirSync(folder);
+  writeFileSync(join(folder, jobId), 'spoiled by a power cut');
+  sandbox.clearFaults();
+  await vi.waitFor(() =>
+    expect(rig.log.lines.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining('not in the spool'),
+    ),
+  );
+  expect(rig.receipts()).toEqual([]);
+  await run.stop(2_000);
+  const next = await startBatch(rig, part);
+  expect(await next.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(rig.receipts()).toMatchObject([{ status: 'uploaded', path: 'a.zip!/a.txt', bytes: 1 }]);
+});
+
+test('a folder that is gone ends nothing: the batch stays open, and the error names the folder', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  const part = partOf(rig, { kind: 'archive', path: join(rig.root(), 'gone.zip') });
+  const run = await startBatch(rig, part);
+  await expect(run.once(GIVE_UP_MS, never)).rejects.toMatchObject({ code: 'archive_unreadable' });
+  expect(run.batch(BATCH)).toMatchObject([{ end: null, failure: expect.stringContaining('gone.zip') }]);
+});
