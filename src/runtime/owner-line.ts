@@ -11,6 +11,7 @@ import { claimQueue } from '../queue/queue-claim.ts';
 import { hearFinished, setHold } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
+import { dropOrphans } from '../record/batch-orphans.ts';
 import { openBatches } from '../record/batches.ts';
 import { installationId } from '../record/data-dir.ts';
 import { closeFolderBatches, type FolderBatches, openFolderBatches } from '../record/folder-batches.ts';
@@ -167,6 +168,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const found = createBatchRuns({
       ...{ plan, ownPaths, maxPending, ports, batches, attachments, spool, log, now: clock },
       settle: recorder.settle,
+      dropOrphans: (batch) => dropOrphans({ ledger: store.ledger, batch, isPending: pending.has, exclusive }),
     });
     runs = found;
     releases.push(() => found.stop());

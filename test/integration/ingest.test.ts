@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import type { DestinationDefinition } from '../../src/destinations/definition.ts';
 import type { BatchInput } from '../../src/intake/batch-sink.ts';
+import { openBatches } from '../../src/record/batches.ts';
+import { openSourceStore } from '../../src/record/source-store.ts';
 import type { BatchPart } from '../../src/runtime/batch-spec.ts';
 import type { Run, RunFacts } from '../../src/runtime/run.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
@@ -171,3 +173,22 @@ test('a folder that is gone ends nothing: the batch stays open, and the error na
   await expect(run.once(GIVE_UP_MS, never)).rejects.toMatchObject({ code: 'archive_unreadable' });
   expect(run.batch(BATCH)).toMatchObject([{ end: null, failure: expect.stringContaining('gone.zip') }]);
 });
+
+test('a file that went away between its place in the batch and its job keeps the batch from no end', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.files(2);
+  const part = partOf(rig, ALL);
+  // What a kill leaves between these two steps, the file being deleted before the batch goes on.
+  const store = await openSourceStore({
+    ...{ dataDir: rig.dataDir, source: 'inbox', manifest: rig.plan().manifest, log: rig.log },
+  });
+  const batches = openBatches({ ...store, source: 'inbox', onEnded() {}, now: Date.now, log: rig.log });
+  batches.open(part);
+  batches.add(BATCH, [{ id: `f${'0'.repeat(32)}`, gen: 0 }]);
+  await batches.stop();
+  await store.close();
+  const run = await startBatch(rig, part);
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(run.batch(BATCH)[0]?.end?.counts).toMatchObject({ discovered: 2, uploaded: 2 });
+}, 20_000);
