@@ -10,6 +10,7 @@ import type { BatchPart } from '../../src/runtime/batch-spec.ts';
 import type { Run, RunFacts } from '../../src/runtime/run.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 import { definitionOf } from '../support/destination-definitions.ts';
+import { lineOf } from '../support/record-rig.ts';
 import { type RunRig, runRig } from '../support/run-rig.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { tarBytes } from '../support/tar-bytes.ts';
@@ -192,3 +193,19 @@ test('a file that went away between its place in the batch and its job keeps the
   expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
   expect(run.batch(BATCH)[0]?.end?.counts).toMatchObject({ discovered: 2, uploaded: 2 });
 }, 20_000);
+
+test('receipts that Slipway wrote beside files are no part of a batch, files of the user by such names are', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.file('a.txt');
+  rig.file('a.txt.receipt.json', lineOf('a.txt'));
+  rig.file('bill.receipt.json', '{"total":12}');
+  const run = await startBatch(rig, partOf(rig, ALL));
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(
+    rig
+      .receipts()
+      .map(({ path }) => path)
+      .sort(),
+  ).toEqual(['a.txt', 'bill.receipt.json']);
+});
