@@ -21,8 +21,9 @@ export type IntentOf = (receipt: Receipt) => Intent | null;
 /** What a source wants done after new receipts; a skipped file always stays. */
 export function intentsFor(source: AfterActions & { readonly root: string }): IntentOf {
   const { onSuccess, onFailure, root } = source;
-  return ({ id, gen, path, pathBytes, bytes, mtimeNs, status }) => {
-    if (status === 'skipped') return null;
+  return ({ id, gen, path, pathBytes, bytes, mtimeNs, status, error }) => {
+    // What was refused in an archive, or for being one, names no file that is to be moved.
+    if (status === 'skipped' || error?.code.startsWith('archive_')) return null;
     const action = status === 'uploaded' ? onSuccess : onFailure;
     if (action === 'keep') return null;
     const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
