@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { acknowledgeBatch } from '../runtime/acknowledgements.ts';
-import { journalPathsOf } from '../runtime/batch-paths.ts';
+import { forgetLists, journalPathsOf } from '../runtime/batch-paths.ts';
 import { batchFolder, readBatchSpec, writeBatchSpec } from '../runtime/batch-spec.ts';
 import { openChosen } from '../runtime/destination-choice.ts';
 import { type Ingest, startIngest } from '../runtime/ingest.ts';
@@ -56,7 +56,13 @@ export async function ingestBatch(paths: readonly string[], flags: IngestFlags):
       : planOfSpec(await readBatchSpec(config.dataDir, flags.resume), session);
   const ownPaths = [...ownPathsOf(session, plan.plans), ...journalPathsOf(plan.spec)];
   const preview = (): Promise<IngestPreview[]> => previewOf(plan, session, ownPaths);
-  if (flags.dryRun === true) return await showPreview(await preview(), flags);
+  if (flags.dryRun === true) {
+    try {
+      return await showPreview(await preview(), flags);
+    } finally {
+      await forgetLists(plan.spec);
+    }
+  }
 
   const screen =
     process.stderr.isTTY && flags.json !== true
