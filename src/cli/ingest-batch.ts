@@ -3,7 +3,7 @@ import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { acknowledgeBatch } from '../runtime/acknowledgements.ts';
 import { withMeta } from '../runtime/batch-meta.ts';
-import { journalPathsOf } from '../runtime/batch-paths.ts';
+import { forgetLists, journalPathsOf } from '../runtime/batch-paths.ts';
 import { batchFolder, readBatchSpec, writeBatchSpec } from '../runtime/batch-spec.ts';
 import { openChosen } from '../runtime/destination-choice.ts';
 import { type Ingest, startIngest } from '../runtime/ingest.ts';
@@ -60,7 +60,13 @@ export async function ingestBatch(paths: readonly string[], flags: IngestFlags):
   const plan = await withMeta(planned, await givenMeta(flags, roots), config.dataDir);
   const ownPaths = [...ownPathsOf(session, plan.plans), ...journalPathsOf(plan.spec)];
   const preview = (): Promise<IngestPreview[]> => previewOf(plan, session, ownPaths);
-  if (flags.dryRun === true) return await showPreview(await preview(), flags);
+  if (flags.dryRun === true) {
+    try {
+      return await showPreview(await preview(), flags);
+    } finally {
+      await forgetLists(plan.spec);
+    }
+  }
 
   const screen =
     process.stderr.isTTY && flags.json !== true

@@ -8,6 +8,7 @@ import { discoverList } from './discover-list.ts';
 import type { BatchDiscoveryOptions, DiscoveryMeans } from './discovery-means.ts';
 import { createLooks } from './look.ts';
 import { networkFileSystemOf } from './network-fs.ts';
+import { withoutOwnReceipts } from './own-receipts.ts';
 import { rescan } from './rescan.ts';
 import type { SeenFile } from './seen-file.ts';
 import { createSettle, type Settle } from './settle.ts';
@@ -77,7 +78,8 @@ export async function openBatchDiscovery(
       maxTracked: MAX_TRACKED,
     });
     const see = async (files: readonly SeenFile[]): Promise<void> => {
-      const whole = files.filter((file) => settle.see(file, now()) === 'settled');
+      const settled = files.filter((file) => settle.see(file, now()) === 'settled');
+      const whole = await withoutOwnReceipts(root, settled);
       for (const { size } of whole) tally.bytes += size;
       tally.files += whole.length;
       if (whole.length > 0) await sink.files(whole, signal);

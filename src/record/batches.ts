@@ -25,7 +25,6 @@ import type { LedgerEntry } from './ledger-entry.ts';
 import type { Ledger } from './ledger-port.ts';
 import type { ManifestJournal } from './manifest-journal.ts';
 
-export { openBatchStates } from './batch-states.ts';
 export type { BatchMember } from './batch-tables.ts';
 
 export interface NewBatch {
@@ -143,11 +142,11 @@ export function openBatches(facts: {
     if (row === undefined) return;
     if (!row.ended) {
       if (!row.discovered || row.waiting > 0) return;
-      const ended = await written(batch, row);
+      const { ended, dropped } = await written(batch, row);
       // Found while the manifest was written: it has to be written again.
       const isComplete = ledger.transact(() => {
         const { members: count, waiting: open } = rows.get(batch) ?? row;
-        if (count !== ended.counts.discovered || open > 0) return false;
+        if (count !== ended.counts.discovered + dropped || open > 0) return false;
         ends?.add(ended);
         rows.putSync(batch, { ...row, ended: true });
         return true;
@@ -159,16 +158,17 @@ export function openBatches(facts: {
     await putAway(batch, row.number);
   }
 
-  async function written(batch: string, row: BatchRow): Promise<BatchEnd> {
+  async function written(batch: string, row: BatchRow): Promise<{ ended: BatchEnd; dropped: number }> {
     const { destination, manifest, startedAt } = row;
     const folder = row.folder === undefined ? {} : { folder: row.folder };
     const names = { batch, source, destination, ...folder, startedAt };
     const completedAt = new Date(now()).toISOString();
     const head = { v: 1, generatedAt: completedAt, ...names };
-    const { counts, sha256 } = await writeBatchManifest({
+    const { counts, dropped, sha256 } = await writeBatchManifest({
       ...{ tables: tables as BatchTables, number: row.number, head, manifest, ledger, journal },
     });
-    return { v: 1, ...names, completedAt, counts, manifest, manifestSha256: sha256 };
+    const ended = { ...names, completedAt, counts, manifest, manifestSha256: sha256 };
+    return { dropped, ended: { v: 1, ...ended } };
   }
 
   /** Its manifest holds them now. */

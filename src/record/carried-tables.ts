@@ -1,10 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { idInMember, membersOf, openBatchTables, waitingKey } from './batch-tables.ts';
 import { CHANGED_TABLE } from './changed-verdicts.ts';
 import { openCursors } from './cursors.ts';
 import { FIRST_PASS_CURSOR } from './first-pass.ts';
 import { INODES_TABLE } from './inode-index.ts';
-import { versionKey } from './ledger-codec.ts';
 import type { Ledger } from './ledger-port.ts';
 
 /**
@@ -29,7 +27,6 @@ const PER_TRANSACTION = 1_000;
 /** Copies them from one ledger into another that holds its receipts already. */
 export async function carryTables(before: Ledger, ledger: Ledger): Promise<void> {
   for (const name of CARRIED) await carry(name, before, ledger);
-  await dropCompacted(ledger);
   const firstPass = openCursors(before)?.get(FIRST_PASS_CURSOR);
   if (firstPass !== undefined) ledger.transact(() => openCursors(ledger)?.put(FIRST_PASS_CURSOR, firstPass));
 }
@@ -52,26 +49,5 @@ async function carry(name: string, before: Ledger, ledger: Ledger): Promise<void
     ledger.transact(() => {
       for (const { key, value } of page) to.putSync(key, value);
     });
-  }
-}
-
-/** Compaction keeps the latest receipt of a path: an earlier version that was recorded has none any more. */
-async function dropCompacted(ledger: Ledger): Promise<void> {
-  const tables = openBatchTables(ledger);
-  if (tables === null) return;
-  const { rows, members, waiting } = tables;
-  for (const { key: batch, value: row } of [...rows.getRange({})]) {
-    const gone: Buffer[] = [];
-    for (const key of members.getKeys(membersOf(row.number))) {
-      const id = idInMember(key);
-      const isOpen = waiting.get(waitingKey(versionKey(id), row.number)) !== undefined;
-      if (!isOpen && ledger.find(id) === null) gone.push(Buffer.from(key));
-    }
-    if (gone.length === 0) continue;
-    ledger.transact(() => {
-      for (const key of gone) members.removeSync(key);
-      rows.putSync(batch, { ...row, members: row.members - gone.length });
-    });
-    await nextTurn();
   }
 }

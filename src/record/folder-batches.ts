@@ -114,7 +114,7 @@ export function openFolderBatches(facts: FolderBatchFacts): FolderBatches {
       if (orphans > 0)
         log.warn(
           { source, batch, folder: folder.path, files: orphans },
-          'files of a batch went away before they were sent: they are no part of it any more',
+          'files of a batch went away before they were sent: they are no part of it',
         );
     }
     if (quiet.has(key)) endIfRecorded(key);

@@ -26,8 +26,9 @@ export type IntentOf = (receipt: Receipt) => Intent | null;
 /** What a source wants done after new receipts; a skipped file always stays. */
 export function intentsFor(source: AfterActions & { readonly root: string }): IntentOf {
   const { root, sidecar = false } = source;
-  return ({ id, gen, path, pathBytes, bytes, mtimeNs, status }) => {
-    const action = actionFor(status, source);
+  return ({ id, gen, path, pathBytes, bytes, mtimeNs, status, error }) => {
+    // What was refused in an archive, or for being one, names no file that is to be moved.
+    const action = error?.code.startsWith('archive_') ? 'keep' : actionFor(status, source);
     if (action === 'keep' && !sidecar) return null;
     const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
     const intent: Intent = { v: 1, id, gen, ...name, size: bytes, mtimeNs, status, root, action };

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { journalPathOf } from '../record/manifest-journal.ts';
 import type { BatchSpec } from './batch-spec.ts';
 
@@ -6,4 +7,12 @@ export function journalPathsOf({ parts }: BatchSpec): string[] {
   return parts.flatMap(({ manifest, sourceManifest }) =>
     [manifest, sourceManifest].flatMap((path) => [path, journalPathOf(path)]),
   );
+}
+
+/** Lists that were kept for a batch that does not come to be. */
+export async function forgetLists({ parts }: BatchSpec): Promise<void> {
+  for (const { inputs, meta } of parts) {
+    for (const input of inputs) if (input.kind === 'list') await rm(input.file, { force: true });
+    if (meta?.list != null) await rm(meta.list, { force: true });
+  }
 }

@@ -56,6 +56,8 @@ export interface BatchRunsFacts {
   readonly rules: Rules;
   readonly batches: BatchKeeper;
   readonly attachments: Attachments;
+  /** Takes out of a batch what can have no receipt any more. */
+  readonly dropOrphans: (batch: string) => Promise<number>;
   readonly spool: Spool;
   readonly log: Log;
   readonly now: () => { readonly wallMs: number; readonly monotonicMs: number };
@@ -111,6 +113,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
       const discovery = await openBatchDiscovery(options, admission, running.tally);
       await discovery.discover(inputs, signal);
       await admission.flush(signal);
+      await dropOrphans(batch);
       running.walked = true;
       batches.walked(batch);
       for (;;) {
@@ -126,6 +129,13 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
     running.over = true;
     batches.discovered(batch);
     await attachments.forget();
+  }
+
+  /** All that lies there has been seen and queued: what has no job and no receipt by now will never have one. */
+  async function dropOrphans(batch: string): Promise<void> {
+    const files = await facts.dropOrphans(batch);
+    if (files > 0)
+      log.warn({ batch, files }, 'files of a batch went away before they were sent: they are no part of it');
   }
 
   /** Every member that is known has its receipt, or the inputs are to be looked through again. */

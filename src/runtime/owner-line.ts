@@ -11,6 +11,7 @@ import { claimQueue } from '../queue/queue-claim.ts';
 import { hearFinished } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
+import { dropOrphans } from '../record/batch-orphans.ts';
 import { openBatches } from '../record/batches.ts';
 import { installationId } from '../record/data-dir.ts';
 import { openFirstPass } from '../record/first-pass.ts';
@@ -176,6 +177,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const found = createBatchRuns({
       ...{ plan, ownPaths, maxPending, ports, batches, attachments, spool, log, now: clock },
       rules: rulesOf({ ...plan, limits }, () => null),
+      dropOrphans: (batch) => dropOrphans({ ledger: store.ledger, batch, isPending: pending.has, exclusive }),
     });
     runs = found;
     releases.push(() => found.stop());

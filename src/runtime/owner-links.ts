@@ -16,6 +16,8 @@ import { findRedis } from './redis-access.ts';
 
 const ANSWER_MS = 20_000;
 const LOOK_EVERY_MS = 1_000;
+/** How long Redis may be away before its owner is taken for gone. */
+const AWAY_MS = 30_000;
 
 /** Parts of a batch that the live owners of their sources work on. */
 export interface HandedParts {
@@ -41,9 +43,10 @@ export async function handToOwners(
 ): Promise<HandedParts> {
   const { dataDir, redis, log } = facts;
   const { prefix } = redis;
-  const connection = await findRedis({ dataDir, url: redis.url, log });
+  let connection = await findRedis({ dataDir, url: redis.url, log });
   const handed: BatchPart[] = [];
   const latest = new Map<string, BatchProgress>();
+  let closed = false;
 
   async function ask<Kind extends 'ingest' | 'batch'>(
     part: BatchPart,
@@ -60,6 +63,11 @@ export async function handToOwners(
   }
 
   async function look(part: BatchPart): Promise<BatchProgress> {
+    // A private Redis is gone with its last user; one that was lost may be there again.
+    if (connection !== null && connection.status === 'end' && !closed) {
+      connection.disconnect();
+      connection = await findRedis({ dataDir, url: redis.url, log });
+    }
     if (!(await isOwned(part.source))) return await lastWord(part);
     const { progress } = await ask(part, 'batch');
     // Another process is the owner by now.
@@ -79,9 +87,16 @@ export async function handToOwners(
 
   async function follow(part: BatchPart, giveUpMs: number, signal: AbortSignal): Promise<OnceEnd> {
     let movedAtMs = performance.now();
+    let seenAtMs = performance.now();
     for (;;) {
       const before = latest.get(part.source);
-      const progress = await look(part);
+      const progress = await look(part).catch((error: unknown) => unlessAway(part, error, seenAtMs));
+      if (progress === null) {
+        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+        signal.throwIfAborted();
+        continue;
+      }
+      seenAtMs = performance.now();
       latest.set(part.source, progress);
       if (progress.failure !== null)
         throw new SlipwayError('owner_refused', { source: part.source, reason: progress.failure });
@@ -94,6 +109,20 @@ export async function handToOwners(
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       signal.throwIfAborted();
     }
+  }
+
+  /** Redis away for a moment says nothing of the batch: null, to be looked at again. The ledger still knows its end. */
+  async function unlessAway(
+    part: BatchPart,
+    error: unknown,
+    seenAtMs: number,
+  ): Promise<BatchProgress | null> {
+    if (error instanceof SlipwayError && error.code !== 'redis_unreachable') throw error;
+    const isOver = performance.now() - seenAtMs > AWAY_MS;
+    return await lastWord(part).catch((reason: unknown) => {
+      if (isOver) throw reason;
+      return null;
+    });
   }
 
   async function troubleOf(destination: string): Promise<'none' | 'failing' | 'stopped'> {
@@ -124,6 +153,9 @@ export async function handToOwners(
     parts: handed,
     progress: () => handed.map((part) => latest.get(part.source) ?? emptyProgress(part)),
     once: (giveUpMs, signal) => Promise.all(handed.map((part) => follow(part, giveUpMs, signal))),
-    close: () => connection?.disconnect(),
+    close() {
+      closed = true;
+      connection?.disconnect();
+    },
   };
 }

@@ -4,10 +4,13 @@ import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import type { DestinationDefinition } from '../../src/destinations/definition.ts';
 import type { BatchInput } from '../../src/intake/batch-sink.ts';
+import { openBatches } from '../../src/record/batches.ts';
+import { openSourceStore } from '../../src/record/source-store.ts';
 import type { BatchPart } from '../../src/runtime/batch-spec.ts';
 import type { Run, RunFacts } from '../../src/runtime/run.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 import { definitionOf } from '../support/destination-definitions.ts';
+import { lineOf } from '../support/record-rig.ts';
 import { type RunRig, runRig } from '../support/run-rig.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { tarBytes } from '../support/tar-bytes.ts';
@@ -170,4 +173,39 @@ test('a folder that is gone ends nothing: the batch stays open, and the error na
   const run = await startBatch(rig, part);
   await expect(run.once(GIVE_UP_MS, never)).rejects.toMatchObject({ code: 'archive_unreadable' });
   expect(run.batch(BATCH)).toMatchObject([{ end: null, failure: expect.stringContaining('gone.zip') }]);
+});
+
+test('a file that went away between its place in the batch and its job keeps the batch from no end', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.files(2);
+  const part = partOf(rig, ALL);
+  // What a kill leaves between these two steps, the file being deleted before the batch goes on.
+  const store = await openSourceStore({
+    ...{ dataDir: rig.dataDir, source: 'inbox', manifest: rig.plan().manifest, log: rig.log },
+  });
+  const batches = openBatches({ ...store, source: 'inbox', onEnded() {}, now: Date.now, log: rig.log });
+  batches.open(part);
+  batches.add(BATCH, [{ id: `f${'0'.repeat(32)}`, gen: 0 }]);
+  await batches.stop();
+  await store.close();
+  const run = await startBatch(rig, part);
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(run.batch(BATCH)[0]?.end?.counts).toMatchObject({ discovered: 2, uploaded: 2 });
+}, 20_000);
+
+test('receipts that Slipway wrote beside files are no part of a batch, files of the user by such names are', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.file('a.txt');
+  rig.file('a.txt.receipt.json', lineOf('a.txt'));
+  rig.file('bill.receipt.json', '{"total":12}');
+  const run = await startBatch(rig, partOf(rig, ALL));
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(
+    rig
+      .receipts()
+      .map(({ path }) => path)
+      .sort(),
+  ).toEqual(['a.txt', 'bill.receipt.json']);
 });

@@ -5,7 +5,9 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import type { BatchEnd } from '../../src/domain/batch.ts';
 import type { Receipt } from '../../src/domain/receipt.ts';
 import { type BatchKeeper, openBatches } from '../../src/record/batches.ts';
+import { compactSource } from '../../src/record/compact-journal.ts';
 import { ledgerEntryOf } from '../../src/record/ledger-entry.ts';
+import { rebuildLedger } from '../../src/record/rebuild-ledger.ts';
 import { encodeReceipt } from '../../src/record/receipt-codec.ts';
 import type { SourceStore } from '../../src/record/source-store.ts';
 import { NOW_MS, receiptOf, rememberingLog, storeIn, testFolder } from '../support/record-rig.ts';
@@ -177,6 +179,47 @@ test('a batch whose manifest cannot be written stays open and keeps no other fro
   await batches.ended('b1');
   expect(ended.map(({ batch }) => batch)).toEqual(['b1']);
   expect(batches.list()).toMatchObject([{ batch: 'b9', discovered: true }]);
+});
+
+test('a receipt that a compaction dropped for a later one of its path keeps no batch from ending', async () => {
+  const folder = testFolder();
+  const first = await rig(folder);
+  first.open();
+  const later = { ...receipt('a.txt'), id: jobFor('other version').id, queuedAt: '2026-11-22T02:00:00.000Z' };
+  first.batches.add('b1', [member('a.txt'), { id: later.id, gen: 0 }, member('b.txt')]);
+  await first.record(receipt('a.txt', { status: 'skipped' }), later);
+  await first.batches.stop();
+  await first.store.close();
+  const place = { dataDir: join(folder, 'data'), source: 'inbox', log: rememberingLog() };
+  await compactSource({ ...place, manifest: join(folder, 'inbox.manifest.json') });
+  const next = await rig(folder);
+  next.batches.discovered('b1');
+  await next.record(receipt('b.txt'));
+  expect(await next.batches.ended('b1')).toMatchObject({
+    counts: { discovered: 2, uploaded: 2, skipped: 0 },
+  });
+});
+
+test('a ledger that is built again keeps open batches and the ends of the others', async () => {
+  const folder = testFolder();
+  const first = await rig(folder);
+  first.open('b1');
+  first.open('b2');
+  first.batches.add('b1', [member('a.txt'), member('b.txt')]);
+  first.batches.add('b2', [member('a.txt')]);
+  first.batches.discovered('b2');
+  await first.record(receipt('a.txt'));
+  const end = await first.batches.ended('b2');
+  await first.batches.stop();
+  await first.store.close();
+  const { ledger, journal } = first.store;
+  await rebuildLedger({ ledger: ledger.path, journal: journal.path, log: rememberingLog() });
+  const next = await rig(folder);
+  expect(next.batches.ends.after(0, 10)).toEqual([{ seq: 1, end }]);
+  expect(next.batches.list()).toMatchObject([{ batch: 'b1', members: 2, done: 1 }]);
+  next.batches.discovered('b1');
+  await next.record(receipt('b.txt'));
+  expect(await next.batches.ended('b1')).toMatchObject({ counts: { discovered: 2, uploaded: 2 } });
 });
 
 test('10,000 members are listed from the ledger in journal order, whatever their order was', async () => {

@@ -3,7 +3,8 @@ import { bytesOf, type PathName, pathNameOf } from '../../domain/path-bytes.ts';
 export type NameVerdict =
   | { readonly kind: 'file'; readonly name: PathName }
   | { readonly kind: 'folder' }
-  | { readonly kind: 'refused'; readonly why: string };
+  /** `name` is harmless: what is wrong in it is written as `%2E%2E`, `%2F`, `%5C` or `%00`. */
+  | { readonly kind: 'refused'; readonly name: PathName; readonly why: string };
 
 const DRIVE = /^[A-Za-z]:\//;
 /** PATH_MAX of Linux; what is longer is an attack, or of no use to anyone. */
@@ -15,7 +16,7 @@ const MAX_BYTES = 4096;
  */
 export function judgeEntryName(raw: PathName): NameVerdict {
   const { path } = raw;
-  const refused = (why: string): NameVerdict => ({ kind: 'refused', why });
+  const refused = (why: string): NameVerdict => ({ kind: 'refused', name: harmless(path), why });
   if (path.includes('\0')) return refused('its name holds a NUL');
   if (path.includes('\\')) return refused('its name holds a backslash, which some systems take for a folder');
   if (path.startsWith('/') || DRIVE.test(path)) return refused('its name is an absolute path');
@@ -27,6 +28,16 @@ export function judgeEntryName(raw: PathName): NameVerdict {
   return bytesOf(name).length > MAX_BYTES
     ? refused(`its name is longer than ${MAX_BYTES} bytes`)
     : { kind: 'file', name };
+}
+
+const MAX_REFUSED_CHARS = 500;
+
+/** For a receipt, which other programs may take for a path. */
+function harmless(path: string): PathName {
+  const parts = path.slice(0, MAX_REFUSED_CHARS).replaceAll('\\', '%5C').replaceAll('\0', '%00').split('/');
+  const kept = parts.map((part) => (/^\.+$/.test(part) ? part.replaceAll('.', '%2E') : part));
+  const whole = kept.filter((part, index) => part !== '' || index === 0).join('/');
+  return { path: whole.startsWith('/') ? `%2F${whole.slice(1)}` : whole };
 }
 
 /** The same on the bytes of a name that is not UTF-8: latin1 keeps every one of them. */

@@ -89,7 +89,7 @@ function entryOf(header: Header, chunks: AsyncIterator<Buffer>): ArchiveEntry | 
   const isFile = type === 'file' || type === 'contiguous-file';
   if (verdict.kind === 'folder') return null;
   const facts = {
-    name: verdict.kind === 'file' ? verdict.name : raw,
+    name: verdict.name,
     size: isFile ? (header.size ?? 0) : 0,
     mtimeNs: entryTimeNs(header.mtime),
   };

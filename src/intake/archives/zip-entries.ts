@@ -49,7 +49,7 @@ function entryOf(zip: ZipFile, entry: Entry): ArchiveEntry | null {
   const verdict = judgeEntryName(raw);
   if (verdict.kind === 'folder') return null;
   const facts = {
-    name: verdict.kind === 'file' ? verdict.name : raw,
+    name: verdict.name,
     size: entry.uncompressedSize,
     // Without an extended time stamp a zip says local time of nobody knows where: UTC, so that it is the same for all.
     mtimeNs: entryTimeNs(entry.getLastModDate({ timezone: 'UTC' })),
