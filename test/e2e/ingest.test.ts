@@ -100,7 +100,7 @@ test('Ctrl-C finishes what is in flight, says how to go on, and exits 130', asyn
   expect(batchOf(resumed).counts).toMatchObject({ discovered: 30, uploaded: 30 });
 });
 
-test('while nothing gets through it gives up with 5 and keeps the batch; a refused file makes it 6', async () => {
+test('while nothing gets through it gives up with 5 and keeps the batch', async () => {
   const { place, sandbox } = await ingestPlace({ faults: [{ api: 'autoglm', action: '503' }] });
   await place.file('docs/a.txt', 'a');
   const gaveUp = await place.run(['ingest', 'docs', '--to', 'demo', '--give-up', '1s', '--json']);
