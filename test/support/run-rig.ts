@@ -142,6 +142,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
 
   return {
     redis,
+    dataDir: join(base, 'data'),
     log,
     root: (source) => plan(source).root,
     file,
