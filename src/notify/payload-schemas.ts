@@ -70,6 +70,10 @@ const batchEnd = z.looseObject({
   batch: z.string(),
   source: z.string(),
   destination: z.string(),
+  folder: z
+    .string()
+    .optional()
+    .describe('the folder that is the batch, where dropped folders are batches (`batch: { by: topFolder }`)'),
   counts: z.looseObject({ discovered: count, uploaded: count, failed: count, skipped: count }),
   startedAt: isoTime,
   completedAt: isoTime,

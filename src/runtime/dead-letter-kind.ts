@@ -1,3 +1,4 @@
+import type { ResolvedConfig } from '../config/resolved-config.ts';
 import type { KnownSource } from './known-sources.ts';
 import type { OwnerFacts } from './owner-request.ts';
 
@@ -53,5 +54,6 @@ export interface DeadLetterKind {
 }
 
 export interface DeadLetterFacts extends OwnerFacts {
+  readonly config: Pick<ResolvedConfig, 'dataDir' | 'redis' | 'webhooks' | 'sources'>;
   readonly sources: readonly KnownSource[];
 }

@@ -1,3 +1,4 @@
+import { deadDeliveries } from './dead-deliveries.ts';
 import type { DeadLetterFacts, DeadLetterKind } from './dead-letter-kind.ts';
 import { deadUploads } from './dead-uploads.ts';
 
@@ -5,5 +6,5 @@ export type { DeadLetterKind, DeadLetterResult, ShownDeadLetter } from './dead-l
 
 /** Every kind of dead letter there is. */
 export function deadLetterKinds(facts: DeadLetterFacts): readonly DeadLetterKind[] {
-  return [deadUploads(facts)];
+  return [deadUploads(facts), deadDeliveries(facts)];
 }

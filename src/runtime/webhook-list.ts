@@ -42,7 +42,7 @@ export interface DeadDelivery {
 }
 
 interface ListFacts {
-  readonly config: ResolvedConfig;
+  readonly config: Pick<ResolvedConfig, 'dataDir' | 'redis' | 'webhooks' | 'sources'>;
   readonly sources: readonly KnownSource[];
 }
 
@@ -146,7 +146,7 @@ export interface ReplayAnswer {
   readonly deliveries: number | null;
   readonly enabled: boolean;
   /** Process that sends them; null: the next one to start. */
-  readonly owner: number | null;
+  readonly owner: { readonly pid: number; readonly host: string } | null;
 }
 
 /**
@@ -167,7 +167,7 @@ export async function replayWebhooks(
       { kind: 'replay', endpoint: name, what },
       { dataDir: config.dataDir, redis: config.redis, log, endpoints },
     );
-    const owner = by.kind === 'owner' ? by.owner.pid : null;
+    const owner = by.kind === 'owner' ? by.owner : null;
     answers.push(...answer.endpoints.map((one) => ({ source: source.name, ...one, owner })));
   }
   return answers;

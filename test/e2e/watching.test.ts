@@ -111,3 +111,22 @@ test('its own config, data folder and manifests inside the watched folder are ne
 
   expect(sandbox.received().map(({ filename }) => filename)).toEqual(['note.txt']);
 });
+
+test.runIf(process.platform === 'linux')(
+  'a command that stays keeps V8 small: the option is there, under the pid that was started, and the end is as clean',
+  async () => {
+    const place = await newWorkplace();
+    const sandbox = await sandboxForTest();
+    await place.config(inboxConfig(sandboxDestination(sandbox)));
+    const cli = place.start(['run']);
+    await cli.said('watching');
+    const command = await readFile(`/proc/${cli.pid}/cmdline`, 'utf8');
+    expect(command.split('\0').slice(1, 3)).toEqual([
+      '--max-semi-space-size=16',
+      expect.stringMatching(/slipway\.cjs$/),
+    ]);
+    cli.signal('SIGTERM');
+    expect(await cli.ended).toMatchObject({ code: 0 });
+    expect(await place.redisServers()).toEqual([]);
+  },
+);

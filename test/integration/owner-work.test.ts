@@ -32,7 +32,8 @@ async function rigWith(...refusedOnce: readonly string[]): Promise<RunRig> {
 function elsewhere(rig: RunRig): DeadLetterFacts {
   const dataDir = join(testFolder(), 'data');
   const redis = { url: rig.redis.socketPath, prefix: 'slipway' };
-  return { sources: [{ name: 'inbox', plan: rig.plan() }], dataDir, redis, log: rememberingLog() };
+  const config = { dataDir, redis, webhooks: [], sources: {} };
+  return { config, sources: [{ name: 'inbox', plan: rig.plan() }], dataDir, redis, log: rememberingLog() };
 }
 
 function recorded(rig: RunRig): string[] {
@@ -99,7 +100,11 @@ test('an owner of this data folder that cannot be reached over Redis finds the w
   expect(ledger.find(jobFor('a').id)).toMatchObject({ again: false });
   expect(ledger.find(jobFor('b').id)).toMatchObject({ again: true });
   // A dead letter is not retried behind anybody's back: the one who asked is told.
-  await expect(deadLetterKinds({ ...facts, redis })[0]?.retry(ANY)).rejects.toMatchObject({
+  await expect(
+    deadLetterKinds({ ...facts, redis, config: { dataDir, redis, webhooks: [], sources: {} } })[0]?.retry(
+      ANY,
+    ),
+  ).rejects.toMatchObject({
     code: 'redis_unreachable',
   });
 });

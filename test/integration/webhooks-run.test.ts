@@ -1,10 +1,12 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import type { DeadLetterFilter, ShownDeadLetter } from '../../src/runtime/dead-letter-kind.ts';
+import { deadLetterKinds } from '../../src/runtime/dead-letters.ts';
 import { endpointsOf } from '../../src/runtime/endpoint-plans.ts';
 import { definitionOf } from '../support/destination-definitions.ts';
-import { endpointTo, SENDERS, until } from '../support/notify-rig.ts';
+import { endpointTo, QUICK, SENDERS, until } from '../support/notify-rig.ts';
 import { type RunRigOptions, runRig } from '../support/run-rig.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
-import { startReceiver } from '../support/webhook-receiver.ts';
+import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
 
 const never = new AbortController().signal;
 const FILES = 150;
@@ -77,4 +79,62 @@ test('draining once ends when a dead endpoint cannot be told, and another source
   expect(good.told().size).toBe(10);
   expect(dead.visits()).toBeGreaterThanOrEqual(10);
   expect(dead.visits()).toBeLessThan(20);
+});
+
+test('a dead delivery is a dead letter: listed beside failed files, sent again or given up by name', async () => {
+  let status = 500;
+  const receiver = await startReceiver(() => status);
+  const webhook = {
+    ...{ name: 'pipeline', url: receiver.origin, headers: {}, batch: null, concurrency: 1, timeout: 5_000 },
+    ...{ secret: SECRET, events: ['file.uploaded' as const] },
+  };
+  const config = { webhooks: [webhook], sources: {} };
+  const rig = await rigTelling({
+    ...{ endpointsOf: (source) => endpointsOf(config, source), senders: SENDERS },
+    timing: { ...QUICK, scheduleMs: [0] },
+  });
+  rig.files(2);
+  const run = await rig.start();
+  const dead = async () => (await run.report()).sources[0]?.webhooks[0]?.dead;
+  await vi.waitFor(async () => expect(await dead()).toBe(2), { timeout: 15_000 });
+
+  const { dataDir } = rig;
+  const redis = { url: rig.redis.socketPath, prefix: 'slipway' };
+  const [, deliveries] = deadLetterKinds({
+    ...{ config: { ...config, dataDir, redis }, sources: [{ name: 'inbox', plan: rig.plan() }] },
+    ...{ dataDir, redis, log: rig.log },
+  });
+  if (deliveries === undefined) throw new Error('no kind for deliveries');
+  async function listed(filter: DeadLetterFilter): Promise<ShownDeadLetter[]> {
+    const letters: ShownDeadLetter[] = [];
+    for await (const page of deliveries?.list(filter) ?? []) letters.push(...page);
+    return letters;
+  }
+  const all = { match: [], codes: [] };
+  await vi.waitFor(async () => expect(await listed(all)).toHaveLength(2), { timeout: 15_000 });
+  expect(await listed(all)).toMatchObject([
+    {
+      source: 'inbox',
+      code: 'delivery_failed',
+      httpStatus: 500,
+      subject: expect.stringMatching(/^webhook pipeline msg_/),
+    },
+    { source: 'inbox' },
+  ]);
+  expect(await listed({ match: ['other'], codes: [] })).toEqual([]);
+  expect(await listed({ match: [], codes: ['rejected'] })).toEqual([]);
+  expect(await deliveries.discard({ match: ['other'], codes: [] })).toEqual([]);
+
+  status = 200;
+  const owner = { pid: process.pid };
+  expect(await deliveries.retry(all)).toMatchObject([{ source: 'inbox', letters: 2, owner }]);
+  await until(() => expect(receiver.told().size).toBe(2));
+  await vi.waitFor(async () => expect(await dead()).toBe(0), { timeout: 15_000 });
+
+  status = 500;
+  rig.file('third.txt');
+  await vi.waitFor(async () => expect(await dead()).toBe(1), { timeout: 15_000 });
+  expect(await deliveries.discard(all)).toMatchObject([{ letters: 1, owner }]);
+  expect(await listed(all)).toEqual([]);
+  expect(receiver.told().size).toBe(2);
 });

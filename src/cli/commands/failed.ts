@@ -56,18 +56,23 @@ function below(
       .command(name)
       .description(description)
       .option('--source <name>', 'only of this source')
-      .addOption(new Option('--match <glob...>', 'only paths (as the manifest shows them) that match'))
+      .addOption(
+        new Option(
+          '--match <glob...>',
+          'only paths (as the manifest shows them), or webhook names, that match',
+        ),
+      )
       .addOption(new Option('--code <code...>', 'only with this error code'))
       .option(
         '--json',
-        name === 'list' ? 'print each receipt as a JSON line' : 'print a JSON line per source',
+        name === 'list' ? 'print each receipt, or delivery, as a JSON line' : 'print a JSON line per source',
       )
       .addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}\n`).join('')}`)
       .action(async (flags: FailedFlags) => {
         const { config, log } = await openSession(flags, false);
         const sources = await meantSources(config, flags.source);
         const { dataDir, redis } = config;
-        await work(deadLetterKinds({ sources, dataDir, redis, log }), flags);
+        await work(deadLetterKinds({ config, sources, dataDir, redis, log }), flags);
         // Nothing to do is done, too.
         done(EXIT.ok);
       });

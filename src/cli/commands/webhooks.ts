@@ -146,6 +146,6 @@ async function replay(name: string | undefined, flags: ReplayFlags): Promise<Exi
 
 function replayText({ endpoint, source, deliveries, enabled, owner }: ReplayAnswer): string {
   const what = deliveries === null ? 'everything since' : `${deliveries} deliveries`;
-  const who = owner === null ? 'at the next slipway run' : `by process ${owner}`;
+  const who = owner === null ? 'at the next slipway run' : `by process ${owner.pid}`;
   return `${endpoint}, source ${source}: ${what} ${who}${enabled ? '; it was disabled and is delivered to again' : ''}`;
 }
