@@ -26,8 +26,8 @@ test('a renamed file is recorded with the upload it had: nothing reaches the ser
     `nothing sent, the upload of ${before?.id} stands for it`,
   );
   const csv = (await place.run(['manifest', 'export', '--format', 'csv'])).stdout.split('\r\n');
-  expect(csv[0]).toMatch(/,reusedFrom$/);
-  expect(csv.find((line) => line.includes(',c.txt,'))).toMatch(new RegExp(`,${before?.id}$`));
+  expect(csv[0]).toMatch(/,reusedFrom,meta$/);
+  expect(csv.find((line) => line.includes(',c.txt,'))).toMatch(new RegExp(`,${before?.id},$`));
 });
 
 test('sizes and existing: skip leave files where they are, each with its receipt; status shows balanced books', async () => {
