@@ -67,8 +67,8 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
     benchWebhooks({
       command: values.command,
       events: Number(values.events),
-      files: Number(values.files),
-      rounds: Number(values.rounds),
+      files: Number(values.files ?? 20_000),
+      rounds: Number(values.rounds ?? 3),
       filesPerSecond: Number(values['files-per-second']),
     }),
   memory: () =>
