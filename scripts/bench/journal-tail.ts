@@ -30,16 +30,15 @@ export class JournalTail {
     const fd = openSync(this.#file, 'r');
     try {
       const chunk = Buffer.alloc(CHUNK_BYTES);
-      const texts: Buffer[] = [];
       for (;;) {
         const bytes = readSync(fd, chunk, 0, CHUNK_BYTES, this.#offset);
         if (bytes === 0) break;
         this.#offset += bytes;
-        texts.push(Buffer.from(chunk.subarray(0, bytes)));
+        // latin1 keeps every byte, also where a chunk ends within a character.
+        const lines = (this.#rest + chunk.toString('latin1', 0, bytes)).split('\n');
+        this.#rest = lines.pop() ?? '';
+        for (const line of lines) this.#take(Buffer.from(line, 'latin1').toString('utf8'));
       }
-      const lines = (this.#rest + Buffer.concat(texts).toString('latin1')).split('\n');
-      this.#rest = lines.pop() ?? '';
-      for (const line of lines) this.#take(Buffer.from(line, 'latin1').toString('utf8'));
     } finally {
       closeSync(fd);
     }

@@ -47,6 +47,9 @@ export async function benchMillion(options: MillionOptions): Promise<string> {
   try {
     const paths = makeTree(folder, files, folders);
     const held = await memoryWhileHeld(options, join(scratch, 'held'), folder, server);
+    process.stderr.write(
+      `held: owner ${megabytes(held.peaks, 'node')} MB, redis ${megabytes(held.peaks, 'redis-server')} MB\n`,
+    );
     const finds = Array.from({ length: 3 }, () => timeFind(folder));
     const known = prepareWatch({
       scratch: join(scratch, 'known'),
