@@ -80,21 +80,27 @@ export function resumeLine(batch: string): string {
 
 /** `--dry-run`, for people. */
 export function previewLines(previews: readonly IngestPreview[]): string[] {
-  return previews.flatMap(({ source, destination, files, bytes, known, skipped, tally, seconds }) => {
-    const lines = [
-      `${printable(source)} → ${destination}: ${files} files, ${formatBytes(bytes)} would be sent`,
-    ];
-    if (known > 0) lines.push(`  ${known} are recorded already and would not be sent again`);
-    for (const [code, count] of Object.entries(skipped)) lines.push(`  ${count} would not be sent: ${code}`);
-    for (const [reason, count] of Object.entries(tally.ignored))
-      lines.push(`  ${count} left alone: ${reason.replace('_', ' ')}`);
-    if (tally.unusable > 0) {
-      lines.push(`  ${tally.unusable} lines of the list name no file that can be sent`);
-      for (const { path, why } of tally.unusableLines) lines.push(`    ${printable(path)}: ${why}`);
-    }
-    if (tally.unreadable > 0) lines.push(`  ${tally.unreadable} files and folders cannot be read`);
-    if (seconds !== null)
-      lines.push(`  at least ${formatDuration(seconds * 1000)} at the documented quota of ${destination}`);
-    return lines;
-  });
+  return previews.flatMap(
+    ({ source, destination, files, bytes, known, skipped, skippedPaths, tally, seconds }) => {
+      const lines = [
+        `${printable(source)} → ${destination}: ${files} files, ${formatBytes(bytes)} would be sent`,
+      ];
+      if (known > 0) lines.push(`  ${known} are recorded already and would not be sent again`);
+      for (const [code, count] of Object.entries(skipped)) {
+        const paths = skippedPaths[code] ?? [];
+        lines.push(`  ${count} would not be sent: ${code}`, ...paths.map((path) => `    ${printable(path)}`));
+        if (count > paths.length) lines.push(`    and ${count - paths.length} more`);
+      }
+      for (const [reason, count] of Object.entries(tally.ignored))
+        lines.push(`  ${count} left alone: ${reason.replace('_', ' ')}`);
+      if (tally.unusable > 0) {
+        lines.push(`  ${tally.unusable} lines of the list name no file that can be sent`);
+        for (const { path, why } of tally.unusableLines) lines.push(`    ${printable(path)}: ${why}`);
+      }
+      if (tally.unreadable > 0) lines.push(`  ${tally.unreadable} files and folders cannot be read`);
+      if (seconds !== null)
+        lines.push(`  at least ${formatDuration(seconds * 1000)} at the quota of ${destination}`);
+      return lines;
+    },
+  );
 }

@@ -23,9 +23,12 @@ export async function discoverList(
   const root = await realpath(means.root);
   const base = await realpath(input.base).catch(() => input.base);
   const folders = linkCheck(root);
+  const realFolderOf = rememberingLast(realFolder);
   let names: PathName[] = [];
   for await (const line of linesOf(input.file, input.nul)) {
-    const name = nameBelow(root, base, line);
+    const path = absolutePath(base, line);
+    // A list made through a symlink to the folder (/tmp on macOS) names the same files.
+    const name = nameBelow(root, path) ?? nameBelow(root, await realFolderOf(path));
     if (name === null) unusable({ path: pathNameOf(line).path, why: 'outside' }, means);
     else names.push(name);
     if (names.length < LINES_PER_STEP) continue;
@@ -75,16 +78,33 @@ const WHY: Readonly<Record<UnusableLine['why'], string>> = {
   folder: 'it is a folder: name its files, or the folder as PATH',
 };
 
+/** As Latin-1, which keeps every byte and knows no dots or slashes but those of ASCII. */
+function absolutePath(base: string, line: Buffer): string {
+  return posix.resolve(Buffer.from(base, 'utf8').toString('latin1'), line.toString('latin1'));
+}
+
 /** Relative to the root; null when it is not below it. */
-function nameBelow(root: string, base: string, line: Buffer): PathName | null {
-  // Latin-1 keeps every byte, and knows no dots or slashes but those of ASCII.
-  const text = line.toString('latin1');
-  const from = Buffer.from(base, 'utf8').toString('latin1');
+function nameBelow(root: string, path: string): PathName | null {
   const top = Buffer.from(root, 'utf8').toString('latin1');
-  const absolute = posix.resolve(from, text);
   const prefix = top.endsWith('/') ? top : `${top}/`;
-  if (!absolute.startsWith(prefix)) return null;
-  return pathNameOf(Buffer.from(absolute.slice(prefix.length), 'latin1'));
+  if (!path.startsWith(prefix)) return null;
+  return pathNameOf(Buffer.from(path.slice(prefix.length), 'latin1'));
+}
+
+/** A path with the symlinks of its folders followed, not one at its end. */
+async function realFolder(folder: string): Promise<string> {
+  const real = await realpath(Buffer.from(folder, 'latin1'), { encoding: 'buffer' }).catch(() => null);
+  return real === null ? folder : real.toString('latin1');
+}
+
+/** Lists are mostly sorted: the folder of the line before is the one remembered. */
+function rememberingLast(real: (folder: string) => Promise<string>): (path: string) => Promise<string> {
+  let last: { readonly folder: string; readonly real: string } | null = null;
+  return async (path) => {
+    const folder = posix.dirname(path);
+    if (last?.folder !== folder) last = { folder, real: await real(folder) };
+    return posix.join(last.real, posix.basename(path));
+  };
 }
 
 interface LinkCheck {

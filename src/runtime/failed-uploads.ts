@@ -1,5 +1,6 @@
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import { archiveOfPath } from '../intake/archives/entry-name.ts';
 import { createLooks, type Look } from '../intake/look.ts';
 import { inParts } from '../record/commit-in-parts.ts';
 import { type DeadUpload, type DeadUploadFilter, readDeadUploads } from '../record/dead-uploads.ts';
@@ -100,6 +101,8 @@ async function comeBack(
   // Another version there speaks for itself, and this one is sent no more.
   if (look?.kind === 'file') return 'there';
   if (look?.kind !== 'gone') return { reason: 'what lies there now is no file that can be read' };
+  const archive = archiveOfPath(receipt.path);
+  if (archive !== null) return { reason: `it is in an archive: repeat slipway ingest with ${archive}` };
   if (onFailure === 'keep') return { reason: 'it is not on disk: it is sent once it is put back' };
   const version: MovedVersion = receipt;
   const from = await findMoved(onFailure.moveTo, root, version);

@@ -1,6 +1,5 @@
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { DestinationDefinition } from '../destinations/definition.ts';
-import { loadPreset, presetNames } from '../destinations/presets.ts';
 import { ERRORS } from '../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
@@ -13,6 +12,9 @@ import { preflight } from '../upload/preflight.ts';
 import type { BatchPart } from './batch-spec.ts';
 import type { IngestPlan } from './ingest-plan.ts';
 
+/** Enough to see which they are. */
+const MAX_PATHS_SHOWN = 20;
+
 /** What an ingest would do now. */
 export interface IngestPreview {
   readonly source: string;
@@ -24,8 +26,10 @@ export interface IngestPreview {
   readonly known: number;
   /** Would get a receipt that says why they are not sent, by its code. */
   readonly skipped: Readonly<Record<string, number>>;
+  /** The first few paths of each. */
+  readonly skippedPaths: Readonly<Record<string, readonly string[]>>;
   readonly tally: BatchTally;
-  /** At the quota the destination documents; null: it documents none. */
+  /** At the quota that is configured or documented; null: there is none. */
   readonly seconds: number | null;
 }
 
@@ -49,6 +53,7 @@ export async function previewPart(
   const rules = rulesOf({ ...plan, limits: limitsOf(definition) }, () => null);
   const seen = new Set<string>();
   const skipped: Record<string, number> = {};
+  const skippedPaths: Record<string, string[]> = {};
   const tally = emptyTally();
   let files = 0;
   let bytes = 0;
@@ -63,22 +68,24 @@ export async function previewPart(
     const file = { name, size, ctimeMs: Number.POSITIVE_INFINITY };
     const ruling = ruleOn(file, ledger?.find(id) ?? null, rules);
     if (ruling.kind === 'nothing') known += 1;
-    else if (ruling.kind !== 'upload') skip(ruling.code);
+    else if (ruling.kind !== 'upload') skip(name, ruling.code);
     return ruling.kind === 'upload';
   }
 
   function count(name: PathName, file: { readonly size: number; readonly mtimeNs: string }): void {
     if (!isSent(name, file)) return;
     const refusal = preflight({ path: name.path, size: file.size }, limitsOf(definition));
-    if (refusal !== null) skip(refusal.code);
+    if (refusal !== null) skip(name, refusal.code);
     else {
       files += 1;
       bytes += file.size;
     }
   }
 
-  function skip(code: string): void {
+  function skip(name: PathName, code: string): void {
     skipped[code] = (skipped[code] ?? 0) + 1;
+    skippedPaths[code] ??= [];
+    if (skippedPaths[code].length < MAX_PATHS_SHOWN) skippedPaths[code].push(name.path);
   }
 
   const sink: BatchSink = {
@@ -87,10 +94,10 @@ export async function previewPart(
     },
     async entry(name, entry) {
       if (entry.size <= config.spool.maxBytes) count(name, entry);
-      else if (isSent(name, entry)) skip('too_large');
+      else if (isSent(name, entry)) skip(name, 'too_large');
     },
     async refused(name, entry, { code }) {
-      if (isSent(name, entry)) skip(code in ERRORS ? code : 'internal');
+      if (isSent(name, entry)) skip(name, code in ERRORS ? code : 'internal');
     },
   };
   const now = () => ({ wallMs: Date.now(), monotonicMs: performance.now() });
@@ -102,19 +109,10 @@ export async function previewPart(
   } finally {
     await ledger?.close();
   }
-  const perSecond = documentedRate(destination, facts.loaded);
-  const seconds = perSecond === null ? null : Math.ceil(files / perSecond);
-  return { source, destination, files, bytes, known, skipped, tally, seconds };
+  const seconds = definition.rate === null ? null : Math.ceil(files / definition.rate.perSecond);
+  return { source, destination, files, bytes, known, skipped, skippedPaths, tally, seconds };
 }
 
 function limitsOf(definition: DestinationDefinition | undefined): DestinationDefinition['limits'] {
   return definition?.limits ?? { maxBytes: null, minBytes: null, extensions: null };
-}
-
-/** Uploads a second that the preset says the service takes. */
-function documentedRate(destination: string, { config }: LoadedConfig): number | null {
-  const name = config.destinations[destination]?.preset ?? destination;
-  const rate = presetNames().includes(name) ? loadPreset(name).rate : undefined;
-  if (rate === undefined) return null;
-  return 'perSecond' in rate ? rate.perSecond : rate.perMinute / 60;
 }

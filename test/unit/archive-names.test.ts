@@ -7,7 +7,7 @@ import {
   MAX_RATIO,
   RATIO_FREE_BYTES,
 } from '../../src/intake/archives/bomb-limits.ts';
-import { judgeEntryName, pathInArchive } from '../../src/intake/archives/entry-name.ts';
+import { archiveOfPath, judgeEntryName, pathInArchive } from '../../src/intake/archives/entry-name.ts';
 
 describe('the name of an entry', () => {
   test.each([
@@ -76,4 +76,14 @@ describe('a bomb', () => {
 test('archives are known by their names, whatever the case', () => {
   const names = ['a.zip', 'A.ZIP', 'a.tar', 'a.tar.gz', 'a.TGZ', 'a.gz', 'zip', 'a.zip.txt'];
   expect(names.map(archiveKind)).toEqual(['zip', 'zip', 'tar', 'tar.gz', 'tar.gz', null, null, null]);
+});
+
+test.each([
+  ['pack.zip!/a/b.txt', 'pack.zip'],
+  ['sub/pack.tar.gz!/b.txt', 'sub/pack.tar.gz'],
+  ['what!/b.txt', null],
+  ['pack.zip', null],
+  ['!/b', null],
+])('a recorded path %s is a file of %s', (path, archive) => {
+  expect(archiveOfPath(path)).toBe(archive);
 });

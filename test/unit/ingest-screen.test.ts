@@ -102,14 +102,18 @@ test('a preview says what would go, what not, and how long the quota makes it', 
   const tally = { ...emptyTally(), ignored: { hidden: 2, not_included: 1 }, unusable: 1 };
   tally.unusableLines.push({ path: 'gone\u001b', why: 'missing' });
   const counts = { files: 1000, bytes: 5_000_000, known: 7, skipped: { too_large: 3 }, seconds: 334 };
-  expect(previewLines([{ source: 'docs', destination: 'qwen', ...counts, tally }])).toEqual([
+  const skippedPaths = { too_large: ['a.iso', 'b\u001b.iso'] };
+  expect(previewLines([{ source: 'docs', destination: 'qwen', ...counts, skippedPaths, tally }])).toEqual([
     'docs → qwen: 1000 files, 5 MB would be sent',
     '  7 are recorded already and would not be sent again',
     '  3 would not be sent: too_large',
+    '    a.iso',
+    '    b\\x1b.iso',
+    '    and 1 more',
     '  2 left alone: hidden',
     '  1 left alone: not included',
     '  1 lines of the list name no file that can be sent',
     '    gone\\x1b: missing',
-    '  at least 5m 34s at the documented quota of qwen',
+    '  at least 5m 34s at the quota of qwen',
   ]);
 });

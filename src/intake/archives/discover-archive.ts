@@ -21,15 +21,15 @@ export async function discoverArchive(path: string, means: DiscoveryMeans): Prom
   try {
     for (;;) {
       signal.throwIfAborted();
-      const next = await entries.next().catch((error: unknown) => ({ broken: reasonOf(error) }));
+      const next = await entries.next().catch((error: unknown) => {
+        // The disk or the server it lies on, not the archive: the batch stays open.
+        if (isOfTheSystem(error)) throw unreadable(path, error);
+        return { broken: reasonOf(error) };
+      });
       if ('broken' in next) {
         tally.refused += 1;
-        return await sink.refused(
-          archive,
-          facts,
-          { code: 'archive_broken', details: { reason: next.broken } },
-          signal,
-        );
+        const refusal = { code: 'archive_broken', details: { reason: next.broken } } as const;
+        return await sink.refused(archive, facts, refusal, signal);
       }
       if (next.done === true) return;
       await takeEntry(archive, next.value, means);
@@ -69,6 +69,15 @@ async function archiveFacts(
     const stats = await stat(path, { bigint: true });
     return { name, size: Number(stats.size), mtimeNs: String(stats.mtimeNs) };
   } catch (error) {
-    throw new SlipwayError('archive_unreadable', { path, reason: reasonOf(error) }, { cause: error });
+    throw unreadable(path, error);
   }
+}
+
+function unreadable(path: string, cause: unknown): SlipwayError {
+  return new SlipwayError('archive_unreadable', { path, reason: reasonOf(cause) }, { cause });
+}
+
+/** Only errors of system calls name one. */
+function isOfTheSystem(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }

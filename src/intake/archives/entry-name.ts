@@ -1,4 +1,5 @@
 import { bytesOf, type PathName, pathNameOf } from '../../domain/path-bytes.ts';
+import { archiveKind } from './archive-kind.ts';
 
 export type NameVerdict =
   | { readonly kind: 'file'; readonly name: PathName }
@@ -51,4 +52,11 @@ export function pathInArchive(archive: PathName, entry: PathName): PathName {
   if (archive.pathBytes === undefined && entry.pathBytes === undefined)
     return { path: `${archive.path}!/${entry.path}` };
   return pathNameOf(Buffer.concat([bytesOf(archive), Buffer.from('!/'), bytesOf(entry)]));
+}
+
+/** The archive that a recorded path names a file of; null: it names none. */
+export function archiveOfPath(path: string): string | null {
+  const end = path.indexOf('!/');
+  const archive = path.slice(0, Math.max(0, end));
+  return archiveKind(archive) === null ? null : archive;
 }
