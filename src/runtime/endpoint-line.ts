@@ -157,8 +157,11 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
   }
 
   function room(): number {
-    if (state.disabled !== null || health.circuit.kind !== 'closed') return 0;
-    return moreOpen ? 0 : Math.min(MOST_FRESH - feed.fresh(), MOST_OPEN - open.size);
+    const { kind } = health.circuit;
+    if (state.disabled !== null || kind === 'open' || moreOpen) return 0;
+    // One of what is new is the probe when nothing open is to be tried soon.
+    const most = kind === 'closed' ? MOST_FRESH - feed.fresh() : feed.hasSoon() ? 0 : 1;
+    return Math.min(most, MOST_OPEN - open.size);
   }
 
   applyCircuit(true);

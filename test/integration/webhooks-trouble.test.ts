@@ -166,6 +166,25 @@ test('an endpoint that is down is left alone after ten failures, uses up no atte
   expect(notifier.report()[0]).toMatchObject({ dead: 0, health: 'ok' });
 });
 
+test.each([
+  ['is dead', QUICK.scheduleMs],
+  ['is tried again in a day', [...QUICK.scheduleMs.slice(1), 10, 86_400_000]],
+])('an endpoint at rest is probed by what is new when all that was tried %s', async (_, scheduleMs) => {
+  const rig = await notifyRig();
+  let works = false;
+  const receiver = await startReceiver(() => (works ? null : 500));
+  let nowMs = Date.now();
+  const timing = { ...QUICK, scheduleMs };
+  const notifier = await rig.start([endpointTo(receiver.origin)], { timing, now: () => nowMs });
+  await rig.record(['tried.pdf']);
+  await until(() => expect(deliveriesOf(rig)[0]).toMatchObject({ attempts: 10 }));
+  works = true;
+  nowMs += 60_000;
+  await rig.record(paths(5, 'new'));
+  await until(() => expect(receiver.told().size).toBe(5));
+  expect(notifier.report()[0]).toMatchObject({ health: 'ok' });
+});
+
 test('a Redis that loses everything loses no event', async () => {
   const rig = await notifyRig();
   let hold = true;
