@@ -145,8 +145,13 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
   }
 
   function disable(reason: string): void {
+    if (state.disabled !== null) return;
     change({ disabled: { at: new Date(now()).toISOString(), reason } });
     queue.limit(0);
+    sayDisabled(reason);
+  }
+
+  function sayDisabled(reason: string): void {
     log.error(
       { source, endpoint: name, reason },
       // With its name: a terminal shows no fields, and this one must be seen.
@@ -175,7 +180,11 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
   }
 
   applyCircuit(true);
-  if (state.disabled !== null) queue.limit(0);
+  if (state.disabled !== null) {
+    queue.limit(0);
+    // At every start: what was said days ago is forgotten.
+    sayDisabled(state.disabled.reason);
+  }
 
   return {
     name,

@@ -56,6 +56,20 @@ test('410 disables the endpoint with a loud word, and its events are kept', asyn
   expect(rig.log.lines.some(({ message }) => message.startsWith('WEBHOOK ENDPOINT DISABLED'))).toBe(true);
 });
 
+test('that an endpoint is disabled is said once, and again at every start', async () => {
+  const rig = await notifyRig();
+  const receiver = await startReceiver(() => 410);
+  const said = (): number =>
+    rig.log.lines.filter(({ message }) => message.startsWith('WEBHOOK ENDPOINT DISABLED: pipeline')).length;
+  const notifier = await rig.start([endpointTo(receiver.origin)]);
+  await rig.record(paths(10));
+  await until(() => expect(notifier.report()[0]?.health).toBe('disabled'));
+  await rig.reopen();
+  expect(said()).toBe(1);
+  await rig.start([endpointTo(receiver.origin)]);
+  expect(said()).toBe(2);
+});
+
 test('five days of nothing but failures disable the endpoint', async () => {
   const rig = await notifyRig();
   const receiver = await startReceiver(() => 500);
