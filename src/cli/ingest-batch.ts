@@ -6,6 +6,7 @@ import { withMeta } from '../runtime/batch-meta.ts';
 import { forgetLists, journalPathsOf } from '../runtime/batch-paths.ts';
 import { batchFolder, readBatchSpec, writeBatchSpec } from '../runtime/batch-spec.ts';
 import { openChosen } from '../runtime/destination-choice.ts';
+import { endpointsOf } from '../runtime/endpoint-plans.ts';
 import { type Ingest, startIngest } from '../runtime/ingest.ts';
 import { type IngestPlan, planIngest, planOfSpec } from '../runtime/ingest-plan.ts';
 import { type IngestPreview, previewPart } from '../runtime/ingest-preview.ts';
@@ -17,7 +18,14 @@ import { ingestOutcome, outcomeLines, previewLines, resumeLine } from './ingest-
 import { type IngestScreen, logIngestScreen, terminalIngestScreen } from './ingest-screen.ts';
 import { givenMeta, type MetaFlags } from './meta-flags.ts';
 import { print } from './output.ts';
-import { httpOptions, openSession, type Session, type SharedFlags, sessionHttp } from './session.ts';
+import {
+  httpOptions,
+  openSession,
+  type Session,
+  type SharedFlags,
+  senderOptions,
+  sessionHttp,
+} from './session.ts';
 import { type SignalLadder, signalLadder } from './signal-ladder.ts';
 
 export interface IngestFlags extends SharedFlags, MetaFlags {
@@ -127,6 +135,10 @@ async function send(
       ...{ plans, destinations, http, dataDir: config.dataDir, redis: config.redis, retry: config.retry },
       ...{ maxPending: config.queue.maxPending, spoolMaxBytes: config.spool.maxBytes },
       ...{ ownPaths, env: process.env, log: screen.log },
+      telling: {
+        endpointsOf: (source) => endpointsOf(config, source),
+        senders: senderOptions(session),
+      },
       onReceipts(receipts) {
         for (const { status, bytes } of receipts) if (status === 'uploaded') sentBytes += bytes;
         screen.receipts(receipts);

@@ -24,9 +24,11 @@ export function windowBody(receipts: readonly Receipt[]): EventBody {
 
 export function batchBody(end: BatchEnd): EventBody {
   const durationMs = Date.parse(end.completedAt) - Date.parse(end.startedAt);
-  const { v, batch, source, destination, counts, startedAt, completedAt, manifest, manifestSha256 } = end;
+  const { v, batch, source, destination, folder, counts, startedAt, completedAt } = end;
+  const { manifest, manifestSha256 } = end;
   const data = {
-    ...{ v, batch, source, destination, counts, startedAt, completedAt, durationMs },
+    ...{ v, batch, source, destination, ...(folder === undefined ? {} : { folder }) },
+    ...{ counts, startedAt, completedAt, durationMs },
     ...{ manifest, manifestSha256 },
   };
   return JSON.stringify({ type: 'batch.completed', timestamp: completedAt, data });

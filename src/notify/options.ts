@@ -27,6 +27,9 @@ const batchSchema = z.strictObject({
   ),
 });
 
+export const NO_USER_INFO =
+  'must not hold a user name or password: put them into headers.authorization, `Basic <base64 of user:password>`';
+
 /** What HTTP endpoints and local commands have in common. */
 const deliveryShape = {
   events: z
@@ -65,6 +68,7 @@ export const webhookSchema = z.strictObject({
   url: z
     .string()
     .refine(isHttpUrl, 'must be an http or https URL')
+    .refine((text) => !hasUserInfo(text), NO_USER_INFO)
     .describe('where events are posted to; redirects are not followed'),
   secret: secretSchema.describe(
     'signs every delivery: `whsec_` and base64 of 24 to 64 bytes (slipway webhooks secret makes one); two sign at once while you change it',
@@ -108,6 +112,12 @@ function headerProblem(name: string, value: string): string | null {
   if (!TOKEN.test(name)) return 'is not a valid header name';
   if (OURS.test(name)) return 'is set by Slipway: remove it';
   return VALUE.test(value) ? null : 'holds characters that no HTTP header may carry';
+}
+
+/** Nothing would send it: requests leave out what is before the `@`. */
+export function hasUserInfo(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && (url.username !== '' || url.password !== '');
 }
 
 function isHttpUrl(text: string): boolean {

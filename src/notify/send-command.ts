@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { reasonOf } from '../domain/errors.ts';
 import { formatDuration } from '../platform/units.ts';
 import type { AttemptEnd, Send } from './attempt.ts';
@@ -23,23 +23,31 @@ export function commandSender(
   return ({ id, body }, signal) =>
     new Promise<AttemptEnd>((resolve) => {
       const beganMs = performance.now();
-      // A group of its own: a time-out must also end what the program has started.
-      const child = spawn(program, args, {
-        env: { ...Object.fromEntries(passedOn), SLIPWAY_WEBHOOK_ID: id },
-        stdio: ['pipe', 'ignore', 'ignore'],
-        detached: process.platform !== 'win32',
-        windowsHide: true,
+      const failed = (status: number | null, reason: string): AttemptEnd => ({
+        ...{ kind: 'failed', status, reason, throttled: false, retryAfterMs: null, excerpt: '' },
+        durationMs: performance.now() - beganMs,
       });
+      const cannotRun = (error: unknown): AttemptEnd => failed(null, `cannot be run: ${reasonOf(error)}`);
+      let child: ChildProcess;
+      try {
+        // A group of its own: a time-out must also end what the program has started.
+        child = spawn(program, args, {
+          env: { ...Object.fromEntries(passedOn), SLIPWAY_WEBHOOK_ID: id },
+          stdio: ['pipe', 'ignore', 'ignore'],
+          detached: process.platform !== 'win32',
+          windowsHide: true,
+        });
+      } catch (error) {
+        // Some failures come as an event, others (ENOTDIR, E2BIG) at once.
+        resolve(cannotRun(error));
+        return;
+      }
 
       const finish = (end: AttemptEnd): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', onAbort);
         resolve(end);
       };
-      const failed = (status: number | null, reason: string): AttemptEnd => ({
-        ...{ kind: 'failed', status, reason, throttled: false, retryAfterMs: null, excerpt: '' },
-        durationMs: performance.now() - beganMs,
-      });
       const onAbort = (): void => {
         killGroup(child.pid);
         finish({ kind: 'aborted' });
@@ -50,15 +58,15 @@ export function commandSender(
       }, timeoutMs);
       signal.addEventListener('abort', onAbort, { once: true });
 
-      child.on('error', (error) => finish(failed(null, `cannot be run: ${reasonOf(error)}`)));
+      child.on('error', (error) => finish(cannotRun(error)));
       child.on('close', (code, killedBy) => {
         const durationMs = performance.now() - beganMs;
         if (code === 0) finish({ kind: 'acknowledged', status: 0, durationMs, excerpt: '' });
         else finish(failed(code, code === null ? `killed by ${killedBy}` : `exit code ${code}`));
       });
-      // A program need not read what it is told.
-      child.stdin.on('error', () => undefined);
-      child.stdin.end(body);
+      // A program need not read what it is told. There is no stdin where files or processes ran out: `error` follows.
+      child.stdin?.on('error', () => undefined);
+      child.stdin?.end(body);
     });
 }
 

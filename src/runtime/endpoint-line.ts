@@ -1,5 +1,6 @@
 import type { Delivery, EndpointState } from '../domain/delivery.ts';
-import { SlipwayError } from '../domain/errors.ts';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { AttemptEnd, Send } from '../notify/attempt.ts';
 import { shownTarget } from '../notify/endpoint.ts';
 import { afterFailure, afterSuccess, healthAt, healthFrom, isGivenUp } from '../notify/endpoint-health.ts';
 import { type DeliveryQueue, openDeliveryQueue } from '../queue/delivery-queue.ts';
@@ -94,16 +95,25 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
       if (circuit.kind === 'open') return Math.max(100, circuit.untilMs - now());
       const body = bodies.take(delivery.seq) ?? (await deliveryBody(delivery.content, facts));
       if (body === null) {
-        settle(delivery, unreadable());
+        settle(delivery, failed('what it tells of is not in the journal any more'));
         return null;
       }
-      const end = await send({ id: delivery.id, body }, signal);
+      const end = await attempt({ id: delivery.id, body }, signal);
       if (end.kind === 'aborted') return 1_000;
       await failpoint('answered');
       settle(delivery, end);
       return null;
     } finally {
       feed.end(jobId);
+    }
+  }
+
+  /** What is thrown counts as a failure: else it would be tried for ever. */
+  async function attempt(message: Parameters<Send>[0], signal: AbortSignal): Promise<AttemptEnd> {
+    try {
+      return await send(message, signal);
+    } catch (error) {
+      return signal.aborted ? { kind: 'aborted' } : failed(`cannot be sent: ${reasonOf(error)}`);
     }
   }
 
@@ -135,8 +145,13 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
   }
 
   function disable(reason: string): void {
+    if (state.disabled !== null) return;
     change({ disabled: { at: new Date(now()).toISOString(), reason } });
     queue.limit(0);
+    sayDisabled(reason);
+  }
+
+  function sayDisabled(reason: string): void {
     log.error(
       { source, endpoint: name, reason },
       // With its name: a terminal shows no fields, and this one must be seen.
@@ -157,12 +172,19 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
   }
 
   function room(): number {
-    if (state.disabled !== null || health.circuit.kind !== 'closed') return 0;
-    return moreOpen ? 0 : Math.min(MOST_FRESH - feed.fresh(), MOST_OPEN - open.size);
+    const { kind } = health.circuit;
+    if (state.disabled !== null || kind === 'open' || moreOpen) return 0;
+    // One of what is new is the probe when nothing open is to be tried soon.
+    const most = kind === 'closed' ? MOST_FRESH - feed.fresh() : feed.hasSoon() ? 0 : 1;
+    return Math.min(most, MOST_OPEN - open.size);
   }
 
   applyCircuit(true);
-  if (state.disabled !== null) queue.limit(0);
+  if (state.disabled !== null) {
+    queue.limit(0);
+    // At every start: what was said days ago is forgotten.
+    sayDisabled(state.disabled.reason);
+  }
 
   return {
     name,
@@ -286,10 +308,10 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
     },
   };
 
-  function unreadable(): CountedEnd {
+  function failed(reason: string): CountedEnd {
     return {
       ...{ kind: 'failed', status: null, throttled: false, retryAfterMs: null, durationMs: 0, excerpt: '' },
-      reason: 'what it tells of is not in the journal any more',
+      reason,
     };
   }
 }

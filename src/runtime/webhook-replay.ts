@@ -36,8 +36,8 @@ export interface Telling {
 }
 
 /**
- * Has events told once more, under the ids they had, and enables what was disabled. Durable when it resolves. For the
- * source's owner only.
+ * Has events told once more, under the ids they had, and enables what was disabled; an id that nothing is found for
+ * enables nothing. Durable when it resolves. For the source's owner only.
  * @param name of one endpoint; null: every one of the source
  * @throws SlipwayError `usage` when this process knows no such endpoint, `disk_full`, `ledger_unwritable`
  */
@@ -68,7 +68,11 @@ export async function replayDeliveries(
       if (what.kind === 'failed') return replayFailed(job);
       if (what.kind === 'discard') return discardDead(job, what.id);
       if (what.kind === 'since') return replaySince(job, from, what.atMs);
-      return replayMadeOut(job, found.get(endpoint.name) ?? [], state);
+      const made = found.get(endpoint.name) ?? [];
+      // An endpoint that the id means nothing to stays as it is, disabled too.
+      return made.length === 0
+        ? { endpoint: endpoint.name, deliveries: 0, enabled: false }
+        : replayMadeOut(job, made, state);
     }),
   );
 }

@@ -4,6 +4,7 @@ import { SlipwayError } from '../domain/errors.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import { type Endpoint, shownTarget } from '../notify/endpoint.ts';
 import { receiptBody } from '../notify/event-body.ts';
+import { hasUserInfo, NO_USER_INFO } from '../notify/options.ts';
 import { newSecret } from '../notify/secret.ts';
 import { COMMAND_SINK, endpointsOf, webhookEndpoint } from './endpoint-plans.ts';
 import { openSender, type SenderOptions } from './open-sender.ts';
@@ -32,7 +33,7 @@ const URL_TIMEOUT_MS = 15_000;
 /**
  * Sends a signed sample, a `file.uploaded` of a file that does not exist. Nothing is written down, nothing is tried
  * again.
- * @param nameOrUrl of a configured endpoint, or any http(s) URL
+ * @param nameOrUrl of a configured endpoint, or any http(s) URL; that of a configured one is sent to as configured
  * @throws SlipwayError `usage` naming the choices
  */
 export async function tryWebhook(
@@ -75,6 +76,9 @@ function endpointMeant(
   }
   const url = URL.parse(nameOrUrl);
   if (url?.protocol === 'http:' || url?.protocol === 'https:') {
+    if (hasUserInfo(nameOrUrl)) throw new SlipwayError('usage', { problem: `the URL ${NO_USER_INFO}` });
+    const known = config.webhooks.find((one) => URL.parse(one.url)?.href === url.href);
+    if (known !== undefined) return { endpoint: webhookEndpoint(known), secret: null };
     const secret = newSecret();
     const target = { kind: 'http', url: nameOrUrl, secrets: [secret], headers: {} } as const;
     const rest = { events: [], batch: null, concurrency: 1, timeoutMs: URL_TIMEOUT_MS };

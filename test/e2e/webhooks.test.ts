@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { batchOf } from '../support/ingest-place.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
 import { inboxConfig, newWorkplace, sandboxDestination } from '../support/workplace.ts';
@@ -70,6 +71,26 @@ test('from a dropped file to a signed event, with list, test, replay and status 
     .map(({ stdout, stderr }) => stdout + stderr)
     .join('');
   for (const hidden of ['whsec_', 'T0/hidden']) expect(everything).not.toContain(hidden);
+  expect(receiver.refusals).toEqual([]);
+});
+
+test('an ingest tells of its files and of its end, also of a folder that no source names', async () => {
+  const sandbox = await sandboxForTest();
+  const receiver = await startReceiver();
+  const place = await newWorkplace();
+  const webhook = { name: 'pipeline', url: receiver.origin, secret: SECRET };
+  await place.config(inboxConfig(sandboxDestination(sandbox), { source: {}, webhooks: [webhook] }));
+  for (const name of ['a.txt', 'b.txt']) await place.file(`job/${name}`, `content of ${name}`);
+  const ended = await place.run(['ingest', place.path('job'), '--yes', '--json']);
+  expect(ended.code).toBe(0);
+  const { batch } = batchOf(ended);
+  expect(receiver.arrived.map(({ body }) => body.type).sort()).toEqual([
+    'batch.completed',
+    'file.uploaded',
+    'file.uploaded',
+  ]);
+  const told = receiver.arrived.find(({ body }) => body.type === 'batch.completed');
+  expect(told?.body.data).toMatchObject({ batch, counts: { discovered: 2, uploaded: 2 } });
   expect(receiver.refusals).toEqual([]);
 });
 

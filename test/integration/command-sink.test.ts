@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Endpoint } from '../../src/notify/endpoint.ts';
 import { commandSender } from '../../src/notify/send-command.ts';
-import { type NotifyRig, notifyRig, paths, SENDERS, until } from '../support/notify-rig.ts';
+import { type NotifyRig, notifyRig, paths, QUICK, SENDERS, until } from '../support/notify-rig.ts';
 import { testFolder } from '../support/record-rig.ts';
 
 function sink(command: readonly string[], change: Partial<Endpoint> = {}): Endpoint {
@@ -112,3 +112,14 @@ function isRunning(pid: number): boolean {
     return false;
   }
 }
+
+test('a program that cannot even be started counts as failed, and ends as a dead delivery', async () => {
+  const rig = await notifyRig();
+  const file = join(rig.folder, 'file.sh');
+  writeFileSync(file, '');
+  const timing = { ...QUICK, scheduleMs: [0, 5, 5] };
+  const notifier = await rig.start([sink([`${file}/x`])], { timing });
+  await rig.record(paths(1));
+  await until(() => expect(notifier.report()[0]).toMatchObject({ dead: 1, pending: 0 }));
+  expect(notifier.report()[0]?.last?.summary).toMatch(/^cannot be run: .*ENOTDIR/);
+});

@@ -86,6 +86,22 @@ test('dead deliveries go again when asked, and a disabled endpoint goes on where
   expect(notifier.report()[0]).toMatchObject({ dead: 0, health: 'ok', disabled: null });
 });
 
+test('an id that nothing is found for leaves a disabled endpoint disabled', async () => {
+  const rig = await notifyRig();
+  let status: number | null = 410;
+  const receiver = await startReceiver(() => status);
+  const notifier = await rig.start([endpointTo(receiver.origin)]);
+  const [receipt] = await rig.record(['gone.pdf']);
+  await until(() => expect(notifier.report()[0]?.health).toBe('disabled'));
+  status = null;
+  const nothing = [{ endpoint: 'pipeline', deliveries: 0, enabled: false }];
+  expect(await replay(rig, { kind: 'id', id: 'msg_of_nobody' })).toEqual(nothing);
+  expect(notifier.report()[0]?.health).toBe('disabled');
+  const found = [{ endpoint: 'pipeline', deliveries: 1, enabled: true }];
+  expect(await replay(rig, { kind: 'id', id: receipt?.id ?? '' })).toEqual(found);
+  await until(() => expect(receiver.told().size).toBe(1));
+});
+
 test('a dead delivery can be discarded, and is gone for good', async () => {
   const rig = await notifyRig();
   const receiver = await startReceiver(() => 500);

@@ -56,6 +56,20 @@ test('410 disables the endpoint with a loud word, and its events are kept', asyn
   expect(rig.log.lines.some(({ message }) => message.startsWith('WEBHOOK ENDPOINT DISABLED'))).toBe(true);
 });
 
+test('that an endpoint is disabled is said once, and again at every start', async () => {
+  const rig = await notifyRig();
+  const receiver = await startReceiver(() => 410);
+  const said = (): number =>
+    rig.log.lines.filter(({ message }) => message.startsWith('WEBHOOK ENDPOINT DISABLED: pipeline')).length;
+  const notifier = await rig.start([endpointTo(receiver.origin)]);
+  await rig.record(paths(10));
+  await until(() => expect(notifier.report()[0]?.health).toBe('disabled'));
+  await rig.reopen();
+  expect(said()).toBe(1);
+  await rig.start([endpointTo(receiver.origin)]);
+  expect(said()).toBe(2);
+});
+
 test('five days of nothing but failures disable the endpoint', async () => {
   const rig = await notifyRig();
   const receiver = await startReceiver(() => 500);
@@ -164,6 +178,25 @@ test('an endpoint that is down is left alone after ten failures, uses up no atte
   nowMs += 60_000;
   await until(() => expect(receiver.told().size).toBe(350));
   expect(notifier.report()[0]).toMatchObject({ dead: 0, health: 'ok' });
+});
+
+test.each([
+  ['is dead', QUICK.scheduleMs],
+  ['is tried again in a day', [...QUICK.scheduleMs.slice(1), 10, 86_400_000]],
+])('an endpoint at rest is probed by what is new when all that was tried %s', async (_, scheduleMs) => {
+  const rig = await notifyRig();
+  let works = false;
+  const receiver = await startReceiver(() => (works ? null : 500));
+  let nowMs = Date.now();
+  const timing = { ...QUICK, scheduleMs };
+  const notifier = await rig.start([endpointTo(receiver.origin)], { timing, now: () => nowMs });
+  await rig.record(['tried.pdf']);
+  await until(() => expect(deliveriesOf(rig)[0]).toMatchObject({ attempts: 10 }));
+  works = true;
+  nowMs += 60_000;
+  await rig.record(paths(5, 'new'));
+  await until(() => expect(receiver.told().size).toBe(5));
+  expect(notifier.report()[0]).toMatchObject({ health: 'ok' });
 });
 
 test('a Redis that loses everything loses no event', async () => {

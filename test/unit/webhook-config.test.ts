@@ -96,6 +96,16 @@ test('every mistake is told at once, with the fix', async () => {
   ]);
 });
 
+test('a password in a URL is refused, with the place for it, and not shown', async () => {
+  const checked = await check(
+    `${SOURCES}webhooks: [{ name: p, url: 'https://me:hunter2@x.example/h', secret: '${SECRET}' }]\n`,
+  );
+  expect(checked.ok ? [] : checked.problems).toEqual([
+    'slipway.yaml:3: webhooks[0].url: must not hold a user name or password: put them into headers.authorization, `Basic <base64 of user:password>`',
+  ]);
+  expect(JSON.stringify(checked)).not.toContain('hunter2');
+});
+
 test('a fresh secret is one that signs, and no two are the same', () => {
   const secret = newSecret();
   expect(secretProblem(secret)).toBeNull();

@@ -62,7 +62,21 @@ describe('payloads fit the schemas that are published for them', () => {
   });
 
   test('batch.completed', () => {
-    expectValid(batchBody(batchEndOf('b1')));
+    const end = batchEndOf('b1');
+    const text = batchBody(end);
+    expectValid(text);
+    expect(JSON.parse(text)).toEqual({
+      type: 'batch.completed',
+      timestamp: end.completedAt,
+      data: { ...end, durationMs: 7_500 },
+    });
+  });
+
+  test('batch.completed of a dropped folder has its name', () => {
+    const end = { ...batchEndOf('b1'), folder: '报告 7' };
+    const text = batchBody(end);
+    expectValid(text);
+    expect(JSON.parse(text)).toMatchObject({ data: { ...end, durationMs: 7_500 } });
   });
 
   test('and a schema refuses what is none of ours', () => {
