@@ -3,7 +3,7 @@ import { errorMessage } from '../domain/errors.ts';
 import { type AttemptEntry, failedAttempts } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
 import { formatDuration } from '../platform/units.ts';
-import { type AttemptHistory, countedAttempts, firstFailureAt, withEntry } from './attempt-log.ts';
+import { type AttemptHistory, countedAttempts, firstCountedAt, withEntry } from './attempt-log.ts';
 import type { RetryOptions } from './options.ts';
 import { failedBy, type Settlement } from './settlement.ts';
 
@@ -100,10 +100,9 @@ function afterFailure(
     return { kind: 'settle', settlement: failedBy(failure), attempts };
 
   const delayMs = retryDelayMs(failure, next.attemptLog.length, context);
-  const failingForMs = nowMs - Date.parse(firstFailureAt(next) ?? at);
-  // How long a 429 asks to wait is no fault of the file's: it is parked, not failed.
-  const waitMs = kind === 'throttled' ? 0 : delayMs;
-  if (failingForMs + waitMs > retry.deadline && !OUT_OF_SIGHT.has(failure.code)) {
+  // An outage, a pause and what the far side asks to wait are no fault of the file's.
+  const failingForMs = nowMs - Date.parse(firstCountedAt(next) ?? at);
+  if (counted && failingForMs > retry.deadline) {
     const message = errorMessage('deadline', {
       deadline: formatDuration(retry.deadline),
       last: failure.message,
@@ -121,9 +120,6 @@ const NEVER_COUNTED = new Set([
   'source_root_closed',
   'out_of_handles',
 ]);
-
-/** Nobody has looked at the file itself meanwhile: a disk may be away for longer than any deadline. */
-const OUT_OF_SIGHT = new Set(['source_root_gone', 'source_root_closed']);
 
 /** May be this very file's doing, so it must end some day even where nothing else succeeds. */
 const ALWAYS_COUNTED = new Set([
