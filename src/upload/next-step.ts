@@ -2,6 +2,7 @@ import { type AttemptResult, isAttempt, type UploadFailure } from '../domain/att
 import { errorMessage } from '../domain/errors.ts';
 import { type AttemptEntry, failedAttempts } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
+import { GATE } from '../pacing/pacing-constants.ts';
 import { formatDuration } from '../platform/units.ts';
 import { type AttemptHistory, countedAttempts, firstCountedAt, withEntry } from './attempt-log.ts';
 import type { RetryOptions } from './options.ts';
@@ -143,9 +144,14 @@ function uses(failure: UploadFailure, history: AttemptHistory, context: StepCont
   return context.lastSuccessAtMs !== null && context.lastSuccessAtMs > sinceMs;
 }
 
-/** As long as the far side asks for, else our backoff; up to a tenth more, so that not everybody returns at once. */
+/**
+ * As long as the far side asks for, else our backoff; up to a tenth more, so that not everybody returns at once. A long
+ * wait of a 429 is the gate's, for all files of the destination: `resume` then frees this one too.
+ */
 function retryDelayMs(failure: UploadFailure, failures: number, { retry, random }: StepContext): number {
   const ownMs = fullJitterMs(failures, { baseDelayMs: retry.baseDelay, maxDelayMs: retry.maxDelay }, random);
-  const delayMs = Math.max(ownMs, failure.retryAfterMs ?? 0);
+  const askedMs = Math.min(failure.retryAfterMs ?? 0, GATE.mostMs);
+  const gated = failure.kind === 'throttled' && askedMs > GATE.longMs;
+  const delayMs = gated ? ownMs : Math.max(ownMs, askedMs);
   return Math.ceil(delayMs * (1 + random() / 10));
 }

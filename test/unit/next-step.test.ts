@@ -184,11 +184,29 @@ test('the delay grows with every failure, is capped, and has a tenth of jitter o
 test('a longer wait that the far side asks for is kept, and never cut short', () => {
   const wait = (random: number) =>
     retryOf(
-      nextStep(failed({ kind: 'throttled', retryAfterMs: 60_000 }), fresh, context({ random: () => random })),
+      nextStep(
+        failed({ kind: 'unavailable', retryAfterMs: 60_000 }),
+        fresh,
+        context({ random: () => random }),
+      ),
     ).delayMs;
   expect(wait(0)).toBe(60_000);
   expect(wait(0.999)).toBeGreaterThan(65_000);
   expect(wait(0.999)).toBeLessThanOrEqual(66_000);
+});
+
+test('a 429 that holds the whole destination leaves the file its own backoff, so that resume frees it', () => {
+  const wait = (retryAfterMs: number) =>
+    retryOf(nextStep(failed({ kind: 'throttled', retryAfterMs }), fresh, context({ random: () => 0 })))
+      .delayMs;
+  expect(wait(2_000)).toBe(2_000);
+  expect(wait(2_001)).toBe(0);
+  expect(wait(48 * HOUR)).toBe(0);
+});
+
+test('no answer holds a file for more than a day', () => {
+  const hint = { kind: 'unavailable', retryAfterMs: 1000 * HOUR } as const;
+  expect(retryOf(nextStep(failed(hint), fresh, context({ random: () => 0 }))).delayMs).toBe(24 * HOUR);
 });
 
 test('a file whose own failures go on for longer than retry.deadline fails with its last error', () => {
