@@ -23,8 +23,8 @@ export interface DroppedAttempts {
   readonly counted: number;
   /** Of them, how many were HTTP uploads. */
   readonly attempted: number;
-  /** ISO time of the first failure of this job. */
-  readonly firstAt: string;
+  /** ISO time of the first of those that used up one; absent: none did. */
+  readonly firstCountedAt?: string;
 }
 
 /** Most attempt entries a job carries; the oldest uncounted ones go first. */

@@ -21,7 +21,7 @@ export interface RateSlots {
   /** Uses the next slot when it is due. */
   take(nowMs: number): Turn;
   /** What was given a slot did not send anything: the slot goes to the next one. */
-  refund(): void;
+  refund(nowMs: number): void;
   inHand(): number;
 }
 
@@ -34,17 +34,15 @@ export function createRateSlots(perSecond: number): RateSlots {
   const toleranceMs = leastMs < RATE.timerMs ? RATE.timerMs : 0;
   let dueMs: number[] = [];
   let nextMs = Number.NEGATIVE_INFINITY;
-  let refunds = 0;
+  let refundedMs: number[] = [];
 
   return {
     add(nowMs, { inMs, count, intervalMs }) {
       for (let slot = 0; slot < count; slot += 1) dueMs.push(nowMs + inMs + slot * intervalMs);
     },
     take(nowMs) {
-      if (refunds > 0) {
-        refunds -= 1;
-        return { kind: 'go' };
-      }
+      refundedMs = refundedMs.filter((atMs) => nowMs - atMs <= RATE.lateMs);
+      if (refundedMs.shift() !== undefined) return { kind: 'go' };
       dueMs = dueMs.filter((atMs) => nowMs - atMs <= RATE.lateMs);
       const [first] = dueMs;
       if (first === undefined) return { kind: 'empty' };
@@ -54,10 +52,10 @@ export function createRateSlots(perSecond: number): RateSlots {
       nextMs = Math.max(nowMs, nextMs) + leastMs;
       return { kind: 'go' };
     },
-    refund() {
-      refunds += 1;
+    refund(nowMs) {
+      refundedMs.push(nowMs);
     },
-    inHand: () => dueMs.length + refunds,
+    inHand: () => dueMs.length + refundedMs.length,
   };
 }
 

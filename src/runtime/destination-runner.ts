@@ -89,6 +89,13 @@ export interface RunnerFacts {
 /** How often a stopped destination's token is looked at. */
 const TOKEN_LOOK_MS = 5_000;
 
+/** Neither the token nor the service let this probe through; a file that was not sent at all says nothing. */
+function stillStopped({ failure, requests }: Extract<AttemptResult, { kind: 'failed' }>): boolean {
+  if (failure.code.startsWith('token_')) return true;
+  if (failure.kind === 'unavailable') return requests > 0;
+  return failure.kind !== 'rejected' && failure.kind !== 'throttled';
+}
+
 /** Starts looking after one destination. */
 export function runDestination(facts: RunnerFacts): DestinationRunner {
   const { destination, rate, log, now, probe = PROBE_TIMING } = facts;
@@ -166,10 +173,14 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
     const startedAtMs = now() - rttMs;
     // What began before says nothing; whole milliseconds may be one off.
     const isProbe = health.kind === 'probing' && startedAtMs >= probingSinceMs - 2;
-    if (!isProbe || health.of !== 'down') return;
+    if (!isProbe) return;
     const signal = circuitSignal(result);
-    if (signal === 'up') standstill.end();
-    if (signal === 'down' && result.kind === 'failed') standstill.begin('down', result.failure);
+    if (health.of === 'stopped') {
+      // One permit a probe: the next file must not find out the same at once.
+      if (result.kind === 'failed' && stillStopped(result)) standstill.begin('stopped', health.failure);
+    } else if (signal === 'up') standstill.end();
+    else if (signal === 'down' && result.kind === 'failed') standstill.begin('down', result.failure);
+    if (standstill.health().kind === 'probing') standstill.unanswered();
   }
 
   return {

@@ -48,8 +48,15 @@ export function publishReports(options: {
   };
 }
 
-/** The reports of all live processes. */
-export async function readReports(connection: RedisConnection, prefix: string): Promise<LiveReport[]> {
+/**
+ * The reports of all live processes.
+ * @param freshMs leaves out what was published longer ago, by the clock of Redis
+ */
+export async function readReports(
+  connection: RedisConnection,
+  prefix: string,
+  freshMs: number = EXPIRE_MS,
+): Promise<LiveReport[]> {
   const keys: string[] = [];
   let cursor = '0';
   do {
@@ -57,7 +64,13 @@ export async function readReports(connection: RedisConnection, prefix: string): 
     cursor = next;
     keys.push(...found);
   } while (cursor !== '0');
-  const texts = await Promise.all(keys.map((key) => connection.get(key)));
+  const texts = await Promise.all(keys.map(fresh));
+
+  async function fresh(key: string): Promise<string | null> {
+    const [text, leftMs] = await Promise.all([connection.get(key), connection.pttl(key)]);
+    return EXPIRE_MS - leftMs <= freshMs ? text : null;
+  }
+
   return texts.filter((text) => text !== null).map((text) => JSON.parse(text) as LiveReport);
 }
 

@@ -56,7 +56,7 @@ export function createRatePace(facts: {
       if (turn.kind === 'go' && ready > 1 && slots.inHand() === 0) lease(ready - 1);
       return turn.kind === 'go';
     },
-    refund: slots.refund,
+    refund: () => slots.refund(now()),
     close() {
       closed = true;
       if (timer !== null) clearTimeout(timer);

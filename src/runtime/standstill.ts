@@ -14,6 +14,8 @@ export interface Standstill {
   begin(kind: StandstillKind, failure: UploadFailure): void;
   /** An attempt is under way: a probe, if this process probes. */
   attempted(): void;
+  /** The probe told nothing: its file was not sent after all. */
+  unanswered(): void;
   /** The destination takes files again. */
   end(): void;
   /** Something was mended: one upload tries at once. */
@@ -66,13 +68,21 @@ export function createStandstill(facts: {
     if (answer === 'none') return goOn();
     const { kind, failure, sinceMs } = health;
     if (answer !== 'granted') return wait(kind, failure, sinceMs, answer);
-    arm(IDLE_PROBE_MS, () => passOn(kind));
+    awaitProbe(kind);
     become({ kind: 'probing', of: kind, failure, sinceMs });
   }
 
-  /** Nothing to send here. Alone there is nobody else who could. */
+  function awaitProbe(kind: StandstillKind): void {
+    arm(IDLE_PROBE_MS, () => passOn(kind));
+  }
+
+  /** Nothing to send here. Alone there is nobody else who could, as long as nobody joins. */
   function passOn(kind: StandstillKind): void {
-    if (health.kind !== 'probing' || shared.members() < 2) return;
+    if (health.kind !== 'probing') return;
+    if (shared.members() < 2) {
+      awaitProbe(kind);
+      return;
+    }
     shared.passProbeOn();
     wait(kind, health.failure, health.sinceMs, IDLE_PROBE_MS * (0.5 + random()));
   }
@@ -132,6 +142,10 @@ export function createStandstill(facts: {
 
     attempted() {
       if (health.kind === 'probing' && timer !== null) clearTimeout(timer);
+    },
+
+    unanswered() {
+      if (!closed && health.kind === 'probing') awaitProbe(health.of);
     },
 
     end() {

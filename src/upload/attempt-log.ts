@@ -15,15 +15,15 @@ export type AttemptHistory = Pick<UploadJob, 'attemptLog' | 'dropped'>;
 export function withEntry(history: AttemptHistory, entry: AttemptEntry): AttemptHistory {
   const attemptLog = [...history.attemptLog, entry];
   if (attemptLog.length <= MAX_ATTEMPT_ENTRIES) return { ...history, attemptLog };
-  const firstAt = firstFailureAt(history) ?? entry.at;
   const uncounted = attemptLog.findIndex((past) => !past.counted);
   const [gone] = attemptLog.splice(uncounted >= 0 && uncounted < MAX_ATTEMPT_ENTRIES ? uncounted : 0, 1);
   if (gone === undefined) return { ...history, attemptLog };
   const { counted, attempted } = history.dropped ?? { counted: 0, attempted: 0 };
+  const firstCountedAt = history.dropped?.firstCountedAt ?? (gone.counted ? gone.at : undefined);
   const dropped = {
     counted: counted + (gone.counted ? 1 : 0),
     attempted: attempted + failedAttempts({ attemptLog: [gone] }),
-    firstAt,
+    ...(firstCountedAt === undefined ? {} : { firstCountedAt }),
   };
   return { attemptLog, dropped };
 }
@@ -34,7 +34,7 @@ export function countedAttempts(history: AttemptHistory): number {
   return kept + (history.dropped?.counted ?? 0);
 }
 
-/** ISO time of the first failure; null before it. */
-export function firstFailureAt(history: AttemptHistory): string | null {
-  return history.dropped?.firstAt ?? history.attemptLog[0]?.at ?? null;
+/** ISO time of the first failure that used up one of `retry.attempts`; null before it. */
+export function firstCountedAt({ attemptLog, dropped }: AttemptHistory): string | null {
+  return dropped?.firstCountedAt ?? attemptLog.find(({ counted }) => counted)?.at ?? null;
 }

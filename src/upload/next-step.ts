@@ -2,8 +2,9 @@ import { type AttemptResult, isAttempt, type UploadFailure } from '../domain/att
 import { errorMessage } from '../domain/errors.ts';
 import { type AttemptEntry, failedAttempts } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
+import { GATE } from '../pacing/pacing-constants.ts';
 import { formatDuration } from '../platform/units.ts';
-import { type AttemptHistory, countedAttempts, firstFailureAt, withEntry } from './attempt-log.ts';
+import { type AttemptHistory, countedAttempts, firstCountedAt, withEntry } from './attempt-log.ts';
 import type { RetryOptions } from './options.ts';
 import { failedBy, type Settlement } from './settlement.ts';
 
@@ -100,10 +101,9 @@ function afterFailure(
     return { kind: 'settle', settlement: failedBy(failure), attempts };
 
   const delayMs = retryDelayMs(failure, next.attemptLog.length, context);
-  const failingForMs = nowMs - Date.parse(firstFailureAt(next) ?? at);
-  // How long a 429 asks to wait is no fault of the file's: it is parked, not failed.
-  const waitMs = kind === 'throttled' ? 0 : delayMs;
-  if (failingForMs + waitMs > retry.deadline && !OUT_OF_SIGHT.has(failure.code)) {
+  // An outage, a pause and what the far side asks to wait are no fault of the file's.
+  const failingForMs = nowMs - Date.parse(firstCountedAt(next) ?? at);
+  if (counted && failingForMs > retry.deadline) {
     const message = errorMessage('deadline', {
       deadline: formatDuration(retry.deadline),
       last: failure.message,
@@ -121,9 +121,6 @@ const NEVER_COUNTED = new Set([
   'source_root_closed',
   'out_of_handles',
 ]);
-
-/** Nobody has looked at the file itself meanwhile: a disk may be away for longer than any deadline. */
-const OUT_OF_SIGHT = new Set(['source_root_gone', 'source_root_closed']);
 
 /** May be this very file's doing, so it must end some day even where nothing else succeeds. */
 const ALWAYS_COUNTED = new Set([
@@ -147,9 +144,14 @@ function uses(failure: UploadFailure, history: AttemptHistory, context: StepCont
   return context.lastSuccessAtMs !== null && context.lastSuccessAtMs > sinceMs;
 }
 
-/** As long as the far side asks for, else our backoff; up to a tenth more, so that not everybody returns at once. */
+/**
+ * As long as the far side asks for, else our backoff; up to a tenth more, so that not everybody returns at once. A long
+ * wait of a 429 is the gate's, for all files of the destination: `resume` then frees this one too.
+ */
 function retryDelayMs(failure: UploadFailure, failures: number, { retry, random }: StepContext): number {
   const ownMs = fullJitterMs(failures, { baseDelayMs: retry.baseDelay, maxDelayMs: retry.maxDelay }, random);
-  const delayMs = Math.max(ownMs, failure.retryAfterMs ?? 0);
+  const askedMs = Math.min(failure.retryAfterMs ?? 0, GATE.mostMs);
+  const gated = failure.kind === 'throttled' && askedMs > GATE.longMs;
+  const delayMs = gated ? ownMs : Math.max(ownMs, askedMs);
   return Math.ceil(delayMs * (1 + random() / 10));
 }

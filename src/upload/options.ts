@@ -18,7 +18,7 @@ const retryShape = z
       'Upper end of every wait, unless the destination itself asks for a longer one.',
     ),
     deadline: duration('24h', { maxMs: 365 * 24 * 60 * 60 * 1000 }).describe(
-      'Time after its first failure at which a file is recorded as failed whatever the reason.',
+      'Longest time from the first try that used up one of `attempts` to the last; past it the next such try is recorded as failed.',
     ),
   })
   .refine((value) => value.baseDelay <= value.maxDelay, {

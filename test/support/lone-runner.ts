@@ -1,9 +1,12 @@
 import { type DestinationRunner, runDestination } from '../../src/runtime/destination-runner.ts';
+import type { SharedDestination } from '../../src/runtime/shared-destination.ts';
 import { rememberingLog } from './record-rig.ts';
 
 export interface LoneFacts {
   readonly circuit?: boolean;
   readonly tokenChanged?: () => Promise<boolean>;
+  /** Left out, it is alone. */
+  readonly shared?: SharedDestination;
 }
 
 export interface LoneRunner {
@@ -12,7 +15,11 @@ export interface LoneRunner {
 }
 
 /** Looks after a destination `api` without Redis and without anything behind it: eight uploads at once, no rate. */
-export function loneRunner({ circuit, tokenChanged = async () => false }: LoneFacts = {}): LoneRunner {
+export function loneRunner({
+  circuit,
+  shared,
+  tokenChanged = async () => false,
+}: LoneFacts = {}): LoneRunner {
   const log = rememberingLog();
   const unused = () => {
     throw new Error('not asked in this test');
@@ -30,6 +37,7 @@ export function loneRunner({ circuit, tokenChanged = async () => false }: LoneFa
     concurrency: { initial: 8, max: 8, adaptive: false },
     rate: null,
     ...(circuit === undefined ? {} : { circuit }),
+    ...(shared === undefined ? {} : { shared }),
     inHand: () => 0,
     log,
     now: Date.now,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { AttemptResult, UploadFailure } from '../../src/domain/attempt.ts';
 import type { DestinationRunner } from '../../src/runtime/destination-runner.ts';
+import { unsharedDestination } from '../../src/runtime/shared-destination.ts';
 import { type LoneRunner, loneRunner } from '../support/lone-runner.ts';
 
 const never = new AbortController().signal;
@@ -102,8 +103,54 @@ test('what is stopped and does not answer when it is probed is still stopped, an
   runner.stop(failure({ kind: 'exhausted', code: 'exhausted', message: 'the account is full' }));
   await vi.advanceTimersByTimeAsync(15_100);
   expect(runner.health()).toMatchObject({ kind: 'probing', of: 'stopped' });
-  for (let n = 0; n < 8; n += 1) await attempt(runner, failed(), `probe-${n}`);
-  expect(runner.health()).toMatchObject({ failure: { message: 'the account is full' } });
+  await attempt(runner, failed(), 'probe');
+  expect(runner.health()).toMatchObject({ kind: 'stopped', failure: { message: 'the account is full' } });
+});
+
+test.each([
+  ['nothing answers', failed()],
+  ['the service is unavailable', failed({ code: 'http_503', httpStatus: 503 })],
+  ['the token service does not answer', { ...failed({ code: 'token_service_unreachable' }), requests: 0 }],
+  ['the credentials are refused again', failed({ kind: 'misconfigured', code: 'token_refused' })],
+])('a probe of what is stopped is one permit, when %s', async (_what, result) => {
+  const { runner } = runnerWith();
+  runner.stop(failure({ kind: 'misconfigured', code: 'token_refused' }));
+  // After 15 s, and after twice as long once that has failed.
+  for (const waitMs of [15_100, 30_100]) {
+    await vi.advanceTimersByTimeAsync(waitMs);
+    expect(runner.health()).toMatchObject({ kind: 'probing', of: 'stopped' });
+    const permits: boolean[] = [];
+    for (let n = 0; n < 5; n += 1) permits.push(await attempt(runner, result, `file-${n}`));
+    expect(permits).toEqual([true, false, false, false, false]);
+    expect(runner.health()).toMatchObject({ kind: 'stopped', failure: { code: 'token_refused' } });
+  }
+});
+
+test.each([
+  ['a file that vanished', { kind: 'skipped', code: 'vanished', message: 'gone', requests: 0 }],
+  ['a file that cannot be read', { kind: 'unreadable', message: 'no', requests: 0 }],
+  ['a job given back', { kind: 'aborted' }],
+  ['a token failure', { ...failed({ code: 'token_service_unreachable' }), requests: 0 }],
+] as const)('a probe that tells nothing (%s) is passed on to another process', async (_what, result) => {
+  let members = 1;
+  let passedOn = 0;
+  const shared = {
+    ...unsharedDestination(null, Date.now),
+    members: () => members,
+    passProbeOn() {
+      passedOn += 1;
+    },
+  };
+  const { runner } = runnerWith({ shared });
+  await goDown(runner);
+  await vi.advanceTimersByTimeAsync(600);
+  expect(await attempt(runner, result, 'probe')).toBe(true);
+  await vi.advanceTimersByTimeAsync(4_000);
+  // Alone it keeps trying.
+  expect([runner.health().kind, passedOn]).toEqual(['probing', 0]);
+  members = 2;
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect([runner.health().kind, passedOn]).toEqual(['down', 1]);
 });
 
 test('without a circuit every file fails for itself', async () => {

@@ -184,29 +184,74 @@ test('the delay grows with every failure, is capped, and has a tenth of jitter o
 test('a longer wait that the far side asks for is kept, and never cut short', () => {
   const wait = (random: number) =>
     retryOf(
-      nextStep(failed({ kind: 'throttled', retryAfterMs: 60_000 }), fresh, context({ random: () => random })),
+      nextStep(
+        failed({ kind: 'unavailable', retryAfterMs: 60_000 }),
+        fresh,
+        context({ random: () => random }),
+      ),
     ).delayMs;
   expect(wait(0)).toBe(60_000);
   expect(wait(0.999)).toBeGreaterThan(65_000);
   expect(wait(0.999)).toBeLessThanOrEqual(66_000);
 });
 
-test('a file that has failed for longer than retry.deadline fails with its last error', () => {
-  const history = { attemptLog: [entryAt(NOW - 24 * HOUR - 1, false)] };
-  const step = nextStep(failed({ kind: 'unavailable', message: 'server is down' }), history, context());
+test('a 429 that holds the whole destination leaves the file its own backoff, so that resume frees it', () => {
+  const wait = (retryAfterMs: number) =>
+    retryOf(nextStep(failed({ kind: 'throttled', retryAfterMs }), fresh, context({ random: () => 0 })))
+      .delayMs;
+  expect(wait(2_000)).toBe(2_000);
+  expect(wait(2_001)).toBe(0);
+  expect(wait(48 * HOUR)).toBe(0);
+});
+
+test('no answer holds a file for more than a day', () => {
+  const hint = { kind: 'unavailable', retryAfterMs: 1000 * HOUR } as const;
+  expect(retryOf(nextStep(failed(hint), fresh, context({ random: () => 0 }))).delayMs).toBe(24 * HOUR);
+});
+
+test('a file whose own failures go on for longer than retry.deadline fails with its last error', () => {
+  const history = { attemptLog: [entryAt(NOW - 24 * HOUR - 1, true)] };
+  const result = failed({ kind: 'unavailable', message: 'server is down' });
+  const step = nextStep(result, history, context({ lastSuccessAtMs: NOW - 1 }));
   expect(step).toMatchObject({
     kind: 'settle',
     settlement: { status: 'failed', code: 'deadline', message: expect.stringMatching(/24h.*server is down/) },
   });
 });
 
-test('a 429 that asks for longer than the deadline parks the file instead of failing it', () => {
-  const hint = { kind: 'throttled', retryAfterMs: 48 * HOUR } as const;
-  const step = retryOf(nextStep(failed(hint), fresh, context()));
-  expect(step.delayMs).toBeGreaterThanOrEqual(48 * HOUR);
-  expect(step.entry.counted).toBe(false);
-  const outage = { kind: 'unavailable', retryAfterMs: 48 * HOUR } as const;
-  expect(nextStep(failed(outage), fresh, context())).toMatchObject({ kind: 'settle' });
+test('an outage beyond the deadline fails no file, not even at its first failure after it that counts', () => {
+  const history = { attemptLog: [entryAt(NOW - 72 * HOUR, false), entryAt(NOW - 48 * HOUR, false)] };
+  for (const kind of ['unavailable', 'throttled', 'unauthenticated'] as const) {
+    expect(nextStep(failed({ kind }), history, context()).kind).toBe('retry');
+  }
+  const counts = context({ lastSuccessAtMs: NOW - 1 });
+  expect(retryOf(nextStep(failed({ kind: 'unavailable' }), history, counts)).entry.counted).toBe(true);
+});
+
+test('an uncounted failure past the deadline waits on, whatever counted before it', () => {
+  const history = { attemptLog: [entryAt(NOW - 48 * HOUR, true)] };
+  expect(nextStep(failed({ kind: 'unavailable' }), history, context()).kind).toBe('retry');
+});
+
+test('the deadline runs from the first failure that counted, even when it has left the log', () => {
+  const retry = retrySchema.parse({ attempts: 100 });
+  let history = fresh;
+  for (let hour = 0; hour < 24; hour += 1) {
+    const at = context({ retry, nowMs: NOW + hour * HOUR });
+    history = retryOf(nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), history, at)).history;
+  }
+  const firstCountedAt = new Date(NOW).toISOString();
+  expect(history.dropped).toEqual({ counted: 8, attempted: 8, firstCountedAt });
+  const late = context({ retry, nowMs: NOW + 25 * HOUR });
+  const last = nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), history, late);
+  expect(last).toMatchObject({ kind: 'settle', settlement: { code: 'deadline' } });
+});
+
+test('a wait that is asked for is not held against the deadline', () => {
+  for (const kind of ['throttled', 'unavailable'] as const) {
+    const hint = { kind, retryAfterMs: 48 * HOUR };
+    expect(nextStep(failed(hint), fresh, context({ lastSuccessAtMs: NOW - 1 })).kind).toBe('retry');
+  }
 });
 
 test('backoff is full jitter from half a second, doubling to half a minute', () => {
@@ -236,7 +281,7 @@ test('the log stays bounded while the totals stay right', () => {
   }
   expect(history.attemptLog).toHaveLength(16);
   expect(history.attemptLog.filter((entry) => entry.counted)).toHaveLength(4);
-  expect(history.dropped).toEqual({ counted: 0, attempted: 24, firstAt: new Date(NOW).toISOString() });
+  expect(history.dropped).toEqual({ counted: 0, attempted: 24 });
   const end = nextStep(failed({ kind: 'rejected' }), history, context());
   expect(end).toMatchObject({ kind: 'settle', attempts: 41 });
 });

@@ -41,10 +41,19 @@ test('a slot whose upload sent nothing goes to the next one', () => {
   slots.add(0, { inMs: 0, count: 1, intervalMs: 1_000 });
   for (let n = 0; n < 50; n += 1) {
     expect(slots.take(0)).toEqual({ kind: 'go' });
-    slots.refund();
+    slots.refund(0);
   }
   expect(slots.take(0)).toEqual({ kind: 'go' });
   expect(slots.take(0)).toEqual({ kind: 'empty' });
+});
+
+test('a slot given back that nobody needed is gone', () => {
+  const slots = createRateSlots(20);
+  for (let n = 0; n < 50; n += 1) slots.refund(0);
+  slots.refund(200);
+  expect(slots.take(251)).toEqual({ kind: 'go' });
+  expect(slots.take(251)).toEqual({ kind: 'empty' });
+  expect(slots.inHand()).toBe(0);
 });
 
 test('a lease is at most 50 ms of slots, one at least, and no more than wait', () => {
