@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { ingestOutcome } from '../../src/cli/ingest-outcome.ts';
 import type { DestinationDefinition } from '../../src/destinations/definition.ts';
 import type { BatchInput } from '../../src/intake/batch-sink.ts';
 import { openBatches } from '../../src/record/batches.ts';
@@ -209,6 +210,25 @@ test('receipts that Slipway wrote beside files are no part of a batch, files of 
       .map(({ path }) => path)
       .sort(),
   ).toEqual(['a.txt', 'bill.receipt.json']);
+});
+
+test('a batch that has ended says what it said the first time, also of what was missed', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.file('a.txt');
+  const list = join(dirname(rig.root()), 'list');
+  writeFileSync(list, 'a.txt\ngone.txt\n');
+  const part = partOf(rig, { kind: 'list', file: list, nul: false, base: rig.root() });
+  const run = await startBatch(rig, part);
+  await run.once(GIVE_UP_MS, never);
+  const first = ingestOutcome(BATCH, run.batch(BATCH), ['drained']);
+  expect(first).toMatchObject({ state: 'completed', unusable: 1, exitCode: 6 });
+  await run.stop(2_000);
+  rig.file('gone.txt');
+  const next = await startBatch(rig, part);
+  await next.once(GIVE_UP_MS, never);
+  expect(ingestOutcome(BATCH, next.batch(BATCH), ['drained'])).toEqual(first);
+  expect(sandbox.summary().count).toBe(1);
 });
 
 test('an owner refuses a batch for another destination than its own, and takes one for its own', async () => {
