@@ -66,7 +66,10 @@ export function outcomeLines(outcome: IngestOutcome): string[] {
         ]
       : [];
   if (unusable > 0) lines.push(`${unusable} lines of the list name no file that can be sent`);
-  if (unreadable > 0) lines.push(`${unreadable} files and folders cannot be read: correct their permissions`);
+  if (unreadable > 0)
+    lines.push(
+      `${unreadable} files and folders cannot be read: correct their permissions, and repeat the command`,
+    );
   if (unsettled > 0)
     lines.push(`${unsettled} files were still being written: repeat the command to send them`);
   for (const { manifest } of parts) lines.push(`manifest ${manifest}`);

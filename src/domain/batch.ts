@@ -5,6 +5,16 @@ export interface BatchCounts extends Readonly<Record<ReceiptStatus, number>> {
   readonly discovered: number;
 }
 
+/** What was asked for and is no part of a batch: no receipt says so. */
+export interface BatchMissed {
+  /** Lines of a list that name no file that can be taken. */
+  readonly unusable: number;
+  /** Files and folders that could not be looked at. */
+  readonly unreadable: number;
+  /** Files that were still being written when the wait for them was over. */
+  readonly unsettled: number;
+}
+
 /** The one end of a batch (DESIGN §2): every file of it has its receipt. Said once. */
 export interface BatchEnd {
   readonly v: 1;
@@ -15,6 +25,8 @@ export interface BatchEnd {
   /** The folder that is the batch, where a folder is one (`batch: { by: topFolder }`); its name in the source. */
   readonly folder?: string;
   readonly counts: BatchCounts;
+  /** Left out: nobody looked through inputs for it, or an older Slipway did. */
+  readonly missed?: BatchMissed | undefined;
   /** ISO times. */
   readonly startedAt: string;
   readonly completedAt: string;

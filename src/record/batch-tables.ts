@@ -1,4 +1,5 @@
 import type { Database } from 'lmdb';
+import type { BatchMissed } from '../domain/batch.ts';
 import { versionKey } from './ledger-codec.ts';
 import type { Ledger } from './ledger-port.ts';
 
@@ -17,6 +18,8 @@ export interface BatchRow {
   readonly walked: boolean;
   /** Whether every file of it has been found. */
   readonly discovered: boolean;
+  /** As its end will say it. */
+  readonly missed?: BatchMissed | undefined;
   readonly members: number;
   /** Members without a receipt of their generation, or a later one. */
   readonly waiting: number;

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RangeOptions } from 'lmdb';
-import type { BatchEnd, BatchState } from '../domain/batch.ts';
+import type { BatchEnd, BatchMissed, BatchState } from '../domain/batch.ts';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { type BatchEnds, openBatchEnds } from './batch-ends.ts';
@@ -55,7 +55,7 @@ export interface BatchKeeper {
   /** Its inputs have been looked through: what `state` calls discovered, while the batch is still kept from ending. */
   walked(batch: string): void;
   /** Every file of it has been found. It may end before this returns control to the event loop's next turn, not sooner. */
-  discovered(batch: string): void;
+  discovered(batch: string, missed?: BatchMissed): void;
   /** null: unknown, or ended. */
   state(batch: string): BatchState | null;
   /** The open ones. */
@@ -167,7 +167,7 @@ export function openBatches(facts: {
     const { counts, dropped, sha256 } = await writeBatchManifest({
       ...{ tables: tables as BatchTables, number: row.number, head, manifest, ledger, journal },
     });
-    const ended = { ...names, completedAt, counts, manifest, manifestSha256: sha256 };
+    const ended = { ...names, completedAt, counts, missed: row.missed, manifest, manifestSha256: sha256 };
     return { dropped, ended: { v: 1, ...ended } };
   }
 
@@ -263,10 +263,10 @@ export function openBatches(facts: {
         ledger.transact(() => rows.putSync(batch, { ...row, walked: true }));
     },
 
-    discovered(batch) {
+    discovered(batch, missed) {
       const row = rows.get(batch);
       if (row === undefined || row.ended) return;
-      if (!row.discovered) ledger.transact(() => rows.putSync(batch, { ...row, discovered: true }));
+      ledger.transact(() => rows.putSync(batch, { ...row, discovered: true, missed: missed ?? row.missed }));
       if (row.waiting === 0) endSoon(batch);
     },
 

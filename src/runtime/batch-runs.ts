@@ -1,4 +1,4 @@
-import type { BatchEnd } from '../domain/batch.ts';
+import type { BatchEnd, BatchMissed } from '../domain/batch.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
@@ -23,7 +23,7 @@ export interface BatchProgress {
   readonly walked: boolean;
   readonly members: number;
   readonly done: number;
-  /** Of this pass over the inputs. */
+  /** Of this pass over the inputs; what was missed is that of the end, once there is one. */
   readonly tally: BatchTally;
   readonly end: BatchEnd | null;
   /** Why it cannot go on, in one line. */
@@ -127,7 +127,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
       }
     } while (running.again);
     running.over = true;
-    batches.discovered(batch);
+    batches.discovered(batch, missedOf(running.tally));
     await attachments.forget();
   }
 
@@ -225,7 +225,8 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
       const state = batches.state(batch);
       const members = end?.counts.discovered ?? state?.members ?? 0;
       return {
-        ...{ batch, source: plan.name, walked: walked || end !== null, tally, end },
+        ...{ batch, source: plan.name, walked: walked || end !== null, end },
+        tally: { ...tally, ...end?.missed },
         ...{ members, done: end === null ? (state?.done ?? 0) : members },
         failure: failure === null ? null : failureText(failure),
       };
@@ -236,6 +237,10 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
       await Promise.all([...runs.values()].map(({ done }) => done));
     },
   };
+}
+
+function missedOf({ unusable, unreadable, unsettled }: BatchTally): BatchMissed {
+  return { unusable, unreadable, unsettled };
 }
 
 function failureText(error: unknown): string {

@@ -75,12 +75,12 @@ export async function planIngest(request: IngestRequest, loaded: LoadedConfig): 
   return { spec: { v: 1, batch, startedAt, parts }, plans, definitions: definitionsOf(plans, loaded) };
 }
 
-/** The same batch for a process that goes on with it. */
+/** The same batch for a process that goes on with it: by the rules of its source, from where and to where it began. */
 export function planOfSpec(spec: BatchSpec, loaded: LoadedConfig): IngestPlan {
+  const configured = configuredPlans(loaded.config);
   const plans = spec.parts.map(({ source, root, destination, sourceManifest }): SourcePlan => {
-    const configured = configuredPlans(loaded.config).find(({ name }) => name === source);
-    if (configured !== undefined && configured.destination === destination) return configured;
-    return adHocPlanOf(source, root, destination, sourceManifest);
+    const rules = configured.find(({ name }) => name === source) ?? adHocPlanOf(source, root, destination);
+    return { ...rules, root, destination, manifest: sourceManifest };
   });
   return { spec, plans, definitions: definitionsOf(plans, loaded) };
 }

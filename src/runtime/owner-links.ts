@@ -82,7 +82,9 @@ export async function handToOwners(
     await ledger?.close();
     if (end === null) throw new SlipwayError('owner_gone', { source: part.source, batch: part.batch });
     const files = end.counts.discovered;
-    return { ...emptyProgress(part), walked: true, members: files, done: files, end };
+    const progress = emptyProgress(part);
+    const tally = { ...progress.tally, ...end.missed };
+    return { ...progress, walked: true, members: files, done: files, tally, end };
   }
 
   async function follow(part: BatchPart, giveUpMs: number, signal: AbortSignal): Promise<OnceEnd> {

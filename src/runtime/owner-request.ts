@@ -5,11 +5,12 @@ import type { Endpoint } from '../notify/endpoint.ts';
 import { hostIdentity } from '../platform/process-identity.ts';
 import { leaseHolder, type Owner } from '../queue/owner-lease.ts';
 import { askOwner } from '../queue/owner-requests.ts';
+import { openBatchEnds } from '../record/batch-ends.ts';
 import { replayJournal } from '../record/journal-replay.ts';
 import { openSourceStore, type SourceStore } from '../record/source-store.ts';
 import { grantWish } from '../record/wishes.ts';
 import type { BatchProgress, BatchRuns } from './batch-runs.ts';
-import { readBatchSpec } from './batch-spec.ts';
+import { type BatchPart, readBatchSpec } from './batch-spec.ts';
 import { discardFailed, type FailedAnswer, type FailedRequest, retryFailed } from './failed-uploads.ts';
 import { type KnownSource, placeOf } from './known-sources.ts';
 import { tellingOf } from './notifier.ts';
@@ -125,7 +126,9 @@ export async function answerRequest(
     case 'ingest': {
       const { plan, dataDir, runs } = means;
       const spec = await readBatchSpec(dataDir, request.batch);
-      for (const part of spec.parts) if (part.source === plan.name) runs?.start(part);
+      const parts = spec.parts.filter(({ source }) => source === plan.name);
+      refuseOther(parts, means);
+      for (const part of parts) runs?.start(part);
       return { started: true };
     }
     case 'batch':
@@ -140,6 +143,17 @@ export async function answerRequest(
       throw new SlipwayError('internal', {
         reason: 'the owner is of a version that does not know this request',
       });
+  }
+}
+
+/** An owner sends to one destination, and nothing of a batch goes to another than was asked for. */
+function refuseOther(parts: readonly BatchPart[], { plan, store }: OwnerMeans): void {
+  for (const { batch, destination } of parts) {
+    // One that has ended sends nothing any more: its end is shown.
+    if (destination === plan.destination || openBatchEnds(store.ledger)?.find(batch)) continue;
+    throw new SlipwayError('usage', {
+      problem: `it sends to ${plan.destination}, not to ${destination}: stop it first (slipway status names it), or ingest to ${plan.destination}`,
+    });
   }
 }
 

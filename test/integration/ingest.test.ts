@@ -1,12 +1,14 @@
 /** Batches at their owner: everything found is recorded once, and the batch ends once, whatever is in the way. */
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { ingestOutcome } from '../../src/cli/ingest-outcome.ts';
 import type { DestinationDefinition } from '../../src/destinations/definition.ts';
 import type { BatchInput } from '../../src/intake/batch-sink.ts';
 import { openBatches } from '../../src/record/batches.ts';
 import { openSourceStore } from '../../src/record/source-store.ts';
-import type { BatchPart } from '../../src/runtime/batch-spec.ts';
+import { type BatchPart, writeBatchSpec } from '../../src/runtime/batch-spec.ts';
+import { handToOwners } from '../../src/runtime/owner-links.ts';
 import type { Run, RunFacts } from '../../src/runtime/run.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 import { definitionOf } from '../support/destination-definitions.ts';
@@ -208,4 +210,49 @@ test('receipts that Slipway wrote beside files are no part of a batch, files of 
       .map(({ path }) => path)
       .sort(),
   ).toEqual(['a.txt', 'bill.receipt.json']);
+});
+
+test('a batch that has ended says what it said the first time, also of what was missed', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.file('a.txt');
+  const list = join(dirname(rig.root()), 'list');
+  writeFileSync(list, 'a.txt\ngone.txt\n');
+  const part = partOf(rig, { kind: 'list', file: list, nul: false, base: rig.root() });
+  const run = await startBatch(rig, part);
+  await run.once(GIVE_UP_MS, never);
+  const first = ingestOutcome(BATCH, run.batch(BATCH), ['drained']);
+  expect(first).toMatchObject({ state: 'completed', unusable: 1, exitCode: 6 });
+  await run.stop(2_000);
+  rig.file('gone.txt');
+  const next = await startBatch(rig, part);
+  await next.once(GIVE_UP_MS, never);
+  expect(ingestOutcome(BATCH, next.batch(BATCH), ['drained'])).toEqual(first);
+  expect(sandbox.summary().count).toBe(1);
+});
+
+test('an owner refuses a batch for another destination than its own, and takes one for its own', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  const run = await rig.start();
+  const redis = { url: rig.redis.socketPath, prefix: 'slipway' };
+  const hand = async (part: BatchPart) => {
+    const { batch, startedAt } = part;
+    await writeBatchSpec(rig.dataDir, { v: 1, batch, startedAt, parts: [part] });
+    const handed = await handToOwners([part], { dataDir: rig.dataDir, redis, log: rig.log });
+    onTestFinished(() => handed.close());
+    return handed;
+  };
+  const part = partOf(rig, ALL);
+  const refused = hand({ ...part, destination: 'openai' });
+  await expect(refused).rejects.toMatchObject({ code: 'owner_refused' });
+  await expect(refused).rejects.toThrow(/it sends to test, not to openai: stop it first.*or ingest to test/);
+  expect(run.batch(BATCH)).toEqual([]);
+  rig.file('a.txt');
+  const handed = await hand(part);
+  expect(await handed.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  // What has ended is shown, whatever the owner sends to.
+  const again = await hand({ ...part, destination: 'openai' });
+  expect(await again.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(again.progress()).toMatchObject([{ end: { counts: { uploaded: 1 }, destination: 'test' } }]);
 });

@@ -167,6 +167,23 @@ test('a batch without files ends at once, and so does one whose files are all re
   await vi.waitFor(() => expect(ended).toMatchObject([{ counts: { discovered: 0 } }]));
 });
 
+test('an end keeps what was missed, as it was said last', async () => {
+  const { batches, open, record } = await rig();
+  open();
+  batches.add('b1', [member('a.txt')]);
+  batches.discovered('b1', { unusable: 1, unreadable: 2, unsettled: 3 });
+  const missed = { unusable: 1, unreadable: 0, unsettled: 3 };
+  batches.discovered('b1', missed);
+  batches.discovered('b1');
+  await record(receipt('a.txt'));
+  expect(await batches.ended('b1')).toMatchObject({ missed });
+  expect(batches.ends.find('b1')).toMatchObject({ missed });
+  open('b2');
+  batches.discovered('b2');
+  await batches.ended('b2');
+  expect(batches.ends.find('b2')).not.toHaveProperty('missed');
+});
+
 test('a batch whose manifest cannot be written stays open and keeps no other from ending', async () => {
   const { store, batches, open, ended } = await rig();
   batches.open({

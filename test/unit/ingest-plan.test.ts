@@ -94,6 +94,34 @@ test('a spec that was written is read back by its id, and means the same sources
   expect(again.plans).toEqual(planned.plans);
 });
 
+test('a batch goes on from where and to where it began, by the rules of its source, whatever its source names now', async () => {
+  const { folder, loaded } = await place();
+  const { spec } = await planIngest(
+    request(folder, { source: 'inbox', paths: ['inbox'], to: undefined }),
+    loaded,
+  );
+  const { inbox } = loaded.config.sources;
+  if (inbox === undefined) throw new Error('no source');
+  const manifest = join(folder, 'elsewhere.json');
+  const now = {
+    ...inbox,
+    path: join(folder, 'docs'),
+    destination: 'two',
+    manifest,
+    ignore: ['*.tmp'],
+    maxBytes: 7,
+  };
+  const changed = { ...loaded, config: { ...loaded.config, sources: { inbox: now } } };
+  const { plans, definitions } = planOfSpec(spec, changed);
+  expect(plans).toMatchObject([
+    {
+      ...{ name: 'inbox', root: join(folder, 'inbox'), destination: 'one', manifest: inbox.manifest },
+      ...{ ignore: ['*.tmp'], maxBytes: 7 },
+    },
+  ]);
+  expect(definitions.map(({ name }) => name)).toEqual(['one']);
+});
+
 test.each([
   [{ paths: ['docs'], source: 'nobody', to: undefined }, /no source nobody: --source takes one of inbox/],
   [{ paths: ['docs'], source: 'inbox' }, /exclude each other/],
