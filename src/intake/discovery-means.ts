@@ -10,6 +10,8 @@ export interface BatchDiscoveryOptions extends SourceFilterOptions {
   readonly source: string;
   /** Milliseconds. */
   readonly settle: number;
+  /** Files being written that are waited for at the same time; 100 000 when left out. */
+  readonly maxTracked?: number;
   readonly now: () => Instant;
   readonly log: Log;
 }
