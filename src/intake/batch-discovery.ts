@@ -1,7 +1,7 @@
-import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../domain/errors.ts';
 import type { PathName } from '../domain/path-bytes.ts';
+import { folderIdentityOf, isEmptyFolder } from '../platform/folder-identity.ts';
 import { discoverArchive } from './archives/discover-archive.ts';
 import type { BatchInput, BatchSink, BatchTally } from './batch-sink.ts';
 import { discoverList } from './discover-list.ts';
@@ -19,7 +19,8 @@ export type { BatchDiscoveryOptions } from './discovery-means.ts';
 export interface BatchDiscovery {
   /**
    * One pass over every input; ends when everything found has been taken by the sink.
-   * @throws SlipwayError `source_missing` when the root is not there before or after: nothing is concluded then
+   * @throws SlipwayError `source_missing` or `source_unmounted` when the root is not there before or after: nothing is
+   * concluded then
    */
   discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void>;
   /** The same for single files, which may have become another version. */
@@ -42,7 +43,7 @@ export async function openBatchDiscovery(
   sink: BatchSink,
   tally: BatchTally,
 ): Promise<BatchDiscovery> {
-  const { root, source, now } = options;
+  const { root, source, now, rootMemory } = options;
   const filter = await openSourceFilter(options);
   const isLocal = (await networkFileSystemOf(root)) === null;
   const looks = createLooks(
@@ -50,18 +51,20 @@ export async function openBatchDiscovery(
     () => isLocal,
     () => now().monotonicMs,
   );
+  /** Of the folder that the walk began in; null: none yet. */
+  let identity: string | null = null;
   const patienceMs = Math.max(MIN_PATIENCE_MS, options.settle * PATIENCE_IN_SETTLES);
 
   async function discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void> {
     const { means, finish } = begin(signal);
-    await assertRoot();
+    identity = await assertRoot(inputs);
     for (const input of inputs) {
       if (input.kind === 'folder') await discoverFolder(input.path, means);
       else if (input.kind === 'list') await discoverList(input, means);
       else await discoverArchive(input.path, means);
     }
     await finish();
-    await assertRoot();
+    await assertRoot(inputs);
   }
 
   async function lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void> {
@@ -81,6 +84,7 @@ export async function openBatchDiscovery(
 
     /** Whole ones go on. True when there were any. */
     async function take(files: readonly SeenFile[]): Promise<boolean> {
+      if (files.length > 0) holdsFiles();
       const settled = files.filter((file) => settle.see(file, now()) === 'settled');
       const whole = await withoutOwnReceipts(root, settled);
       for (const { size } of whole) tally.bytes += size;
@@ -137,10 +141,20 @@ export async function openBatchDiscovery(
     };
   }
 
-  /** An empty mount point, or a lost mount, is no empty folder. */
-  async function assertRoot(): Promise<void> {
-    const stats = await stat(root).catch(() => null);
-    if (stats === null) throw new SlipwayError('source_missing', { source, path: root });
+  /** An empty mount point, or a lost mount, is no empty folder. Archives may lie elsewhere. */
+  async function assertRoot(inputs: readonly BatchInput[]): Promise<string> {
+    const found = await folderIdentityOf(root);
+    if (found === null) throw new SlipwayError('source_missing', { source, path: root });
+    const held = rootMemory?.held() ?? null;
+    const another = held !== null && held !== found && inputs.some(({ kind }) => kind !== 'archive');
+    if (another && (await isEmptyFolder(root)))
+      throw new SlipwayError('source_unmounted', { source, path: root });
+    return found;
+  }
+
+  /** A later process that finds an empty mount point here must know. */
+  function holdsFiles(): void {
+    if (identity !== null && identity !== rootMemory?.held()) rootMemory?.remember(identity);
   }
 
   return { discover, lookAgain };
