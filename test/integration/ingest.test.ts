@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { exitCodeOf } from '../../src/cli/exit-codes.ts';
 import type { DestinationDefinition } from '../../src/destinations/definition.ts';
 import type { BatchInput } from '../../src/intake/batch-sink.ts';
 import { openBatches } from '../../src/record/batches.ts';
@@ -235,6 +236,7 @@ test('an empty mount point in the place of the folder ends no batch: it goes on 
   const early = await startBatch(rig, part);
   const error = await early.once(GIVE_UP_MS, never).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: 'source_unmounted' });
+  expect(exitCodeOf(error)).toBe(5);
   expect(early.batch(BATCH)).toMatchObject([{ end: null, members: 3 }]);
   await early.stop(2_000);
   expect(rig.receipts()).toEqual([]);
