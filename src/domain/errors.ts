@@ -202,8 +202,8 @@ export const ERRORS = {
       'the folder {root} cannot be entered ({reason}): give the user that runs Slipway permission; its files wait',
   },
   source_unmounted: {
-    kind: 'config',
-    retryable: false,
+    kind: 'local',
+    retryable: true,
     message:
       'source {source}: {path} is empty and is not the folder that held its files before, as when a disk is not mounted: mount it; if it is meant to be empty, put a file into it',
   },

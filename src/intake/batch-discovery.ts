@@ -1,7 +1,7 @@
-import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SlipwayError } from '../domain/errors.ts';
 import type { PathName } from '../domain/path-bytes.ts';
+import { folderIdentityOf, isEmptyFolder } from '../platform/folder-identity.ts';
 import { discoverArchive } from './archives/discover-archive.ts';
 import type { BatchInput, BatchSink, BatchTally } from './batch-sink.ts';
 import { discoverList } from './discover-list.ts';
@@ -11,7 +11,7 @@ import { networkFileSystemOf } from './network-fs.ts';
 import { withoutOwnReceipts } from './own-receipts.ts';
 import { rescan } from './rescan.ts';
 import type { SeenFile } from './seen-file.ts';
-import { createSettle, type Settle } from './settle.ts';
+import { createSettle } from './settle.ts';
 import { openSourceFilter } from './source-filter.ts';
 
 export type { BatchDiscoveryOptions } from './discovery-means.ts';
@@ -19,7 +19,8 @@ export type { BatchDiscoveryOptions } from './discovery-means.ts';
 export interface BatchDiscovery {
   /**
    * One pass over every input; ends when everything found has been taken by the sink.
-   * @throws SlipwayError `source_missing` when the root is not there before or after: nothing is concluded then
+   * @throws SlipwayError `source_missing` or `source_unmounted` when the root is not there before or after: nothing is
+   * concluded then
    */
   discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void>;
   /** The same for single files, which may have become another version. */
@@ -28,7 +29,7 @@ export interface BatchDiscovery {
 
 /** Files being written at the same time; past it the walk waits for them. */
 const MAX_TRACKED = 100_000;
-/** A file that is written for longer than this after everything else was found belongs to the next batch. */
+/** Files still being written when none has become whole for so long belong to the next batch. */
 const MIN_PATIENCE_MS = 30_000;
 const PATIENCE_IN_SETTLES = 10;
 const DUE_PER_STEP = 256;
@@ -42,7 +43,7 @@ export async function openBatchDiscovery(
   sink: BatchSink,
   tally: BatchTally,
 ): Promise<BatchDiscovery> {
-  const { root, source, now } = options;
+  const { root, source, now, rootMemory } = options;
   const filter = await openSourceFilter(options);
   const isLocal = (await networkFileSystemOf(root)) === null;
   const looks = createLooks(
@@ -50,54 +51,52 @@ export async function openBatchDiscovery(
     () => isLocal,
     () => now().monotonicMs,
   );
+  /** Of the folder that the walk began in; null: none yet. */
+  let identity: string | null = null;
   const patienceMs = Math.max(MIN_PATIENCE_MS, options.settle * PATIENCE_IN_SETTLES);
 
   async function discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void> {
-    const { means, settle } = begin(signal);
-    await assertRoot();
+    const { means, finish } = begin(signal);
+    identity = await assertRoot(inputs);
     for (const input of inputs) {
       if (input.kind === 'folder') await discoverFolder(input.path, means);
       else if (input.kind === 'list') await discoverList(input, means);
       else await discoverArchive(input.path, means);
     }
-    await awaitSettled(means, settle);
-    await assertRoot();
+    await finish();
+    await assertRoot(inputs);
   }
 
   async function lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void> {
-    const { means, settle } = begin(signal);
+    const { means, finish } = begin(signal);
     for (const look of await looks.at(names)) if (look.kind === 'file') await means.see([look.file]);
-    await awaitSettled(means, settle);
+    await finish();
   }
 
-  function begin(signal: AbortSignal): { means: DiscoveryMeans; settle: Settle } {
+  function begin(signal: AbortSignal): { means: DiscoveryMeans; finish: () => Promise<void> } {
+    const maxTracked = options.maxTracked ?? MAX_TRACKED;
     const settle = createSettle({
       settleMs: options.settle,
       minAgeMs: 0,
       trustTimes: () => isLocal,
-      maxTracked: MAX_TRACKED,
+      maxTracked,
     });
-    const see = async (files: readonly SeenFile[]): Promise<void> => {
+
+    /** Whole ones go on. True when there were any. */
+    async function take(files: readonly SeenFile[]): Promise<boolean> {
+      if (files.length > 0) holdsFiles();
       const settled = files.filter((file) => settle.see(file, now()) === 'settled');
       const whole = await withoutOwnReceipts(root, settled);
       for (const { size } of whole) tally.bytes += size;
       tally.files += whole.length;
       if (whole.length > 0) await sink.files(whole, signal);
       signal.throwIfAborted();
-    };
-    return { settle, means: { ...options, looks, filter, sink, tally, see, signal } };
-  }
+      return settled.length > 0;
+    }
 
-  async function awaitSettled(means: DiscoveryMeans, settle: Settle): Promise<void> {
-    const endMs = now().monotonicMs + patienceMs;
-    for (let dueMs = settle.nextDueMs(); dueMs !== null; dueMs = settle.nextDueMs()) {
-      const nowMs = now().monotonicMs;
-      if (nowMs >= endMs) break;
-      if (dueMs > nowMs) {
-        await sleep(Math.min(dueMs, endMs) - nowMs, undefined, { signal: means.signal });
-        continue;
-      }
-      const names = settle.due(nowMs, DUE_PER_STEP);
+    /** Looks again at some of the files due by `byMs`. */
+    async function takeDue(byMs: number): Promise<boolean> {
+      const names = settle.due(byMs, DUE_PER_STEP);
       const files: SeenFile[] = [];
       for (const [index, look] of (await looks.at(names)).entries()) {
         const name = names[index];
@@ -107,15 +106,55 @@ export async function openBatchDiscovery(
           if (look.kind === 'unobservable') tally.unreadable += 1;
         }
       }
-      await means.see(files);
+      return await take(files);
     }
-    tally.unsettled = settle.size();
+
+    /** Until `isEnough`, or until no file is due and none has become whole for the whole patience. */
+    async function waitFor(isEnough: () => boolean): Promise<void> {
+      let endMs = now().monotonicMs + patienceMs;
+      for (let dueMs = settle.nextDueMs(); dueMs !== null && !isEnough(); dueMs = settle.nextDueMs()) {
+        const nowMs = now().monotonicMs;
+        const byMs = Math.min(nowMs, endMs);
+        if (dueMs <= byMs) {
+          // The sink may have held this up for long: the patience begins only when it returns.
+          if (await takeDue(byMs)) endMs = now().monotonicMs + patienceMs;
+        } else if (nowMs < endMs) await sleep(Math.min(dueMs, endMs) - nowMs, undefined, { signal });
+        else return giveUp();
+      }
+    }
+
+    function giveUp(): void {
+      tally.unsettled += settle.size();
+      for (const name of settle.due(Number.POSITIVE_INFINITY, settle.size())) settle.forget(name);
+    }
+
+    async function see(files: readonly SeenFile[]): Promise<void> {
+      await take(files);
+      const nowMs = now().monotonicMs;
+      while ((settle.nextDueMs() ?? Number.POSITIVE_INFINITY) <= nowMs) await takeDue(nowMs);
+      await waitFor(settle.hasRoom);
+    }
+
+    return {
+      means: { ...options, looks, filter, sink, tally, see, signal },
+      finish: () => waitFor(() => false),
+    };
   }
 
-  /** An empty mount point, or a lost mount, is no empty folder. */
-  async function assertRoot(): Promise<void> {
-    const stats = await stat(root).catch(() => null);
-    if (stats === null) throw new SlipwayError('source_missing', { source, path: root });
+  /** An empty mount point, or a lost mount, is no empty folder. Archives may lie elsewhere. */
+  async function assertRoot(inputs: readonly BatchInput[]): Promise<string> {
+    const found = await folderIdentityOf(root);
+    if (found === null) throw new SlipwayError('source_missing', { source, path: root });
+    const held = rootMemory?.held() ?? null;
+    const another = held !== null && held !== found && inputs.some(({ kind }) => kind !== 'archive');
+    if (another && (await isEmptyFolder(root)))
+      throw new SlipwayError('source_unmounted', { source, path: root });
+    return found;
+  }
+
+  /** A later process that finds an empty mount point here must know. */
+  function holdsFiles(): void {
+    if (identity !== null && identity !== rootMemory?.held()) rootMemory?.remember(identity);
   }
 
   return { discover, lookAgain };

@@ -2,6 +2,7 @@ import type { Log } from '../domain/log.ts';
 import type { BatchSink, BatchTally } from './batch-sink.ts';
 import type { Filter } from './filter.ts';
 import type { Looks } from './look.ts';
+import type { RootMemory } from './root-guard.ts';
 import type { SeenFile } from './seen-file.ts';
 import type { Instant } from './settle.ts';
 import type { SourceFilterOptions } from './source-filter.ts';
@@ -10,6 +11,10 @@ export interface BatchDiscoveryOptions extends SourceFilterOptions {
   readonly source: string;
   /** Milliseconds. */
   readonly settle: number;
+  /** Files being written that are waited for at the same time; 100 000 when left out. */
+  readonly maxTracked?: number;
+  /** Left out: any folder in the place of the root is taken for it. */
+  readonly rootMemory?: RootMemory;
   readonly now: () => Instant;
   readonly log: Log;
 }

@@ -168,14 +168,13 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     releases.push(() => wishes.close());
 
     const rootMemory = openKeptRoot(store.ledger, plan.root, log);
-    const clock = (): { wallMs: number; monotonicMs: number } => ({
-      wallMs: now(),
-      monotonicMs: performance.now(),
-    });
+    const clock = () => ({ wallMs: now(), monotonicMs: performance.now() });
     const ports = portsFor(recorder.settle, folders);
     const { ownPaths, maxPending, limits } = facts;
+    // With the plan the memory gets to the discovery of every batch.
+    const batchPlan = { ...plan, rootMemory };
     const found = createBatchRuns({
-      ...{ plan, ownPaths, maxPending, ports, batches, attachments, spool, log, now: clock },
+      ...{ plan: batchPlan, ownPaths, maxPending, ports, batches, attachments, spool, log, now: clock },
       rules: rulesOf({ ...plan, limits }, () => null),
       dropOrphans: (batch) => dropOrphans({ ledger: store.ledger, batch, isPending: pending.has, exclusive }),
     });

@@ -145,7 +145,10 @@ async function sourceStatus(
   const dead = ledger?.deadLetters.count() ?? 0;
   const batches = ledger === null ? [] : openBatchStates(name, ledger);
   await ledger?.close();
-  const counts = { discovered: uploaded + failed + skipped, uploaded, failed, skipped, dead, pending: 0 };
+  // What is known of without looking at Redis or the folder: members of batches that were cut short.
+  const pending = batches.reduce((sum, { members, done }) => sum + members - done, 0);
+  const discovered = uploaded + failed + skipped + pending;
+  const counts = { discovered, uploaded, failed, skipped, dead, pending };
   return { name, ...counts, running: false, live: null, ...where, batches };
 }
 

@@ -95,6 +95,9 @@ test('Ctrl-C finishes what is in flight, says how to go on, and exits 130', asyn
   const id = /ingest --resume (b[\w-]+)/.exec(cut.stderr)?.[1] ?? '';
   const status = await place.run(['status']);
   expect(status.stdout).toMatch(new RegExp(`batch ${id} +\\d+ of 30 done`));
+  const { sources } = JSON.parse((await place.run(['status', '--json'])).stdout);
+  const source = sources.find(({ name }: { name: string }) => name === 'docs');
+  expect(source).toMatchObject({ running: false, discovered: 30, pending: 30 - source.uploaded });
   const resumed = await place.run(['ingest', '--resume', id, '--json']);
   expect(resumed.code).toBe(0);
   expect(batchOf(resumed).counts).toMatchObject({ discovered: 30, uploaded: 30 });

@@ -1,7 +1,17 @@
 /** Batches at their owner: everything found is recorded once, and the batch ends once, whatever is in the way. */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { exitCodeOf } from '../../src/cli/exit-codes.ts';
 import { ingestOutcome } from '../../src/cli/ingest-outcome.ts';
 import type { DestinationDefinition } from '../../src/destinations/definition.ts';
 import type { BatchInput } from '../../src/intake/batch-sink.ts';
@@ -256,3 +266,30 @@ test('an owner refuses a batch for another destination than its own, and takes o
   expect(await again.once(GIVE_UP_MS, never)).toEqual(['drained']);
   expect(again.progress()).toMatchObject([{ end: { counts: { uploaded: 1 }, destination: 'test' } }]);
 });
+test('an empty mount point in the place of the folder ends no batch: it goes on once the disk is mounted', async () => {
+  const sandbox = await sandboxForTest({ faults: [{ api: 'autoglm', action: '503' }] });
+  const rig = await runRig({ definition: autoglm(sandbox), retry: { baseDelay: 20, maxDelay: 50 } });
+  rig.files(3);
+  const part = partOf(rig, ALL);
+  const first = await startBatch(rig, part);
+  await vi.waitFor(() => expect(first.batch(BATCH)).toMatchObject([{ walked: true, members: 3 }]), 10_000);
+  await first.stop(2_000);
+  sandbox.clearFaults();
+
+  // What is left of it after a restart, before the disk is mounted.
+  renameSync(rig.root(), `${rig.root()}-away`);
+  mkdirSync(rig.root());
+  const early = await startBatch(rig, part);
+  const error = await early.once(GIVE_UP_MS, never).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: 'source_unmounted' });
+  expect(exitCodeOf(error)).toBe(5);
+  expect(early.batch(BATCH)).toMatchObject([{ end: null, members: 3 }]);
+  await early.stop(2_000);
+  expect(rig.receipts()).toEqual([]);
+
+  rmSync(rig.root(), { recursive: true });
+  renameSync(`${rig.root()}-away`, rig.root());
+  const late = await startBatch(rig, part);
+  expect(await late.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(late.batch(BATCH)[0]?.end?.counts).toEqual({ discovered: 3, uploaded: 3, failed: 0, skipped: 0 });
+}, 30_000);
