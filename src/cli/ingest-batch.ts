@@ -6,7 +6,6 @@ import { withMeta } from '../runtime/batch-meta.ts';
 import { forgetLists, journalPathsOf } from '../runtime/batch-paths.ts';
 import { batchFolder, readBatchSpec, writeBatchSpec } from '../runtime/batch-spec.ts';
 import { openChosen } from '../runtime/destination-choice.ts';
-import { endpointsOf } from '../runtime/endpoint-plans.ts';
 import { type Ingest, startIngest } from '../runtime/ingest.ts';
 import { type IngestPlan, planIngest, planOfSpec } from '../runtime/ingest-plan.ts';
 import { type IngestPreview, previewPart } from '../runtime/ingest-preview.ts';
@@ -23,8 +22,8 @@ import {
   openSession,
   type Session,
   type SharedFlags,
-  senderOptions,
   sessionHttp,
+  tellingOf,
 } from './session.ts';
 import { type SignalLadder, signalLadder } from './signal-ladder.ts';
 
@@ -134,11 +133,7 @@ async function send(
     const starting = startIngest(spec, {
       ...{ plans, destinations, http, dataDir: config.dataDir, redis: config.redis, retry: config.retry },
       ...{ maxPending: config.queue.maxPending, spoolMaxBytes: config.spool.maxBytes },
-      ...{ ownPaths, env: process.env, log: screen.log },
-      telling: {
-        endpointsOf: (source) => endpointsOf(config, source),
-        senders: senderOptions(session),
-      },
+      ...{ ownPaths, telling: tellingOf(session), env: process.env, log: screen.log },
       onReceipts(receipts) {
         for (const { status, bytes } of receipts) if (status === 'uploaded') sentBytes += bytes;
         screen.receipts(receipts);

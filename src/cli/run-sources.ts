@@ -2,7 +2,6 @@ import type { DestinationDefinition } from '../destinations/definition.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { acknowledgePublic } from '../runtime/acknowledgements.ts';
 import { openChosen } from '../runtime/destination-choice.ts';
-import { endpointsOf } from '../runtime/endpoint-plans.ts';
 import type { Role } from '../runtime/live-report.ts';
 import { warnOfDeletion } from '../runtime/retention-warning.ts';
 import { type Run, startRun } from '../runtime/run.ts';
@@ -15,7 +14,7 @@ import { EXIT, type ExitCode, exitCodeOf, worstExit } from './exit-codes.ts';
 import { givenMeta, type MetaFlags } from './meta-flags.ts';
 import { onceExit, onceSummary, onceTrouble } from './once-outcome.ts';
 import { logScreen, type RunScreen, terminalScreen } from './run-screen.ts';
-import { httpOptions, openSession, type SharedFlags, senderOptions, sessionHttp } from './session.ts';
+import { httpOptions, openSession, type SharedFlags, sessionHttp, tellingOf } from './session.ts';
 import { type SignalLadder, signalLadder } from './signal-ladder.ts';
 
 export interface RunFlags extends SharedFlags, MetaFlags {
@@ -99,10 +98,7 @@ export async function runSources(
       spoolMaxBytes: config.spool.maxBytes,
       retry: config.retry,
       ownPaths,
-      telling: {
-        endpointsOf: (source) => endpointsOf(config, source),
-        senders: senderOptions(session),
-      },
+      telling: tellingOf(session),
       env: process.env,
       onReceipts(receipts) {
         screen.receipts(receipts);

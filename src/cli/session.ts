@@ -4,8 +4,10 @@ import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { type HttpClient, type HttpClientOptions, openHttpClient } from '../platform/http-client.ts';
 import { proxiesOf } from '../platform/http-proxy.ts';
+import { endpointsOf } from '../runtime/endpoint-plans.ts';
 import { openLogger } from '../runtime/logger.ts';
 import type { SenderOptions } from '../runtime/open-sender.ts';
+import type { TellingFacts } from '../runtime/owner-line-port.ts';
 
 /** Flags that every command takes. */
 export interface SharedFlags {
@@ -54,4 +56,12 @@ export function sessionHttp(session: Session, connectionsPerOrigin: number): Htt
 /** How a process of this session reaches those it tells. */
 export function senderOptions(session: Session): SenderOptions {
   return { http: httpOptions(session, 1), env: process.env };
+}
+
+/** Who is told of the sources of this session, and how. */
+export function tellingOf(session: Session): TellingFacts {
+  return {
+    endpointsOf: (source) => endpointsOf(session.config, source),
+    senders: senderOptions(session),
+  };
 }

@@ -1,6 +1,5 @@
 import type { Delivery, EndpointState } from '../domain/delivery.ts';
-import { reasonOf, SlipwayError } from '../domain/errors.ts';
-import type { AttemptEnd, Send } from '../notify/attempt.ts';
+import { SlipwayError } from '../domain/errors.ts';
 import { shownTarget } from '../notify/endpoint.ts';
 import { afterFailure, afterSuccess, healthAt, healthFrom, isGivenUp } from '../notify/endpoint-health.ts';
 import { type DeliveryQueue, openDeliveryQueue } from '../queue/delivery-queue.ts';
@@ -8,7 +7,7 @@ import { createBodyCache, deliveryBody } from './delivery-body.ts';
 import { createDeliveryFeed } from './delivery-feed.ts';
 import type { EndpointLineFacts, EndpointReport } from './endpoint-line-port.ts';
 import { cutOutbox, type OutboxCut } from './outbox-cut.ts';
-import { afterAttempt, answerOf, type CountedEnd } from './settle-delivery.ts';
+import { afterAttempt, answerOf, attempt, type CountedEnd, failedFor } from './settle-delivery.ts';
 
 /** Not acknowledged at once; the rest of the journal waits for them. Bounds memory: some 300 bytes each. */
 const MOST_OPEN = 10_000;
@@ -95,25 +94,16 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
       if (circuit.kind === 'open') return Math.max(100, circuit.untilMs - now());
       const body = bodies.take(delivery.seq) ?? (await deliveryBody(delivery.content, facts));
       if (body === null) {
-        settle(delivery, failed('what it tells of is not in the journal any more'));
+        settle(delivery, failedFor('what it tells of is not in the journal any more'));
         return null;
       }
-      const end = await attempt({ id: delivery.id, body }, signal);
+      const end = await attempt(send, { id: delivery.id, body }, signal);
       if (end.kind === 'aborted') return 1_000;
       await failpoint('answered');
       settle(delivery, end);
       return null;
     } finally {
       feed.end(jobId);
-    }
-  }
-
-  /** What is thrown counts as a failure: else it would be tried for ever. */
-  async function attempt(message: Parameters<Send>[0], signal: AbortSignal): Promise<AttemptEnd> {
-    try {
-      return await send(message, signal);
-    } catch (error) {
-      return signal.aborted ? { kind: 'aborted' } : failed(`cannot be sent: ${reasonOf(error)}`);
     }
   }
 
@@ -307,11 +297,4 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
       await queue.close(budgetMs);
     },
   };
-
-  function failed(reason: string): CountedEnd {
-    return {
-      ...{ kind: 'failed', status: null, throttled: false, retryAfterMs: null, durationMs: 0, excerpt: '' },
-      reason,
-    };
-  }
 }

@@ -1,9 +1,27 @@
 import type { Delivery, DeliveryAnswer } from '../domain/delivery.ts';
-import type { AttemptEnd } from '../notify/attempt.ts';
+import { reasonOf } from '../domain/errors.ts';
+import type { AttemptEnd, Message, Send } from '../notify/attempt.ts';
 import { retryDelayMs } from '../notify/retry-schedule.ts';
 
 /** An attempt that counts. */
 export type CountedEnd = Exclude<AttemptEnd, { kind: 'aborted' }>;
+
+/** One attempt. What is thrown counts as a failure: else it would be tried for ever. */
+export async function attempt(send: Send, message: Message, signal: AbortSignal): Promise<AttemptEnd> {
+  try {
+    return await send(message, signal);
+  } catch (error) {
+    return signal.aborted ? { kind: 'aborted' } : failedFor(`cannot be sent: ${reasonOf(error)}`);
+  }
+}
+
+/** A failure that no endpoint has answered with. */
+export function failedFor(reason: string): CountedEnd {
+  return {
+    ...{ kind: 'failed', status: null, throttled: false, retryAfterMs: null, durationMs: 0, excerpt: '' },
+    reason,
+  };
+}
 
 /** What becomes of a delivery after an attempt: null when it is done. */
 export function afterAttempt(

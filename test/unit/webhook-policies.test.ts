@@ -8,6 +8,7 @@ import {
   isGivenUp,
 } from '../../src/notify/endpoint-health.ts';
 import { RETRY_SCHEDULE_MS, retryDelayMs } from '../../src/notify/retry-schedule.ts';
+import { attempt } from '../../src/runtime/settle-delivery.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -93,4 +94,15 @@ describe('the health of an endpoint', () => {
     expect(isGivenUp(healthFrom(health.failingSinceMs), 1_000 + 5 * DAY)).toBe(true);
     expect(isGivenUp(afterSuccess(), 1_000 + 50 * DAY)).toBe(false);
   });
+});
+
+test('a sender that throws has failed, and one that was stopped counts for nothing', async () => {
+  const send = (): never => {
+    throw new Error('no way out');
+  };
+  const message = { id: 'msg_1', body: '{}' };
+  expect(await attempt(send, message, new AbortController().signal)).toMatchObject({
+    ...{ kind: 'failed', status: null, reason: 'cannot be sent: no way out' },
+  });
+  expect(await attempt(send, message, AbortSignal.abort())).toEqual({ kind: 'aborted' });
 });
