@@ -4,7 +4,7 @@
  * such switch: it is this entry that wires the failpoint in.
  */
 import { parseArgs } from 'node:util';
-import { openSession, sessionHttp } from '../../src/cli/session.ts';
+import { openSession, sessionHttp, tellingOf } from '../../src/cli/session.ts';
 import { openChosen } from '../../src/runtime/destination-choice.ts';
 import { startRun } from '../../src/runtime/run.ts';
 import { ownPathsOf, sourcePlans } from '../../src/runtime/source-plans.ts';
@@ -34,6 +34,7 @@ const run = await startRun({
   retry: config.retry,
   ownPaths: ownPathsOf(session, plans),
   env: process.env,
+  telling: tellingOf(session),
   onReceipts() {},
   failpoint: dyingAt(step, Number(passes)),
   log,
