@@ -1,3 +1,6 @@
+import type { AttemptEnd } from './attempt.ts';
+import { MOST_ASKED_MS } from './retry-schedule.ts';
+
 /**
  * How an endpoint is doing.
  * - `closed`: sent to → open after a row of failures
@@ -34,18 +37,43 @@ export function afterSuccess(): EndpointHealth {
   return healthFrom(null);
 }
 
-/** @param random uniform in [0, 1) */
-export function afterFailure(health: EndpointHealth, nowMs: number, random: () => number): EndpointHealth {
+/**
+ * An endpoint that asks for time (Retry-After) is left alone for so long, at most a day, by all its deliveries.
+ * @param askedMs null: it did not ask
+ * @param random uniform in [0, 1)
+ */
+export function afterFailure(
+  health: EndpointHealth,
+  nowMs: number,
+  random: () => number,
+  askedMs: number | null = null,
+): EndpointHealth {
   const failuresInRow = health.failuresInRow + 1;
   const failingSinceMs = health.failingSinceMs ?? nowMs;
-  const { circuit } = health;
-  if (circuit.kind === 'open') return { circuit, failuresInRow, failingSinceMs };
-  if (circuit.kind === 'closed' && failuresInRow < OPENS_AT) {
-    return { circuit, failuresInRow, failingSinceMs };
-  }
-  const coolMs = circuit.kind === 'closed' ? FIRST_COOL_MS : Math.min(circuit.coolMs * 2, LAST_COOL_MS);
-  const untilMs = nowMs + coolMs * (1 - JITTER + 2 * JITTER * random());
+  const circuit = circuitAfter(health.circuit, failuresInRow, nowMs, random);
+  if (askedMs === null) return { circuit, failuresInRow, failingSinceMs };
+  const askedUntilMs = nowMs + Math.min(askedMs, MOST_ASKED_MS);
+  const untilMs = circuit.kind === 'open' ? Math.max(circuit.untilMs, askedUntilMs) : askedUntilMs;
+  const coolMs = circuit.kind === 'closed' ? FIRST_COOL_MS : circuit.coolMs;
   return { circuit: { kind: 'open', untilMs, coolMs }, failuresInRow, failingSinceMs };
+}
+
+function circuitAfter(circuit: Circuit, failuresInRow: number, nowMs: number, random: () => number): Circuit {
+  if (circuit.kind === 'open') return circuit;
+  if (circuit.kind === 'closed' && failuresInRow < OPENS_AT) return circuit;
+  const coolMs = circuit.kind === 'closed' ? FIRST_COOL_MS : Math.min(circuit.coolMs * 2, LAST_COOL_MS);
+  return { kind: 'open', untilMs: nowMs + coolMs * (1 - JITTER + 2 * JITTER * random()), coolMs };
+}
+
+/** What an attempt says about its endpoint. */
+export function healthAfter(
+  health: EndpointHealth,
+  end: Exclude<AttemptEnd, { kind: 'aborted' }>,
+  nowMs: number,
+  random: () => number,
+): EndpointHealth {
+  if (end.kind === 'acknowledged') return afterSuccess();
+  return afterFailure(health, nowMs, random, end.kind === 'failed' ? end.retryAfterMs : null);
 }
 
 /** The same health a moment later: an open circuit whose time has come is probed. */

@@ -20,7 +20,7 @@ export const RETRY_SCHEDULE_MS: readonly number[] = [
 const JITTER = 0.2;
 const AFTER_429_MS = MINUTE;
 /** No endpoint may ask for a silence that outlasts the schedule's own steps. */
-const MOST_ASKED_MS = 24 * HOUR;
+export const MOST_ASKED_MS = 24 * HOUR;
 
 /**
  * How long to wait before the next attempt, milliseconds; null: that was the last one.

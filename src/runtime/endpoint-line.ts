@@ -1,7 +1,7 @@
 import type { Delivery, EndpointState } from '../domain/delivery.ts';
 import { SlipwayError } from '../domain/errors.ts';
 import { shownTarget } from '../notify/endpoint.ts';
-import { afterFailure, afterSuccess, healthAt, healthFrom, isGivenUp } from '../notify/endpoint-health.ts';
+import { healthAfter, healthAt, healthFrom, isGivenUp } from '../notify/endpoint-health.ts';
 import { type DeliveryQueue, openDeliveryQueue } from '../queue/delivery-queue.ts';
 import { createBodyCache, deliveryBody } from './delivery-body.ts';
 import { createDeliveryFeed } from './delivery-feed.ts';
@@ -114,7 +114,7 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
     if (after === null || after.state === 'dead') open.delete(delivery.seq);
     else open.set(delivery.seq, after);
     const wasClosed = health.circuit.kind === 'closed';
-    health = end.kind === 'acknowledged' ? afterSuccess() : afterFailure(health, nowMs, random);
+    health = healthAfter(health, end, nowMs, random);
     const dead = state.dead + (after?.state === 'dead' ? 1 : 0);
     change({ dead, failingSinceMs: health.failingSinceMs, last: answerOf(end, nowMs) });
     if (after?.state === 'dead')

@@ -116,6 +116,33 @@ test('Retry-After is waited for, and a 429 for a minute at least', async () => {
   expect(deliveriesOf(rig).map(({ dueAtMs }) => dueAtMs - nowMs)).toEqual([60_000, 7_200_000]);
 });
 
+test('an endpoint that asks for time is asked nothing by other deliveries either, and everything goes once it is over', async () => {
+  const rig = await notifyRig();
+  let isBusy = true;
+  const receiver = await startReceiver(({ response }) => {
+    if (!isBusy) return 204;
+    response.writeHead(503, { 'retry-after': '600' }).end();
+    return 503;
+  });
+  const clock = { nowMs: Date.now() };
+  const good = await startReceiver();
+  const endpoints = [
+    endpointTo(receiver.origin, { concurrency: 1 }),
+    endpointTo(good.origin, { name: 'good' }),
+  ];
+  const notifier = await rig.start(endpoints, { now: () => clock.nowMs });
+  await rig.record(['a.pdf']);
+  await until(() => expect(deliveriesOf(rig)).toMatchObject([{ attempts: 1 }]));
+  await rig.record(paths(20, 'meanwhile'));
+  await until(() => expect(good.told().size).toBe(21));
+  expect(notifier.report()[0]).toMatchObject({ health: 'failing' });
+  expect(receiver.visits()).toBe(1);
+  isBusy = false;
+  clock.nowMs += 600_001;
+  await until(() => expect(receiver.told().size).toBe(21));
+  expect(receiver.visits()).toBe(22);
+});
+
 test.each([
   ['answers a gigabyte', 'gigabyte'],
   ['hangs', 'hang'],

@@ -88,6 +88,17 @@ describe('the health of an endpoint', () => {
     expect(afterFailure(open, 3 * SECOND, middle).circuit).toBe(open.circuit);
   });
 
+  test('an endpoint that asks for time is left alone at once, for as long as the longest it asked for, a day at most', () => {
+    const asked = afterFailure(healthFrom(null), 0, middle, 600 * SECOND);
+    expect(asked.circuit).toEqual({ kind: 'open', untilMs: 600 * SECOND, coolMs: 5 * SECOND });
+    expect(afterFailure(asked, SECOND, middle, 60 * SECOND).circuit).toEqual(asked.circuit);
+    expect(afterFailure(asked, SECOND, middle, 900 * SECOND).circuit).toMatchObject({
+      untilMs: 901 * SECOND,
+    });
+    expect(afterFailure(healthFrom(null), 0, middle, 365 * DAY).circuit).toMatchObject({ untilMs: DAY });
+    expect(healthAt(asked, 600 * SECOND).circuit.kind).toBe('probing');
+  });
+
   test('five days without one success are enough, also across restarts', () => {
     const health = afterFailure(healthFrom(null), 1_000, middle);
     expect(isGivenUp(health, 1_000 + 5 * DAY - 1)).toBe(false);
