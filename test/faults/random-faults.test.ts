@@ -9,29 +9,35 @@ import { STRIKES, type Strike } from '../../scripts/faults/strikes.ts';
 
 const SEED = Number(process.env.SEED ?? 20_261_122);
 const STRIKE_MS = 20_000;
-const TIMEOUT_MS = 240_000;
+const MOST_ROUNDS = 3;
+const TIMEOUT_MS = 480_000;
 
 const [first, ...rest] = STRIKES.filter(({ long }) => long !== true);
 
 test.each<Mode>(['run', 'roles'])(
   'whatever strikes %s: each version is recorded once, as it was sent, and only what was open is sent again',
   async (mode) => {
-    const lines: string[] = [`SEED=${SEED}, mode ${mode}`];
-    console.info(lines[0]);
-    const result = await runRound({
-      seed: SEED,
-      mode,
-      strikes: [first, ...rest] as readonly [Strike, ...Strike[]],
-      strikeMs: STRIKE_MS,
-      pauseMs: 800,
-      filesPerSecond: 30,
-      concurrency: 8,
-      maxServiceMs: 40,
-      say: (line) => void lines.push(line),
-    });
-    expect(result.violations, lines.join('\n')).toEqual([]);
-    expect(result.receipts.uploaded).toBeGreaterThan(100);
-    expect(result.resent).toBeGreaterThan(0);
+    // A round in which nothing was sent again proves less: on a slow machine few strikes hit an upload.
+    let resent = 0;
+    for (let seed = SEED; resent === 0 && seed < SEED + MOST_ROUNDS; seed += 1) {
+      const lines: string[] = [`SEED=${seed}, mode ${mode}`];
+      console.info(lines[0]);
+      const result = await runRound({
+        seed,
+        mode,
+        strikes: [first, ...rest] as readonly [Strike, ...Strike[]],
+        strikeMs: STRIKE_MS,
+        pauseMs: 800,
+        filesPerSecond: 30,
+        concurrency: 8,
+        maxServiceMs: 40,
+        say: (line) => void lines.push(line),
+      });
+      expect(result.violations, lines.join('\n')).toEqual([]);
+      expect(result.receipts.uploaded).toBeGreaterThan(100);
+      resent = result.resent;
+    }
+    expect(resent).toBeGreaterThan(0);
   },
   TIMEOUT_MS,
 );

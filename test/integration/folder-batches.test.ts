@@ -63,7 +63,7 @@ test('every dropped folder ends once, with a manifest of its files; files beside
   expect(pathsOf(second)).toEqual(['order-2/c.txt']);
   expect(first.counts).toEqual({ discovered: 3, uploaded: 3, failed: 0, skipped: 0 });
   expect(first.batch).toMatch(/^b[0-9a-f]{32}$/);
-  await vi.waitFor(() => expect(rig.receipts()).toHaveLength(5));
+  await vi.waitFor(() => expect(rig.receipts()).toHaveLength(5), 15_000);
   expect(rig.receipts().find(({ path }) => path === 'loose.txt')?.batch).toBeNull();
   await run.stop(5_000);
 });

@@ -80,7 +80,7 @@ test('a file that changes while it is sent ends as skipped, and its new version 
   const rig = await runRig({ definition: autoglm(sandbox), atOnce: 1 });
   rig.files(8);
   const run = await startBatch(rig, partOf(rig, ALL));
-  await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(0));
+  await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(0), 15_000);
   const sent = new Set(rig.receipts().map(({ path }) => path));
   const waiting = Array.from({ length: 8 }, (_, index) => `${index}.txt`).filter((name) => !sent.has(name));
   const last = waiting.at(-1) ?? '';
@@ -162,14 +162,16 @@ test('a worker that does not find a file in the spool gives the job back; the ow
   const part = partOf(rig, { kind: 'archive', path });
   const run = await startBatch(rig, part);
   const folder = join(rig.dataDir, 'spool', 'inbox');
-  await vi.waitFor(() => expect(readdirSync(folder)).toHaveLength(1));
+  await vi.waitFor(() => expect(readdirSync(folder)).toHaveLength(1), 15_000);
   const [jobId = ''] = readdirSync(folder);
   writeFileSync(join(folder, jobId), 'spoiled by a power cut');
   sandbox.clearFaults();
-  await vi.waitFor(() =>
-    expect(rig.log.lines.map(({ message }) => message)).toContainEqual(
-      expect.stringContaining('not in the spool'),
-    ),
+  await vi.waitFor(
+    () =>
+      expect(rig.log.lines.map(({ message }) => message)).toContainEqual(
+        expect.stringContaining('not in the spool'),
+      ),
+    15_000,
   );
   expect(rig.receipts()).toEqual([]);
   await run.stop(2_000);

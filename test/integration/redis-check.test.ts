@@ -137,7 +137,7 @@ test('an opened connection says once that it is down and once that it is back', 
   const connection = openRedis({ socketPath }, 'producer', log);
   onTestFinished(() => connection.disconnect());
   const answer = connection.ping();
-  await vi.waitFor(() => expect(said).toEqual(['redis connection lost, reconnecting']));
+  await vi.waitFor(() => expect(said).toEqual(['redis connection lost, reconnecting']), 15_000);
 
   const server = spawn(
     'redis-server',

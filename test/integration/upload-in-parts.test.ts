@@ -231,7 +231,7 @@ test('an abort ends every part at once and cancels what was begun', async () => 
   const { send, steps, answers } = noting();
   const stop = new AbortController();
   const upload = attempt(task, openaiAt(sandbox.openaiBase), send, { signal: stop.signal });
-  await vi.waitFor(() => expect(steps).toEqual(['uploads', 'parts', 'parts']));
+  await vi.waitFor(() => expect(steps).toEqual(['uploads', 'parts', 'parts']), 15_000);
   stop.abort(new Error('shutdown'));
   expect(await upload).toEqual({ kind: 'aborted' });
   expect(answers.at(-1)).toBe('cancel 200');
@@ -242,7 +242,7 @@ test('what a crash left half-way is not gone on with: the file is sent anew, who
   const crashed = noting();
   // Nobody ends this one: its process is gone as far as anyone can tell.
   void attempt(task, openaiAt(sandbox.openaiBase), crashed.send);
-  await vi.waitFor(() => expect(crashed.steps).toContain('parts'));
+  await vi.waitFor(() => expect(crashed.steps).toContain('parts'), 15_000);
   sandbox.clearFaults();
   const { send, steps } = noting();
   expect(await attempt(task, openaiAt(sandbox.openaiBase), send)).toMatchObject({ kind: 'uploaded' });

@@ -174,7 +174,7 @@ test('every job id is known whatever its state', async () => {
   await withQueue(async ({ queue, work }) => {
     await queue.add([jobFor('late')]);
     const worker = work(async ({ job }) => ({ kind: 'retry', delayMs: 60_000, job }));
-    await vi.waitFor(async () => expect((await queue.counts()).delayed).toBe(1));
+    await vi.waitFor(async () => expect((await queue.counts()).delayed).toBe(1), 15_000);
     await worker.pause();
     await queue.add([jobFor('waits')]);
     expect((await queue.jobIds()).sort()).toEqual([jobFor('late').jobId, jobFor('waits').jobId].sort());
@@ -251,18 +251,18 @@ test('a job handed out again during its upload is not sent twice by one worker, 
       await connection.del(lock ?? '');
       const key = lock?.replace(/:lock$/, '') ?? '';
       await vi.waitFor(async () => expect(Number(await connection.hget(key, 'ats'))).toBe(2), {
-        timeout: 30_000,
+        timeout: 90_000,
         interval: 50,
       });
       return settle(upload, signal);
     });
     await vi.waitFor(async () => expect((await queue.counts()).finished).toBe(1), {
-      timeout: 40_000,
+      timeout: 90_000,
       interval: 100,
     });
     expect(uploads).toBe(1);
   });
-}, 60_000);
+}, 200_000);
 
 test('closing a worker whose Redis is gone ends within its time', async () => {
   const own = await startTestRedis();

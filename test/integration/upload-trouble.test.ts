@@ -159,11 +159,11 @@ test.skipIf(process.platform !== 'linux')('an abort closes the file and frees th
   const upload = attempt(fileTask(root, 'a.bin', Buffer.alloc(48 * MIB)), destination, send, {
     signal: stop.signal,
   });
-  await vi.waitFor(() => expect(server.visits()).toBe(1));
+  await vi.waitFor(() => expect(server.visits()).toBe(1), 15_000);
   expect(openHandles(root)).toHaveLength(1);
   stop.abort(new Error('shutdown'));
   expect(await upload).toEqual({ kind: 'aborted' });
-  await vi.waitFor(() => expect(openHandles(root)).toEqual([]));
+  await vi.waitFor(() => expect(openHandles(root)).toEqual([]), 15_000);
   expect((await attempt(fileTask(root, 'b.bin', Buffer.alloc(2 * MIB)), destination, send)).kind).toBe(
     'uploaded',
   );
@@ -185,16 +185,16 @@ test.skipIf(process.platform !== 'linux')(
     const destination = plainDestination(`${server.origin}/`);
     const root = uploadFolder();
     const first = attempt(fileTask(root, 'a.txt', 'a'), destination, send);
-    await vi.waitFor(() => expect(server.visits()).toBe(1));
+    await vi.waitFor(() => expect(server.visits()).toBe(1), 15_000);
     const stop = new AbortController();
     const second = attempt(fileTask(root, 'b.bin', Buffer.alloc(2 * MIB)), destination, send, {
       signal: stop.signal,
     });
-    await vi.waitFor(() => expect(openHandles(root)).toHaveLength(1));
+    await vi.waitFor(() => expect(openHandles(root)).toHaveLength(1), 15_000);
     stop.abort();
     // The only connection is still held: the abort did not wait for it.
     expect(await second).toEqual({ kind: 'aborted' });
-    await vi.waitFor(() => expect(openHandles(root)).toEqual([]));
+    await vi.waitFor(() => expect(openHandles(root)).toEqual([]), 15_000);
     release();
     expect((await first).kind).toBe('uploaded');
     expect((await attempt(fileTask(root, 'c.txt', 'c'), destination, send)).kind).toBe('uploaded');
