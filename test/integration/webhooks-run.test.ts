@@ -36,11 +36,13 @@ test('an endpoint that hangs slows neither uploads nor another endpoint, and a s
   await until(() => expect(good.told().size).toBe(FILES));
   expect(rig.receipts()).toHaveLength(FILES);
   expect(hanging.told().size).toBe(0);
-  const [source] = (await run.report()).sources;
-  expect(source?.webhooks).toMatchObject([
-    { name: 'hanging', pending: FILES, health: 'ok', dead: 0 },
-    { name: 'good', pending: 0 },
-  ]);
+  await vi.waitFor(async () => {
+    const [source] = (await run.report()).sources;
+    expect(source?.webhooks).toMatchObject([
+      { name: 'hanging', pending: FILES, health: 'ok', dead: 0 },
+      { name: 'good', pending: 0 },
+    ]);
+  }, 15_000);
   expect(await run.stop(8_000)).toBe(true);
 
   // What hung is told by the next start, once there is somebody who listens; the good one hears nothing twice.
