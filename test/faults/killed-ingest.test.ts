@@ -24,7 +24,7 @@ test('killed at several moments, --resume goes on: one receipt for each entry an
     id = /batch (b\S+)/.exec(cli.stderr())?.[1] ?? '';
     await vi.waitFor(
       async () => expect((await place.receipts(journal)).length).toBeGreaterThanOrEqual(recorded),
-      { timeout: 30_000, interval: 10 },
+      { timeout: 90_000, interval: 10 },
     );
     cli.signal('SIGKILL');
     await cli.ended;
