@@ -37,27 +37,20 @@ export async function openSourceStore(options: StorePlace): Promise<SourceStore>
   const { dataDir, source } = options;
   await openDataDir(dataDir);
   const unlock = lockSource(dataDir, source);
-  try {
-    const store = await openLockedStore(options);
-    return {
-      ...store,
-      async close() {
-        await store.close();
-        unlock();
-      },
-    };
-  } catch (error) {
-    unlock();
-    throw error;
-  }
+  return await unlockedAtClose(() => openLockedStore(options), unlock);
 }
 
 /** As `openSourceStore`, for whoever holds the source's lock already. */
 export async function openLockedStore(options: StorePlace): Promise<SourceStore> {
   const { manifest, log } = options;
   const unlock = lockJournal(journalPathOf(manifest), options, log);
+  return await unlockedAtClose(() => openStore(options), unlock);
+}
+
+/** Gives a lock back when the store is closed, or could not be opened. */
+async function unlockedAtClose(open: () => Promise<SourceStore>, unlock: () => void): Promise<SourceStore> {
   try {
-    const store = await openStore(options);
+    const store = await open();
     return {
       ...store,
       async close() {
