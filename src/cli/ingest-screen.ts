@@ -83,8 +83,7 @@ export function ingestLine(view: IngestView, filesPerSecond: number | null, colu
 export function terminalIngestScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): IngestScreen {
   const terminal = openTerminal(stream);
   const paint = paintFor(stream, env);
-  const rate = createRateWindow();
-  let timer: NodeJS.Timeout | null = null;
+  let stop = (): void => undefined;
   return {
     log: {
       debug() {},
@@ -101,22 +100,12 @@ export function terminalIngestScreen(stream: NodeJS.WriteStream, env: NodeJS.Pro
     },
     say: (line) => terminal.say(printable(line)),
     follow(look) {
-      timer = setInterval(() => {
-        look()
-          .then((view) => {
-            rate.add(
-              performance.now(),
-              view.parts.reduce((sum, { done }) => sum + done, 0),
-            );
-            terminal.progress(
-              paint.faint(printable(ingestLine(view, rate.filesPerSecond(), terminal.columns))),
-            );
-          })
-          .catch(() => undefined);
-      }, REDRAW_MS);
+      stop = showEvery(REDRAW_MS, look, (view, filesPerSecond) =>
+        terminal.progress(paint.faint(printable(ingestLine(view, filesPerSecond, terminal.columns)))),
+      );
     },
     end() {
-      if (timer !== null) clearInterval(timer);
+      stop();
       terminal.end();
     },
   };
@@ -124,8 +113,7 @@ export function terminalIngestScreen(stream: NodeJS.WriteStream, env: NodeJS.Pro
 
 /** Not a terminal: JSON lines on stderr; the progress every ten seconds. */
 export function logIngestScreen(log: Log): IngestScreen {
-  const rate = createRateWindow();
-  let timer: NodeJS.Timeout | null = null;
+  let stop = (): void => undefined;
   return {
     log,
     receipts(receipts) {
@@ -136,20 +124,31 @@ export function logIngestScreen(log: Log): IngestScreen {
     },
     say: (line) => log.info({}, line),
     follow(look) {
-      timer = setInterval(() => {
-        look()
-          .then((view) => {
-            rate.add(
-              performance.now(),
-              view.parts.reduce((sum, { done }) => sum + done, 0),
-            );
-            log.info({}, ingestLine(view, rate.filesPerSecond(), Number.MAX_SAFE_INTEGER));
-          })
-          .catch(() => undefined);
-      }, LOG_EVERY_MS);
+      stop = showEvery(LOG_EVERY_MS, look, (view, filesPerSecond) =>
+        log.info({}, ingestLine(view, filesPerSecond, Number.MAX_SAFE_INTEGER)),
+      );
     },
-    end() {
-      if (timer !== null) clearInterval(timer);
-    },
+    end: () => stop(),
   };
+}
+
+/** Looks, and shows with the rate so far, every so often; the answer ends it. A look that fails shows nothing. */
+function showEvery(
+  everyMs: number,
+  look: () => Promise<IngestView>,
+  show: (view: IngestView, filesPerSecond: number | null) => void,
+): () => void {
+  const rate = createRateWindow();
+  const timer = setInterval(() => {
+    look()
+      .then((view) => {
+        rate.add(
+          performance.now(),
+          view.parts.reduce((sum, { done }) => sum + done, 0),
+        );
+        show(view, rate.filesPerSecond());
+      })
+      .catch(() => undefined);
+  }, everyMs);
+  return () => clearInterval(timer);
 }
