@@ -1,10 +1,9 @@
 import type { PathName } from '../domain/path-bytes.ts';
 import { type CanaryResult, tryEvents } from './event-canary.ts';
-import { createFolderWatchSource } from './folder-watch-source.ts';
 import { listFolder } from './list-folder.ts';
 import { networkFileSystemOf } from './network-fs.ts';
 import { POLL_MS } from './observation.ts';
-import { createSourceChoice } from './source-choice.ts';
+import { chooseEventSource } from './source-choice.ts';
 import { openSourceFilter, type SourceFilterOptions } from './source-filter.ts';
 
 /** How one folder would be watched, found by trying. */
@@ -55,11 +54,6 @@ export async function tryFolder(
   }
 
   const folders = await count();
-  // Nobody would look at a whole network tree for the sake of events.
-  const source =
-    scanOnly && process.platform === 'linux'
-      ? createFolderWatchSource(root)
-      : await createSourceChoice({ root, filter, monotonicMs }).first();
-  const canary = await tryEvents(root, source, monotonicMs);
+  const canary = await tryEvents(root, chooseEventSource(root, filter), monotonicMs);
   return { canary, network, scanEveryMs: scanOnly ? Math.min(rescan, POLL_MS) : null, folders };
 }

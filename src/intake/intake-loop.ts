@@ -140,7 +140,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     if ((await guard.check()) !== 'present' || appeared) return;
     const { files: total, unobservable } = scan.tally();
     log.debug({ source, files: total, costMs: Math.round(scanMs + stepMs) }, 'compared the whole folder');
-    await observation.scanEnded(total, unobservable === 0);
+    observation.scanEnded(unobservable === 0);
     caughtUp.scanEnded(settle.nextSeq());
     for (const folder of quiet?.scanEnded() ?? []) folderPorts?.quiet(folder);
   }

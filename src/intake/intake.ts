@@ -24,12 +24,10 @@ export interface WatcherOptions
   readonly ownPaths: readonly string[];
   /** `queue.maxPending`. */
   readonly maxPending: number;
-  /** Where hints come from when the root is not polled; chosen by the size of the tree unless a test says otherwise. */
   /** What the destination takes; null: not known here. */
   readonly limits: DestinationLimits | null;
+  /** Where hints come from when the root is not polled; chosen by the system unless a test says otherwise. */
   readonly createSource?: (filter: Filter) => EventSource;
-  /** Files above which a tree is large; for tests. */
-  readonly largeTreeFiles?: number;
 }
 
 export interface IntakeCounts {

@@ -5,7 +5,6 @@ import type { PathName } from '../domain/path-bytes.ts';
 import type { EventSource } from './event-source.ts';
 import { networkFileSystemOf } from './network-fs.ts';
 import type { ReconcileSchedule, Urgency } from './reconcile-schedule.ts';
-import type { SourceChoice } from './source-choice.ts';
 import { type StallDetector, startStallDetector } from './stall-detector.ts';
 
 export interface ObservationOptions {
@@ -14,7 +13,7 @@ export interface ObservationOptions {
   readonly polling: 'auto' | boolean;
   readonly rescanMs: number;
   /** Asked for a fresh one every time the root appears. */
-  readonly choice: SourceChoice;
+  readonly openSource: () => EventSource;
   readonly schedule: ReconcileSchedule;
   readonly hint: (path: string) => void;
   readonly request: (urgency: Urgency) => void;
@@ -34,11 +33,8 @@ export interface Observation {
   /** An event named this path, and no folder is there. */
   noFolder(path: string): void;
   scanBegan(): void;
-  /**
-   * @param files how many it found
-   * @param complete nothing of the tree was out of its sight
-   */
-  scanEnded(files: number, complete: boolean): Promise<void>;
+  /** @param complete nothing of the tree was out of its sight */
+  scanEnded(complete: boolean): void;
 }
 
 /** Without events this is how late a file is noticed; the schedule stretches it by what a scan costs. */
@@ -53,11 +49,9 @@ const EXHAUSTED: Readonly<Record<string, string>> = {
 
 /** Not attached yet. */
 export function createObservation(options: ObservationOptions): Observation {
-  const { root, source, polling, rescanMs, choice, schedule, request, log } = options;
+  const { root, source, polling, rescanMs, openSource, schedule, request, log } = options;
   let network: string | null = null;
   let events: EventSource | null = null;
-  /** One that the tree has outgrown; it goes on until a scan has brought its successor to the same state. */
-  let outgrown: EventSource | null = null;
   let detector: StallDetector | null = null;
   let blind = false;
 
@@ -116,10 +110,9 @@ export function createObservation(options: ObservationOptions): Observation {
   async function detach(): Promise<void> {
     detector?.stop();
     detector = null;
-    const closing = [events, outgrown];
+    const closing = events;
     events = null;
-    outgrown = null;
-    await Promise.all(closing.map(closeSource));
+    await closeSource(closing);
   }
 
   return {
@@ -138,7 +131,7 @@ export function createObservation(options: ObservationOptions): Observation {
         request('soon');
       }, options.monotonicMs);
       const { promise, resolve } = Promise.withResolvers<void>();
-      subscribe(await choice.first(), resolve);
+      subscribe(openSource(), resolve);
       await Promise.race([promise, delay(READY_MS, undefined, { ref: false })]);
     },
     detach,
@@ -148,20 +141,9 @@ export function createObservation(options: ObservationOptions): Observation {
     noFolder: (path) => events?.follower?.gone(path),
     scanBegan: () => events?.follower?.scanBegan(),
 
-    async scanEnded(files, complete) {
+    scanEnded(complete) {
       // What could not be listed may hold folders that are still there.
       if (complete) events?.follower?.scanEnded();
-      if (outgrown !== null) {
-        const closing = outgrown;
-        outgrown = null;
-        await closeSource(closing);
-      }
-      const larger = events === null || outgrown !== null ? null : choice.instead(events, files);
-      if (larger === null) return;
-      log.info({ source, files }, 'the folder has grown large: watching each folder in it by itself');
-      outgrown = events;
-      // Its first scan is asked for by its `ready`; until that has ended both tell of events.
-      subscribe(larger, () => {});
     },
   };
 }

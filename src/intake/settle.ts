@@ -28,6 +28,8 @@ interface Tracked {
   dueMs: number;
   /** Whether the heap holds it. */
   queued: boolean;
+  /** Something happened to it since it was given out to be looked at. */
+  stirred: boolean;
 }
 
 /**
@@ -37,6 +39,11 @@ interface Tracked {
 export interface Settle {
   /** Tells of one look at a file. `settled` is said once per change; until then the file is tracked. */
   see(file: SeenFile, now: Instant): 'settled' | 'waiting';
+  /**
+   * An event named this path. True: it is tracked and will be looked at when it is due, no sooner than after this event;
+   * a file that is being written costs one look per `settle` and not one per write.
+   */
+  stir(path: string): boolean;
   /** It vanished, or cannot be looked at: the next scan decides. */
   forget(name: PathName): void;
   /** Files to look at again now, at most `max`. Each must be answered by `see` or `forget`. */
@@ -71,7 +78,7 @@ export function createSettle(options: SettleOptions): Settle {
   function track(key: string, file: SeenFile, dueMs: number): void {
     let entry = tracked.get(key);
     if (entry === undefined) {
-      entry = { name: file.name, seq: seq++, last: file, dueMs, queued: false };
+      entry = { name: file.name, seq: seq++, last: file, dueMs, queued: false, stirred: false };
       tracked.set(key, entry);
     }
     entry.last = file;
@@ -87,12 +94,20 @@ export function createSettle(options: SettleOptions): Settle {
       const entry = tracked.get(key);
       const unchanged = entry !== undefined && sameLook(entry.last, file);
       const dueMs = unchanged ? entry.dueMs : now.monotonicMs + waitMs(file, now.wallMs);
-      if (dueMs <= now.monotonicMs) {
+      // What happened after this look was taken, it does not show: another one decides.
+      if (dueMs <= now.monotonicMs && entry?.stirred !== true) {
         tracked.delete(key);
         return 'settled';
       }
       track(key, file, dueMs);
       return 'waiting';
+    },
+
+    stir(path) {
+      const entry = trustTimes() ? tracked.get(keyOf({ path })) : undefined;
+      if (entry === undefined) return false;
+      entry.stirred = true;
+      return true;
     },
 
     forget: (name) => void tracked.delete(keyOf(name)),
@@ -108,6 +123,7 @@ export function createSettle(options: SettleOptions): Settle {
           continue;
         }
         entry.queued = false;
+        entry.stirred = false;
         names.push(entry.name);
       }
       return names;

@@ -19,7 +19,7 @@ import { forgetfulRootMemory, type RootState, startRootGuard } from './root-guar
 import { rulesOf } from './ruling.ts';
 import type { SeenFile } from './seen-file.ts';
 import { createSettle } from './settle.ts';
-import { createSourceChoice } from './source-choice.ts';
+import { chooseEventSource } from './source-choice.ts';
 import { openSourceFilter } from './source-filter.ts';
 
 export type { Intake, IntakeCounts, WatcherOptions } from './intake.ts';
@@ -77,10 +77,11 @@ export async function startIntake(
     source,
     polling: options.polling,
     rescanMs: options.rescan,
-    choice: createSourceChoice({ ...options, filter, monotonicMs }),
+    openSource: () => options.createSource?.(filter) ?? chooseEventSource(root, filter),
     schedule,
     hint(path) {
       if (path === '') return request('soon');
+      if (settle.stir(path)) return;
       dirty.mark(path);
       waker.wake();
     },

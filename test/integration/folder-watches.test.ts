@@ -8,7 +8,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,8 +19,7 @@ import { type IntakeRigOptions, startIntakeRig } from '../support/intake-rig.ts'
 import { mayLimitWatches, withFewWatches } from '../support/low-inotify.ts';
 
 const soon = { timeout: 15_000, interval: 20 };
-/** Large from the first entry on: every folder is watched by itself. */
-const LARGE: IntakeRigOptions = { largeTreeFiles: -1, polling: 'auto' };
+const WATCHED: IntakeRigOptions = { polling: 'auto' };
 
 /** Watches that this process holds, as the kernel counts them. */
 function watchesHeld(): number {
@@ -44,7 +43,10 @@ function fill(folder: string, names: readonly string[]): void {
 
 describe.runIf(process.platform === 'linux')('a watch per folder', () => {
   test('brings live files of every folder that was there, without a second scan', async () => {
-    await using rig = await startIntakeRig({ ...LARGE, prepare: (root) => fill(join(root, 'a/b'), ['old']) });
+    await using rig = await startIntakeRig({
+      ...WATCHED,
+      prepare: (root) => fill(join(root, 'a/b'), ['old']),
+    });
     await rig.intake.caughtUp();
     const { reconciles } = rig.intake.counts();
     for (const path of ['top', 'a/mid', 'a/b/deep']) await writeFile(join(rig.root, path), path);
@@ -53,7 +55,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
   });
 
   test('2,000 files in 50 new folders, filled the moment they are made, all arrive once', async () => {
-    await using rig = await startIntakeRig(LARGE);
+    await using rig = await startIntakeRig(WATCHED);
     await rig.intake.caughtUp();
     const names = Array.from({ length: 40 }, (_, file) => `${file}.txt`);
     for (let folder = 0; folder < 50; folder += 1) fill(join(rig.root, `new${folder}/sub`), names);
@@ -64,7 +66,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
 
   test('a folder that is moved, replaced or made anew under the same name is watched where it is', async () => {
     await using rig = await startIntakeRig({
-      ...LARGE,
+      ...WATCHED,
       prepare(root) {
         fill(join(root, 'moved/in'), ['1']);
         fill(join(root, 'replaced/in'), ['2']);
@@ -101,7 +103,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
 
   test('folders that go give their watches back, and ignored folders and links never get any', async () => {
     await using rig = await startIntakeRig({
-      ...LARGE,
+      ...WATCHED,
       ignore: ['skip'],
       async prepare(root) {
         fill(join(root, 'skip/deep'), ['x']);
@@ -125,7 +127,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
     const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
     const at = (root: string, name: string): Buffer => Buffer.concat([Buffer.from(`${root}/`), bytes(name)]);
     await using rig = await startIntakeRig({
-      ...LARGE,
+      ...WATCHED,
       prepare: (root) => mkdirSync(at(root, 'dir\xff')),
     });
     await rig.intake.caughtUp();
@@ -140,7 +142,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
   });
 
   test('10,000 files that arrive while the event loop stands still are all admitted, flat and in new folders', async () => {
-    await using rig = await startIntakeRig(LARGE);
+    await using rig = await startIntakeRig(WATCHED);
     await rig.intake.caughtUp();
     // More than the kernel queues, written by somebody else while nobody reads the queue.
     const script = `const fs = require('node:fs');
@@ -157,7 +159,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
   }, 60_000);
 
   test('a folder lost and made anew while events were lost is watched after the scan that follows', async () => {
-    await using rig = await startIntakeRig({ ...LARGE, prepare: (root) => fill(join(root, 'a/b'), ['1']) });
+    await using rig = await startIntakeRig({ ...WATCHED, prepare: (root) => fill(join(root, 'a/b'), ['1']) });
     await rig.intake.caughtUp();
     // Nobody reads events in between, so that they come all at once and tell of the last state alone.
     execFileSync('sh', ['-c', 'rm -r a && mkdir -p a/b && echo 2 > a/b/2'], { cwd: rig.root });
@@ -205,57 +207,6 @@ test('hints that an overflowing queue drops are made good by a scan, and nothing
   expect(rig.jobs).toHaveLength(2_000);
   expect(dropped).toBeGreaterThan(1_000);
 });
-
-test('a tree that outgrows its watcher is watched folder by folder, and loses nothing meanwhile', async () => {
-  await using rig = await startIntakeRig({ polling: 'auto', largeTreeFiles: 100, rescan: 1_000 });
-  await rig.intake.caughtUp();
-  const messages = rig.messages;
-  let written = 0;
-  const write = (): void => {
-    const folder = join(rig.root, `d${written % 7}`);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, `${written++}`), 'x');
-  };
-  await vi.waitFor(
-    () => {
-      for (let n = 0; n < 10; n += 1) write();
-      expect(messages()).toContain('the folder has grown large: watching each folder in it by itself');
-    },
-    { timeout: 20_000, interval: 20 },
-  );
-  for (let n = 0; n < 50; n += 1) write();
-  await rename(join(rig.root, 'd0'), join(rig.root, 'e0'));
-  await mkdir(join(rig.root, 'last'));
-  await writeFile(join(rig.root, 'last/one'), 'x');
-  await rig.intake.caughtUp();
-  const { reconciles } = rig.intake.counts();
-  await writeFile(join(rig.root, 'last/two'), 'x');
-  await vi.waitFor(() => expect(rig.paths()).toContain('last/two'), soon);
-  const names = new Set(rig.paths().map((path) => path.slice(path.indexOf('/') + 1)));
-  expect(names.size).toBe(written + 2);
-  expect(reconciles).toBeGreaterThan(1);
-});
-
-test.runIf(process.platform === 'linux')(
-  'a large tree is watched folder by folder from the start',
-  async () => {
-    const names = Array.from({ length: 60 }, (_, file) => `${file}`);
-    await using rig = await startIntakeRig({
-      polling: 'auto',
-      largeTreeFiles: 100,
-      prepare(root) {
-        fill(join(root, 'a'), names);
-        fill(join(root, 'b'), names);
-      },
-    });
-    await rig.intake.caughtUp();
-    // One scan: with chokidar there is another one once it is ready.
-    expect(rig.intake.counts().reconciles).toBeLessThanOrEqual(2);
-    await writeFile(join(rig.root, 'b/live'), 'x');
-    await vi.waitFor(() => expect(rig.paths()).toContain('b/live'), soon);
-    expect(rig.messages()).not.toContain('the folder has grown large: watching each folder in it by itself');
-  },
-);
 
 test.skipIf(!mayLimitWatches())(
   'folders beyond the last watch are told of, and once there are watches again events are waited for again',

@@ -156,3 +156,24 @@ test('with minAge an old file on a network file system still waits for settle, a
   expect(settle.see(file('old', -9e9), at(2_000))).toBe('settled');
   expect(pathsOf(settle, 60_000)).toEqual(['future']);
 });
+
+test('a tracked file that an event names is looked at when due; what no look shows yet keeps it from being settled', () => {
+  const settle = settleWith();
+  expect(settle.stir('a')).toBe(false);
+  settle.see(file('a', 0), at(0));
+  expect(settle.stir('a')).toBe(true);
+  // Before the look that is due: that look shows it.
+  expect(pathsOf(settle, 2_000)).toEqual(['a']);
+  // After the look was taken and before it is judged.
+  expect(settle.stir('a')).toBe(true);
+  expect(settle.see(file('a', 0), at(2_000))).toBe('waiting');
+  expect(pathsOf(settle, 2_000)).toEqual(['a']);
+  expect(settle.see(file('a', 0), at(2_000))).toBe('settled');
+  expect(settle.stir('a')).toBe(false);
+});
+
+test('where file times are not of this clock an event leads to a look at once, from which the wait is counted', () => {
+  const settle = settleWith(false);
+  settle.see(file('a', 0), at(0));
+  expect(settle.stir('a')).toBe(false);
+});

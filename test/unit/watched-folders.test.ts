@@ -1,11 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { pathNameOf } from '../../src/domain/path-bytes.ts';
 import { createFilter } from '../../src/intake/filter.ts';
-import { createSourceChoice } from '../../src/intake/source-choice.ts';
-import { holdsMoreThan } from '../../src/intake/tree-size.ts';
+import { chooseEventSource } from '../../src/intake/source-choice.ts';
 import { createWatchedFolders, pathOfWatched } from '../../src/intake/watched-folders.ts';
 
 test('a folder that goes takes all below it along, and nothing else', () => {
@@ -43,44 +39,11 @@ test('names that are not UTF-8 keep apart, below the same proper folders, and ar
   expect([pathOfWatched(first), pathOfWatched(second)]).toEqual(['a/x\uFFFD', 'a/x\uFFFD']);
 });
 
-function tree(files: number): string {
-  const root = mkdtempSync(join(tmpdir(), 'slipway-size-'));
-  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
-  mkdirSync(join(root, 'a/b'), { recursive: true });
-  mkdirSync(join(root, '.git'));
-  for (let file = 0; file < files; file += 1)
-    writeFileSync(join(root, file % 2 === 0 ? 'a/b' : '', `${file}`), '');
-  for (let file = 0; file < 50; file += 1) writeFileSync(join(root, '.git', `${file}`), '');
-  return root;
-}
-
-const filter = createFilter({ include: ['**/*'], ignore: [], hidden: false, own: [] });
-
-test('files that count are counted up to the limit; a tree that takes too long counts as large', async () => {
-  const root = tree(20);
-  const still = { root, filter, budgetMs: 500, monotonicMs: () => 0 };
-  expect(await holdsMoreThan(20, still)).toBe(false);
-  expect(await holdsMoreThan(19, still)).toBe(true);
-  let nowMs = 0;
-  const slow = { ...still, monotonicMs: () => (nowMs += 400) };
-  expect(await holdsMoreThan(1_000, slow)).toBe(true);
-});
-
-test('small trees and other systems get chokidar, large ones on Linux a watch per folder; a tree may outgrow its source', async () => {
-  const root = tree(20);
-  const choose = (platform: NodeJS.Platform, largeTreeFiles: number) =>
-    createSourceChoice({ root, filter, platform, largeTreeFiles, monotonicMs: () => 0 });
-  const isPerFolder = async (platform: NodeJS.Platform, limit: number): Promise<boolean> =>
-    (await choose(platform, limit).first()).follower !== undefined;
-  expect(await isPerFolder('linux', 100)).toBe(false);
-  expect(await isPerFolder('linux', 10)).toBe(true);
-  expect(await isPerFolder('darwin', 10)).toBe(false);
-
-  const choice = choose('linux', 100);
-  const small = await choice.first();
-  expect(choice.instead(small, 100)).toBeNull();
-  const large = choice.instead(small, 101);
-  expect(large?.follower).toBeDefined();
-  expect(large === null ? null : choice.instead(large, 1_000_000)).toBeNull();
-  expect(choose('darwin', 100).instead(small, 101)).toBeNull();
+test('Linux gets a watch per folder, other systems chokidar', () => {
+  const filter = createFilter({ include: ['**/*'], ignore: [], hidden: false, own: [] });
+  const isPerFolder = (platform: NodeJS.Platform): boolean =>
+    chooseEventSource('/nowhere', filter, platform).follower !== undefined;
+  expect(isPerFolder('linux')).toBe(true);
+  expect(isPerFolder('darwin')).toBe(false);
+  expect(isPerFolder('win32')).toBe(false);
 });
