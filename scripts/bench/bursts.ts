@@ -16,14 +16,15 @@ export interface BurstOptions {
   /** Sizes of the bursts. */
   readonly files: readonly number[];
   readonly rounds: number;
+  readonly standstills: readonly Standstill[];
   /** So long nobody reads events while the files are written. */
   readonly standstillMs: number;
   /** Told after every run. */
   readonly progress: (line: string) => void;
 }
 
-const STANDSTILLS = ['SIGSTOP', 'blocked loop', 'none'] as const;
-type Standstill = (typeof STANDSTILLS)[number];
+export const STANDSTILLS = ['SIGSTOP', 'blocked loop', 'none'] as const;
+export type Standstill = (typeof STANDSTILLS)[number];
 
 export interface BurstCase {
   readonly files: number;
@@ -53,7 +54,7 @@ export async function benchBursts(options: BurstOptions): Promise<string> {
   try {
     for (const files of options.files) {
       for (const folders of [0, Math.min(FOLDERS, files)]) {
-        for (const standstill of STANDSTILLS) {
+        for (const standstill of options.standstills) {
           const runs: BurstResult[] = [];
           const burst = { files, folders, standstill };
           for (let round = 0; round < options.rounds; round += 1) {
