@@ -1,4 +1,6 @@
+import type { AttemptEntry } from './attempt-entry.ts';
 import type { PathName } from './path-bytes.ts';
+import type { ReceiptSight } from './sight.ts';
 
 export type ReceiptStatus = 'uploaded' | 'failed' | 'skipped';
 
@@ -15,7 +17,7 @@ export interface ReceiptError {
 }
 
 /** What a worker returns for one (id, gen): a receipt that has not been recorded yet. */
-export interface Outcome extends PathName {
+export interface Outcome extends PathName, ReceiptSight {
   readonly v: 1;
   readonly id: string;
   readonly source: string;
@@ -48,6 +50,8 @@ export interface Outcome extends PathName {
   readonly reusedFrom?: string;
   /** What the user attached to the file (correlation ids). Present only where there is some. */
   readonly meta?: Readonly<Record<string, string>>;
+  /** Its failed tries, the one that ended it included; the oldest of many are left out. Present only where there were some. */
+  readonly attemptLog?: readonly AttemptEntry[];
 }
 
 /** The outcome of one (id, gen) once the recorder has made it durable. */

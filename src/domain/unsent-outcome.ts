@@ -1,6 +1,7 @@
 import type { ErrorKind } from './errors.ts';
 import { type FileVersion, fileVersionId, isoOfNs } from './file-version.ts';
 import type { Outcome } from './receipt.ts';
+import { receiptSight, type Sight } from './sight.ts';
 
 /** Why a version ends without an upload. */
 export interface UnsentReason {
@@ -10,11 +11,16 @@ export interface UnsentReason {
   readonly message: string;
 }
 
+export interface UnsentFacts {
+  readonly gen: number;
+  readonly batch: string | null;
+  readonly sight: Sight;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number;
+}
+
 /** What belongs to the outcome of a version whatever its end; nothing of an upload. */
-export function emptyOutcome(
-  version: FileVersion,
-  facts: { readonly gen: number; readonly batch: string | null; readonly nowMs: number },
-): Omit<Outcome, 'status'> {
+export function emptyOutcome(version: FileVersion, facts: UnsentFacts): Omit<Outcome, 'status'> {
   const { source, destination, path, pathBytes, size, mtimeNs } = version;
   return {
     v: 1,
@@ -40,15 +46,12 @@ export function emptyOutcome(
     batch: facts.batch,
     remote: null,
     error: null,
+    ...receiptSight(facts.sight, facts.nowMs),
   };
 }
 
 /** The outcome of a version that is never sent. */
-export function unsentOutcome(
-  version: FileVersion,
-  reason: UnsentReason,
-  facts: { readonly gen: number; readonly batch: string | null; readonly nowMs: number },
-): Outcome {
+export function unsentOutcome(version: FileVersion, reason: UnsentReason, facts: UnsentFacts): Outcome {
   const { status, ...error } = reason;
   const at = new Date(facts.nowMs).toISOString();
   return { ...emptyOutcome(version, facts), status, error: { ...error, httpStatus: null, at } };

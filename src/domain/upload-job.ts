@@ -1,21 +1,9 @@
 import type { UploadedResult } from './attempt.ts';
-import type { UploadErrorKind } from './errors.ts';
+import type { AttemptEntry } from './attempt-entry.ts';
 import type { FileVersion } from './file-version.ts';
 import { fileVersionId } from './file-version.ts';
 import type { PathName } from './path-bytes.ts';
-
-/** One failed try, kept with the job so that any worker knows the history. Nothing secret. */
-export interface AttemptEntry {
-  /** ISO time the attempt ended. */
-  readonly at: string;
-  readonly code: string;
-  readonly kind: UploadErrorKind;
-  readonly httpStatus: number | null;
-  /** Whether it used up one of `retry.attempts` (G6). */
-  readonly counted: boolean;
-  /** False for a 429, a refused token and what ended before anything was sent: no HTTP upload. Absent: it was one. */
-  readonly attempted?: false;
-}
+import { type JobSight, jobSight, type Sight } from './sight.ts';
 
 /** What is left of attempt entries that no longer fit in the log. */
 export interface DroppedAttempts {
@@ -27,11 +15,8 @@ export interface DroppedAttempts {
   readonly firstCountedAt?: string;
 }
 
-/** Most attempt entries a job carries; the oldest uncounted ones go first. */
-export const MAX_ATTEMPT_ENTRIES = 16;
-
 /** What one BullMQ job carries: one (file version, generation) (DESIGN §2). */
-export interface UploadJob extends PathName {
+export interface UploadJob extends PathName, JobSight {
   readonly v: 1;
   readonly source: string;
   /** Bytes. */
@@ -55,11 +40,20 @@ export function failedAttempts({ attemptLog, dropped }: Pick<UploadJob, 'attempt
   return kept + (dropped?.attempted ?? 0);
 }
 
-/** A new job for a settled file version. */
-export function newUploadJob(version: FileVersion, gen: number, batch: string | null): UploadJob {
+/**
+ * A new job for a settled file version.
+ * @param sight left out: nobody watched for it
+ */
+export function newUploadJob(
+  version: FileVersion,
+  gen: number,
+  batch: string | null,
+  sight?: Sight,
+): UploadJob {
   const { path, pathBytes, source, size, mtimeNs } = version;
   const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
-  return { v: 1, source, ...name, size, mtimeNs, gen, batch, attemptLog: [] };
+  const seen = sight === undefined ? {} : jobSight(sight);
+  return { v: 1, source, ...name, size, mtimeNs, gen, batch, ...seen, attemptLog: [] };
 }
 
 /** Job id: `<file version id>-<generation>`. A taken id makes a re-add a no-op. */

@@ -3,6 +3,7 @@ import { reasonOf } from '../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
 import type { Outcome } from '../domain/receipt.ts';
+import type { Sight } from '../domain/sight.ts';
 import { jobIdOf, newUploadJob } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
 import { createMutex } from '../platform/mutex.ts';
@@ -48,7 +49,7 @@ export interface Admission {
    * Takes a settled file, seen on disk just now. One that is recorded or pending costs nothing more.
    * @returns whether it needs a receipt that it has not got
    */
-  offer(file: SeenFile): boolean;
+  offer(file: SeenFile, sight: Sight): boolean;
   /**
    * Makes jobs of everything offered that needs one; ends when they are in the queue. What gets its receipt here, or is
    * read first, is only on its way then: see `passed`. Rejects only when the signal fires.
@@ -94,7 +95,7 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     }) ?? null;
 
   /** What this file still needs; null when it is recorded or pending. */
-  function needOf(file: SeenFile): Need | null {
+  function needOf(file: SeenFile, sight: Sight): Need | null {
     const { name, size, mtimeNs } = file;
     const version: FileVersion = { source, destination, ...name, size, mtimeNs };
     const id = fileVersionId(version);
@@ -104,7 +105,7 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     const unlimited = isLimitSkip(recorded) && recorded?.again === false;
     if (unlimited && rejudged.has(id)) return null;
     const jobId = jobIdOf(id, ruling.gen);
-    if (!ports.isPending(jobId)) return { jobId, id, version, file, ruling, unlimited };
+    if (!ports.isPending(jobId)) return { jobId, id, version, file, sight, ruling, unlimited };
     // After a restart nobody else knows which file on disk it is.
     ports.uploads.remember(jobId, file);
     return null;
@@ -114,13 +115,12 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     signal.throwIfAborted();
     const beganMs = nowMs();
     await ports.waitForRoom(chunk.length, signal);
-    const files = chunk.map(({ file }) => file);
-    const there = nowMs() - beganMs > STALE_MS ? await options.unchanged(files) : files;
-    const attached = await ports.attached?.(there.map(({ name }) => name));
+    const there = nowMs() - beganMs > STALE_MS ? await stillThere(chunk) : chunk;
+    const attached = await ports.attached?.(there.map(({ file }) => file.name));
     await ports.exclusive(async () => {
       // Asked again: the recorder may have committed one while this waited.
-      const jobs = there.flatMap((file, index) => {
-        const need = needOf(file);
+      const jobs = there.flatMap(({ file, sight }, index) => {
+        const need = needOf(file, sight);
         return need?.ruling.kind === 'upload' ? [{ ...jobOf(need), meta: attached?.[index] }] : [];
       });
       if (jobs.length > 0) await ports.enqueue(jobs);
@@ -128,10 +128,15 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     });
   }
 
-  function jobOf({ jobId, id, version, file, ruling, unlimited }: Need): AdmittedJob {
+  async function stillThere(needs: readonly UploadNeed[]): Promise<readonly UploadNeed[]> {
+    const same = new Set(await options.unchanged(needs.map(({ file }) => file)));
+    return needs.filter(({ file }) => same.has(file));
+  }
+
+  function jobOf({ jobId, id, version, file, sight, ruling, unlimited }: Need): AdmittedJob {
     ports.uploads.remember(jobId, file);
     if (unlimited) rejudged.add(id);
-    return { jobId, id, job: newUploadJob(version, ruling.gen, null) };
+    return { jobId, id, job: newUploadJob(version, ruling.gen, null, sight) };
   }
 
   async function admitInTheEnd(chunk: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
@@ -174,11 +179,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   /** The story of a chunk: refused by us, uploaded before, or to be sent. */
   async function dispatch(found: readonly Need[], signal: AbortSignal): Promise<void> {
     const needs = await notOwn(found);
-    const refused = needs.flatMap((need) =>
-      need.ruling.kind === 'upload'
-        ? []
-        : [{ need, outcome: refusedOutcome(need.version, need.ruling, wallMs()) }],
-    );
+    const refused = needs.flatMap((need) => {
+      const { version, ruling, sight } = need;
+      if (ruling.kind === 'upload') return [];
+      return [{ need, outcome: refusedOutcome(version, ruling, { sight, nowMs: wallMs() }) }];
+    });
     await settling.settle(refused, signal);
     const uploads = needs.filter(isUpload);
     await queue(reuse === null ? uploads : await reuse.rest(uploads, signal), signal);
@@ -207,8 +212,8 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   }
 
   return {
-    offer(file) {
-      const need = needOf(file);
+    offer(file, sight) {
+      const need = needOf(file, sight);
       if (need === null) return false;
       if (open.add(need)) offered.push(need);
       return true;

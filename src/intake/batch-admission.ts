@@ -4,6 +4,7 @@ import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Outcome } from '../domain/receipt.ts';
+import { atFirstSight, type Sight } from '../domain/sight.ts';
 import { type UnsentReason, unsentOutcome } from '../domain/unsent-outcome.ts';
 import { jobIdOf, newUploadJob } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
@@ -55,7 +56,7 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
   let gatheringSinceMs = 0;
 
   /** Notes it as a member; null when it has its receipt, or gets one here. */
-  function noted(version: FileVersion): AdmittedJob | null {
+  function noted(version: FileVersion, sight: Sight): AdmittedJob | null {
     const id = fileVersionId(version);
     const recorded = ports.recorded(id);
     const ruling = rulingOn(version, recorded);
@@ -63,8 +64,11 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
     if (members.size === 0) gatheringSinceMs = now().monotonicMs;
     members.set(id, { id, gen });
     if (ruling.kind === 'upload')
-      return { jobId: jobIdOf(id, gen), id, job: newUploadJob(version, gen, batch) };
-    if (ruling.kind !== 'nothing') unsent.push({ ...refusedOutcome(version, ruling, now().wallMs), batch });
+      return { jobId: jobIdOf(id, gen), id, job: newUploadJob(version, gen, batch, sight) };
+    if (ruling.kind !== 'nothing') {
+      const times = { sight, nowMs: now().wallMs };
+      unsent.push({ ...refusedOutcome(version, ruling, times), batch });
+    }
     return null;
   }
 
@@ -120,8 +124,8 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
     }
   }
 
-  function settleUnsent(version: FileVersion, gen: number, reason: UnsentReason): void {
-    unsent.push(unsentOutcome(version, reason, { gen, batch, nowMs: now().wallMs }));
+  function settleUnsent(version: FileVersion, gen: number, sight: Sight, reason: UnsentReason): void {
+    unsent.push(unsentOutcome(version, reason, { gen, batch, sight, nowMs: now().wallMs }));
   }
 
   return {
@@ -129,8 +133,8 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
 
     async files(files, signal) {
       for (const file of files) {
-        const { name, size, mtimeNs } = file;
-        const job = noted({ source, destination, ...name, size, mtimeNs });
+        const { name, size, mtimeNs, sight } = file;
+        const job = noted({ source, destination, ...name, size, mtimeNs }, sight);
         if (job !== null) ports.uploads.remember(job.jobId, file);
         if (job !== null && !ports.isPending(job.jobId)) ready.set(job.jobId, job);
       }
@@ -140,12 +144,13 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
     async entry(name: PathName, entry, signal) {
       const { size, mtimeNs } = entry;
       const version: FileVersion = { source, destination, ...name, size, mtimeNs };
-      const found = noted(version);
+      const sight = atFirstSight(now().wallMs);
+      const found = noted(version, sight);
       if (found === null) return await flushIfDue(signal);
       const { jobId, job } = found;
       if (ports.isPending(jobId) && spool.has(jobId, size)) return await flushIfDue(signal);
       if (size > spool.maxBytes) {
-        settleUnsent(version, job.gen, tooLarge(size, spool.maxBytes));
+        settleUnsent(version, job.gen, sight, tooLarge(size, spool.maxBytes));
         return await flushIfDue(signal);
       }
       // What is gathered holds room in the spool that only a recorded upload gives back.
@@ -156,17 +161,23 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
       } catch (error) {
         if (!(error instanceof SlipwayError) || error.code !== 'archive_entry_broken') throw error;
         const { code, kind, message } = error;
-        settleUnsent(version, job.gen, { status: 'failed', code, kind, message });
+        settleUnsent(version, job.gen, sight, { status: 'failed', code, kind, message });
       }
       await flushIfDue(signal);
     },
 
     async refused(name, { size, mtimeNs }, { code, details }, signal) {
       const version: FileVersion = { source, destination, ...name, size, mtimeNs };
-      const found = noted(version);
+      const sight = atFirstSight(now().wallMs);
+      const found = noted(version, sight);
       const message = errorMessage(code, details);
       if (found !== null)
-        settleUnsent(version, found.job.gen, { status: 'failed', code, kind: ERRORS[code].kind, message });
+        settleUnsent(version, found.job.gen, sight, {
+          status: 'failed',
+          code,
+          kind: ERRORS[code].kind,
+          message,
+        });
       await flushIfDue(signal);
     },
   };

@@ -10,7 +10,7 @@ import { createLooks } from './look.ts';
 import { networkFileSystemOf } from './network-fs.ts';
 import { withoutOwnReceipts } from './own-receipts.ts';
 import { rescan } from './rescan.ts';
-import type { SeenFile } from './seen-file.ts';
+import type { SeenFile, SettledFile } from './seen-file.ts';
 import { createSettle } from './settle.ts';
 import { openSourceFilter } from './source-filter.ts';
 
@@ -85,7 +85,10 @@ export async function openBatchDiscovery(
     /** Whole ones go on. True when there were any. */
     async function take(files: readonly SeenFile[]): Promise<boolean> {
       if (files.length > 0) holdsFiles();
-      const settled = files.filter((file) => settle.see(file, now()) === 'settled');
+      const settled = files.flatMap((file): SettledFile[] => {
+        const sight = settle.see(file, now());
+        return sight === null ? [] : [{ ...file, sight }];
+      });
       const whole = await withoutOwnReceipts(root, settled);
       for (const { size } of whole) tally.bytes += size;
       tally.files += whole.length;

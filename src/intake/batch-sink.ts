@@ -1,7 +1,7 @@
 import type { PathName } from '../domain/path-bytes.ts';
 import type { EntryFacts, FileEntry, Refusal } from './archives/archive-entry.ts';
 import type { IgnoreReason } from './filter.ts';
-import type { SeenFile } from './seen-file.ts';
+import type { SettledFile } from './seen-file.ts';
 
 /** Where the files of a batch come from. Absolute paths. */
 export type BatchInput =
@@ -14,7 +14,7 @@ export type BatchInput =
 /** What takes the files of a batch, one step at a time: discovery goes no faster than it does. */
 export interface BatchSink {
   /** Whole files on disk, seen just now. */
-  files(files: readonly SeenFile[], signal: AbortSignal): Promise<void>;
+  files(files: readonly SettledFile[], signal: AbortSignal): Promise<void>;
   /** A file of an archive, to be read now or never. */
   entry(name: PathName, entry: FileEntry, signal: AbortSignal): Promise<void>;
   /** What is in an archive and not taken; or the archive itself. */

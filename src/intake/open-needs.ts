@@ -1,4 +1,5 @@
 import type { FileVersion } from '../domain/file-version.ts';
+import type { Sight } from '../domain/sight.ts';
 import { createCondition } from '../platform/condition.ts';
 import type { Ruling } from './ruling.ts';
 import type { SeenFile } from './seen-file.ts';
@@ -10,6 +11,7 @@ export interface Need {
   readonly id: string;
   readonly version: FileVersion;
   readonly file: SeenFile;
+  readonly sight: Sight;
   readonly ruling: Exclude<Ruling, { kind: 'nothing' }>;
   /** It was skipped for a limit that lets it pass now. */
   readonly unlimited: boolean;

@@ -12,12 +12,12 @@ const MAX_RECEIPT_BYTES = 256 * 1024;
  * name alone does not tell them from a file of the user's, the content does. Only files of that name are read.
  * @param root absolute path of the source's root
  */
-export async function withoutOwnReceipts(
+export async function withoutOwnReceipts<File extends SeenFile>(
   root: string,
-  files: readonly SeenFile[],
-): Promise<readonly SeenFile[]> {
+  files: readonly File[],
+): Promise<readonly File[]> {
   if (!files.some(isSuspect)) return files;
-  const kept: SeenFile[] = [];
+  const kept: File[] = [];
   for (const file of files) if (!isSuspect(file) || !(await isOwnReceipt(root, file))) kept.push(file);
   return kept;
 }

@@ -47,7 +47,7 @@ export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
 
   const receiptOf = (need: UploadNeed, upload: Receipt): OwnReceipt => ({
     need,
-    outcome: reusedOutcome(need.version, need.ruling.gen, upload, wallMs()),
+    outcome: reusedOutcome(need.version, need.ruling.gen, upload, { sight: need.sight, nowMs: wallMs() }),
   });
 
   const contents = createContentCheck({

@@ -1,5 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import type { PathName } from '../domain/path-bytes.ts';
+import type { Sight } from '../domain/sight.ts';
 
 /** A regular file as one lstat saw it. */
 export interface SeenFile {
@@ -15,6 +16,11 @@ export interface SeenFile {
   readonly ino: bigint;
   /** An inode number is used again at once; with this it is the same file. 0: the file system does not keep it. */
   readonly birthtimeNs: bigint;
+}
+
+/** One that is whole, and since when that is known. */
+export interface SettledFile extends SeenFile {
+  readonly sight: Sight;
 }
 
 /** What intake keeps of an lstat. */

@@ -1,4 +1,5 @@
 import type { PathName } from '../domain/path-bytes.ts';
+import type { Sight } from '../domain/sight.ts';
 import { createDueHeap } from './due-heap.ts';
 import { keyOf, type SeenFile } from './seen-file.ts';
 
@@ -24,6 +25,8 @@ export interface Instant {
 interface Tracked {
   readonly name: PathName;
   readonly seq: number;
+  /** When the version that it is now was first seen; milliseconds since the epoch. */
+  seenAtMs: number;
   last: SeenFile;
   dueMs: number;
   /** Whether the heap holds it. */
@@ -37,8 +40,8 @@ interface Tracked {
  * no timer per file, the caller asks for the earliest due time.
  */
 export interface Settle {
-  /** Tells of one look at a file. `settled` is said once per change; until then the file is tracked. */
-  see(file: SeenFile, now: Instant): 'settled' | 'waiting';
+  /** Tells of one look at a file. null: it waits, and is tracked; that it has settled is said once per change. */
+  see(file: SeenFile, now: Instant): Sight | null;
   /**
    * An event named this path. True: it is tracked and will be looked at when it is due, no sooner than after this event;
    * a file that is being written costs one look per `settle` and not one per write.
@@ -75,12 +78,13 @@ export function createSettle(options: SettleOptions): Settle {
     return ageMs < 0 ? wholeMs : Math.max(0, wholeMs - ageMs);
   }
 
-  function track(key: string, file: SeenFile, dueMs: number): void {
+  function track(key: string, file: SeenFile, seenAtMs: number, dueMs: number): void {
     let entry = tracked.get(key);
     if (entry === undefined) {
-      entry = { name: file.name, seq: seq++, last: file, dueMs, queued: false, stirred: false };
+      entry = { name: file.name, seq: seq++, seenAtMs, last: file, dueMs, queued: false, stirred: false };
       tracked.set(key, entry);
     }
+    entry.seenAtMs = seenAtMs;
     entry.last = file;
     entry.dueMs = dueMs;
     // What is already in the heap comes up too early at worst, and is put back then: one item per file, ever.
@@ -92,15 +96,17 @@ export function createSettle(options: SettleOptions): Settle {
     see(file, now) {
       const key = keyOf(file.name);
       const entry = tracked.get(key);
-      const unchanged = entry !== undefined && sameLook(entry.last, file);
+      const known = entry !== undefined && sameVersion(entry.last, file);
+      const seenAtMs = known ? entry.seenAtMs : now.wallMs;
+      const unchanged = known && entry.last.ctimeMs === file.ctimeMs;
       const dueMs = unchanged ? entry.dueMs : now.monotonicMs + waitMs(file, now.wallMs);
       // What happened after this look was taken, it does not show: another one decides.
       if (dueMs <= now.monotonicMs && entry?.stirred !== true) {
         tracked.delete(key);
-        return 'settled';
+        return { seenAtMs, settledAtMs: now.wallMs };
       }
-      track(key, file, dueMs);
-      return 'waiting';
+      track(key, file, seenAtMs, dueMs);
+      return null;
     },
 
     stir(path) {
@@ -137,6 +143,6 @@ export function createSettle(options: SettleOptions): Settle {
   };
 }
 
-function sameLook(a: SeenFile, b: SeenFile): boolean {
-  return a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeMs === b.ctimeMs;
+function sameVersion(a: SeenFile, b: SeenFile): boolean {
+  return a.size === b.size && a.mtimeNs === b.mtimeNs;
 }

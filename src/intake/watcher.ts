@@ -105,7 +105,8 @@ export async function startIntake(
   });
   const see = (file: SeenFile): void => {
     guard.holdsFiles();
-    const open = settle.see(file, now()) === 'waiting' || admission.offer(file);
+    const sight = settle.see(file, now());
+    const open = sight === null || admission.offer(file, sight);
     if (open) quiet?.touch(file.name, monotonicMs());
   };
   const wallMs = (): number => now().wallMs;

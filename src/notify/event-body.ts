@@ -15,10 +15,10 @@ export function receiptBody(receipt: Receipt, line: string): EventBody {
   return `{"type":"${fileEventOf(receipt)}","timestamp":${JSON.stringify(recordedAt)},"data":${line}}`;
 }
 
-/** A window, in the order of recording; without `remote`, to stay small. */
+/** A window, in the order of recording; without `remote` and the failed tries, to stay small. */
 export function windowBody(receipts: readonly Receipt[]): EventBody {
   const timestamp = receipts.at(-1)?.recordedAt ?? null;
-  const slim = receipts.map(({ remote: _, ...rest }) => rest);
+  const slim = receipts.map(({ remote: _, attemptLog: _tries, ...rest }) => rest);
   return JSON.stringify({ type: 'files.settled', timestamp, data: { receipts: slim } });
 }
 

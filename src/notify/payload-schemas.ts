@@ -28,6 +28,10 @@ const receiptShape = {
   batch: z.string().nullable(),
   reusedFrom: z.string().optional().describe('file version whose upload stands for this one'),
   meta: z.record(z.string(), z.string()).optional().describe('what was attached to the file'),
+  seenMs: count.optional().describe('milliseconds before `queuedAt` that this version was first seen'),
+  settledMs: count
+    .optional()
+    .describe('milliseconds before `queuedAt` that it was settled; left out: when first seen'),
 };
 
 const uploadedShape = {
@@ -58,6 +62,21 @@ const notUploadedShape = (status: 'failed' | 'skipped') => ({
   }),
 });
 
+const attemptLog = z
+  .array(
+    z.looseObject({
+      at: isoTime.describe('when the try ended'),
+      code: z.string(),
+      kind: z.string(),
+      httpStatus: z.int().nullable(),
+      counted: z.boolean().describe('it used up one of `retry.attempts`, or ended the file by itself'),
+      attempted: z.literal(false).optional().describe('no upload: a 429, a refused token, nothing sent'),
+    }),
+  )
+  .max(16)
+  .optional()
+  .describe('failed tries, oldest first; only where there were some');
+
 const remote = z.unknown().describe('the API’s own answer, secrets removed, at most 8 KiB');
 
 const eventOf = <Data extends z.ZodType>(type: string, data: Data, description: string) =>
@@ -86,17 +105,17 @@ const batchEnd = z.looseObject({
 export const PAYLOAD_SCHEMAS = {
   'file.uploaded': eventOf(
     'file.uploaded',
-    z.looseObject({ ...uploadedShape, remote }),
+    z.looseObject({ ...uploadedShape, attemptLog, remote }),
     'A file is up, and its receipt durable.',
   ),
   'file.failed': eventOf(
     'file.failed',
-    z.looseObject({ ...notUploadedShape('failed'), remote }),
+    z.looseObject({ ...notUploadedShape('failed'), attemptLog, remote }),
     'A file has failed for good.',
   ),
   'file.skipped': eventOf(
     'file.skipped',
-    z.looseObject({ ...notUploadedShape('skipped'), remote }),
+    z.looseObject({ ...notUploadedShape('skipped'), attemptLog, remote }),
     'A file will not be sent; `error.code` says why.',
   ),
   'files.settled': eventOf(

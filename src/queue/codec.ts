@@ -1,6 +1,7 @@
 import { SlipwayError } from '../domain/errors.ts';
 import { fileVersionId, isoOfNs } from '../domain/file-version.ts';
 import type { Outcome } from '../domain/receipt.ts';
+import { receiptSight } from '../domain/sight.ts';
 import { failedAttempts, type UploadJob } from '../domain/upload-job.ts';
 
 /** A job as BullMQ keeps it. Throws SlipwayError `internal` on a layout this version does not know. */
@@ -43,7 +44,7 @@ export function outcomeOfFailedJob(
   job: UploadJob,
   facts: { destination: string; reason: string; queuedAtMs: number; nowMs: number },
 ): Outcome {
-  const { path, pathBytes, source, gen, batch, mtimeNs } = job;
+  const { path, pathBytes, source, gen, batch, mtimeNs, attemptLog } = job;
   const name = pathBytes === undefined ? { path } : { path, pathBytes };
   const at = new Date(facts.nowMs).toISOString();
   return {
@@ -76,5 +77,7 @@ export function outcomeOfFailedJob(
       httpStatus: null,
       at,
     },
+    ...receiptSight(job, facts.queuedAtMs),
+    ...(attemptLog.length === 0 ? {} : { attemptLog }),
   };
 }

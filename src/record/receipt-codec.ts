@@ -51,6 +51,9 @@ function inOrder(receipt: Receipt, remote: unknown): Record<keyof Receipt, unkno
     // As `pathBytes`: only where there is something to say.
     reusedFrom: receipt.reusedFrom,
     meta: receipt.meta,
+    seenMs: receipt.seenMs,
+    settledMs: receipt.settledMs,
+    attemptLog: receipt.attemptLog,
   };
 }
 

@@ -9,6 +9,7 @@ import { failedAttempts, newUploadJob, type UploadJob } from '../domain/upload-j
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { sleep } from '../platform/abort.ts';
 import { systemClock } from '../platform/clock.ts';
+import type { AttemptHistory } from '../upload/attempt-log.ts';
 import { createAwaitReady } from '../upload/await-ready.ts';
 import { nextStep } from '../upload/next-step.ts';
 import type { RetryOptions } from '../upload/options.ts';
@@ -154,11 +155,12 @@ export function directUploader(facts: {
     };
     let job: UploadJob = newUploadJob(version, 0, null);
     const queuedAtMs = clock.nowMs();
-    const receipt = (settlement: Settlement, attempts: number): Receipt => {
+    const receipt = (settlement: Settlement, attempts: number, { attemptLog }: AttemptHistory): Receipt => {
       const nowMs = clock.nowMs();
       const outcome = outcomeOf(job, settlement, {
         destination: destination.name,
         attempts,
+        attemptLog,
         queuedAtMs,
         nowMs,
       });
@@ -169,7 +171,7 @@ export function directUploader(facts: {
     for (;;) {
       const stopped = runner.health();
       if (stopped.kind === 'stopped')
-        return { receipt: receipt(failedBy(stopped.failure), failedAttempts(job)), stopped: true };
+        return { receipt: receipt(failedBy(stopped.failure), failedAttempts(job), job), stopped: true };
       const result = await attempt(file, signal, heard);
       signal.throwIfAborted();
       const step = nextStep(result, job, {
@@ -183,18 +185,21 @@ export function directUploader(facts: {
       switch (step.kind) {
         case 'settle': {
           const settlement = await whenReady(fileVersionId(version), step.settlement, signal);
-          return { receipt: receipt(settlement, step.attempts), stopped: false };
+          return { receipt: receipt(settlement, step.attempts, step), stopped: false };
         }
         case 'stop-destination':
           runner.stop(step.failure);
-          return { receipt: receipt(failedBy(step.failure), failedAttempts(step.history)), stopped: true };
+          return {
+            receipt: receipt(failedBy(step.failure), failedAttempts(step.history), step.history),
+            stopped: true,
+          };
         case 'give-back':
           // Dismissed while waiting for a permit: the destination has been stopped by another file.
           continue;
         case 'retry':
           job = { ...job, ...step.history };
           if (result.kind === 'failed' && outOfPatience(job)) {
-            return { receipt: receipt(failedBy(result.failure), failedAttempts(job)), stopped: false };
+            return { receipt: receipt(failedBy(result.failure), failedAttempts(job), job), stopped: false };
           }
           log.warn(
             { path: version.path, code: step.entry.code, delayMs: step.delayMs },

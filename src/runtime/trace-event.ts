@@ -3,6 +3,8 @@ export interface TraceEvent {
   /** ISO time; null where only the order is known. */
   readonly at: string | null;
   readonly event:
+    | 'seen'
+    | 'settled'
     | 'queued'
     | 'attempt'
     | 'accepted'

@@ -1,11 +1,10 @@
 import { reasonOf } from '../domain/errors.ts';
-import { fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
-import type { Receipt } from '../domain/receipt.ts';
 import type { Endpoint } from '../notify/endpoint.ts';
 import { findQueued, type QueuedFile } from '../queue/queued-jobs.ts';
 import { findFiles, type NamedFile } from './named-file.ts';
 import { findRedis } from './redis-access.ts';
+import { eventsOfJob, eventsOfReceipt } from './timeline.ts';
 import { toldEvents } from './told-events.ts';
 import type { TraceEvent } from './trace-event.ts';
 
@@ -54,7 +53,7 @@ export async function traceFile(
       timeline: [
         ...receipts.flatMap(eventsOfReceipt),
         ...told,
-        ...(queued ?? []).flatMap((job) => eventsOfJob(job, file)),
+        ...(queued ?? []).flatMap((job) => eventsOfJob(job, source.plan.destination)),
       ],
       queue: queued?.map(({ jobId, state }) => ({ jobId, state })) ?? null,
       disk: diskOf(file),
@@ -79,48 +78,6 @@ async function queuedOf(
     log.warn({ reason: reasonOf(error) }, 'the queue could not be read');
     return null;
   }
-}
-
-function eventsOfReceipt(receipt: Receipt): TraceEvent[] {
-  const { status, queuedAt, uploadedAt, recordedAt, attempts, error, destination, reusedFrom } = receipt;
-  const version = `${receipt.id}-${receipt.gen}`;
-  const sent = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
-  const tries = reusedFrom === undefined ? sent : `nothing sent, the upload of ${reusedFrom} stands for it`;
-  const outcome =
-    status === 'uploaded'
-      ? `to ${destination}, ${tries}: ${receipt.url ?? receipt.ref ?? receipt.fileId ?? 'accepted'}`
-      : `${error?.code ?? 'no code'}: ${error?.message ?? 'no reason given'} (${tries})`;
-  return [
-    { at: queuedAt, event: 'queued', detail: `for ${destination}, ${receipt.bytes} bytes`, version },
-    { at: uploadedAt ?? error?.at ?? null, event: status, detail: outcome, version },
-    { at: recordedAt, event: 'recorded', detail: status, version },
-  ];
-}
-
-function eventsOfJob(queued: QueuedFile, { source }: NamedFile): TraceEvent[] {
-  const { job, jobId, state, queuedAtMs, dueAtMs } = queued;
-  const iso = (ms: number): string => new Date(ms).toISOString();
-  const { destination } = source.plan;
-  const id = destination === '' ? null : fileVersionId({ ...job, destination });
-  const stale = id !== null && !jobId.startsWith(`${id}-`) ? ', for another destination than now' : '';
-  const events: TraceEvent[] = [
-    {
-      at: iso(queuedAtMs),
-      event: 'queued',
-      detail: `${job.size} bytes, ${state} now${stale}`,
-      version: jobId,
-    },
-  ];
-  for (const { at, code, kind, httpStatus } of job.attemptLog) {
-    const http = httpStatus === null ? '' : `HTTP ${httpStatus} `;
-    events.push({ at, event: 'attempt', detail: `${http}${code} (${kind})`, version: jobId });
-  }
-  if (job.remoteId !== undefined) {
-    const at = job.uploaded?.uploadedAt ?? null;
-    events.push({ at, event: 'accepted', detail: `${job.remoteId}, being processed there`, version: jobId });
-  }
-  if (dueAtMs !== null) events.push({ at: iso(dueAtMs), event: 'due', detail: 'next try', version: jobId });
-  return events;
 }
 
 function diskOf({ disk, latest }: NamedFile): Trace['disk'] {

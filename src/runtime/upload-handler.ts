@@ -134,7 +134,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     switch (step.kind) {
       case 'settle':
         if (step.settlement.status === 'uploaded') return accepted(upload, step.settlement, step.attempts);
-        return await ruledSettle(step.settlement, step.attempts, upload, signal);
+        return await ruledSettle(step, upload, signal);
       case 'retry':
         log.debug(
           { path: upload.job.path, ...step.entry, delayMs: step.delayMs },
@@ -201,15 +201,14 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
 
   /** G6: while no file has succeeded, a refusal may be the destination's doing and must not be recorded yet. */
   async function ruledSettle(
-    settlement: Settlement,
-    attempts: number,
+    { settlement, attempts, attemptLog }: Extract<NextStep, { kind: 'settle' }>,
     upload: QueuedUpload,
     signal: AbortSignal,
   ): Promise<Step> {
     if (settlement.status !== 'failed' || settlement.kind !== 'rejected')
-      return settle(upload, settlement, attempts);
+      return settle(upload, settlement, attempts, attemptLog);
     const ruling = await runner.refusals.rule(`${settlement.code}:${settlement.httpStatus}`, signal);
-    if (ruling === 'stands') return settle(upload, settlement, attempts);
+    if (ruling === 'stands') return settle(upload, settlement, attempts, attemptLog);
     if (ruling === 'destination-wrong') runner.stop(wrongDestination(settlement));
     return { kind: 'give-back', delayMs: ruling === 'give-back' ? 0 : STOPPED_DELAY_MS };
   }
@@ -222,8 +221,15 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     return { kind: 'give-back', delayMs: runner.takesJobs() && !isPaused(job) ? 0 : STOPPED_DELAY_MS };
   }
 
-  function settle({ job, queuedAtMs }: QueuedUpload, settlement: Settlement, attempts: number): Step {
-    const outcome = outcomeOf(job, settlement, { destination, attempts, queuedAtMs, nowMs: clock.nowMs() });
+  /** @param attemptLog left out: this time nothing was tried */
+  function settle(
+    { job, queuedAtMs }: QueuedUpload,
+    settlement: Settlement,
+    attempts: number,
+    attemptLog = job.attemptLog,
+  ): Step {
+    const facts = { destination, attempts, attemptLog, queuedAtMs, nowMs: clock.nowMs() };
+    const outcome = outcomeOf(job, settlement, facts);
     return { kind: 'settle', outcome };
   }
 }

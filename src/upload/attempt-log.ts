@@ -1,9 +1,5 @@
-import {
-  type AttemptEntry,
-  failedAttempts,
-  MAX_ATTEMPT_ENTRIES,
-  type UploadJob,
-} from '../domain/upload-job.ts';
+import { type AttemptEntry, MAX_ATTEMPT_ENTRIES } from '../domain/attempt-entry.ts';
+import { failedAttempts, type UploadJob } from '../domain/upload-job.ts';
 
 /** What a job carries about its failed tries. */
 export type AttemptHistory = Pick<UploadJob, 'attemptLog' | 'dropped'>;

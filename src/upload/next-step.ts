@@ -1,6 +1,7 @@
 import { type AttemptResult, isAttempt, type UploadFailure } from '../domain/attempt.ts';
+import type { AttemptEntry } from '../domain/attempt-entry.ts';
 import { errorMessage } from '../domain/errors.ts';
-import { type AttemptEntry, failedAttempts } from '../domain/upload-job.ts';
+import { failedAttempts } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
 import { GATE } from '../pacing/pacing-constants.ts';
 import { formatDuration } from '../platform/units.ts';
@@ -10,13 +11,19 @@ import { failedBy, type Settlement } from './settlement.ts';
 
 /**
  * What follows an attempt.
- * - `settle`: the job ends with this receipt; `attempts` counts the HTTP uploads made for it, this one included.
+ * - `settle`: the job ends with this receipt; `attempts` counts the HTTP uploads made for it, this one included, and
+ *   `attemptLog` holds its failed tries, this one included where it failed.
  * - `retry`: delay the job by `delayMs` and store `history` with it.
  * - `stop-destination`: nobody sends there until it is mended; the job is kept, with `history`, at no cost.
  * - `give-back`: the job goes back untouched.
  */
 export type NextStep =
-  | { readonly kind: 'settle'; readonly settlement: Settlement; readonly attempts: number }
+  | {
+      readonly kind: 'settle';
+      readonly settlement: Settlement;
+      readonly attempts: number;
+      readonly attemptLog: readonly AttemptEntry[];
+    }
   | {
       readonly kind: 'retry';
       readonly delayMs: number;
@@ -47,14 +54,16 @@ export function nextStep(result: AttemptResult, history: AttemptHistory, context
   if (result.kind === 'aborted') return { kind: 'give-back' };
   const attempted = isAttempt(result);
   const attempts = failedAttempts(history) + (attempted ? 1 : 0);
+  const { attemptLog } = history;
   switch (result.kind) {
     case 'uploaded':
-      return { kind: 'settle', settlement: { status: 'uploaded', result }, attempts };
+      return { kind: 'settle', settlement: { status: 'uploaded', result }, attempts, attemptLog };
     case 'skipped':
       return {
         kind: 'settle',
         settlement: { status: 'skipped', code: result.code, message: result.message },
         attempts,
+        attemptLog,
       };
     case 'unreadable':
       return {
@@ -67,6 +76,7 @@ export function nextStep(result: AttemptResult, history: AttemptHistory, context
           httpStatus: null,
         },
         attempts,
+        attemptLog,
       };
     case 'failed':
       return afterFailure(result.failure, { attempted, attempts }, history, context);
@@ -80,10 +90,8 @@ function afterFailure(
   context: StepContext,
 ): NextStep {
   const { retry, nowMs } = context;
-  if (failure.kind === 'rejected') return { kind: 'settle', settlement: failedBy(failure), attempts };
-
-  const counted = uses(failure, history, context);
   const { code, kind, httpStatus } = failure;
+  const counted = kind === 'rejected' || uses(failure, history, context);
   const at = new Date(nowMs).toISOString();
   const entry: AttemptEntry = {
     at,
@@ -94,11 +102,17 @@ function afterFailure(
     ...(attempted ? {} : { attempted }),
   };
   const next = withEntry(history, entry);
+  const settle = (reason: UploadFailure): NextStep => ({
+    kind: 'settle',
+    settlement: failedBy(reason),
+    attempts,
+    attemptLog: next.attemptLog,
+  });
+  if (kind === 'rejected') return settle(failure);
   if (kind === 'misconfigured' || kind === 'exhausted') {
     return { kind: 'stop-destination', failure, entry, history: next };
   }
-  if (countedAttempts(next) >= retry.attempts)
-    return { kind: 'settle', settlement: failedBy(failure), attempts };
+  if (countedAttempts(next) >= retry.attempts) return settle(failure);
 
   const delayMs = retryDelayMs(failure, next.attemptLog.length, context);
   // An outage, a pause and what the far side asks to wait are no fault of the file's.
@@ -108,7 +122,7 @@ function afterFailure(
       deadline: formatDuration(retry.deadline),
       last: failure.message,
     });
-    return { kind: 'settle', settlement: failedBy({ ...failure, code: 'deadline', message }), attempts };
+    return settle({ ...failure, code: 'deadline', message });
   }
   return { kind: 'retry', delayMs, entry, history: next };
 }

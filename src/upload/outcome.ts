@@ -1,5 +1,7 @@
+import type { AttemptEntry } from '../domain/attempt-entry.ts';
 import { fileVersionId, isoOfNs } from '../domain/file-version.ts';
 import { boundedRemote, type Outcome, type ReceiptError } from '../domain/receipt.ts';
+import { receiptSight } from '../domain/sight.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
 import type { Settlement } from './settlement.ts';
 
@@ -8,6 +10,8 @@ export interface OutcomeFacts {
   readonly destination: string;
   /** Uploads put on the wire for this job. */
   readonly attempts: number;
+  /** Failed tries, the one that ended the job included. */
+  readonly attemptLog: readonly AttemptEntry[];
   readonly queuedAtMs: number;
   /** When it settled, milliseconds since the epoch. */
   readonly nowMs: number;
@@ -15,7 +19,7 @@ export interface OutcomeFacts {
 
 /** The receipt-to-be of a job that has settled. */
 export function outcomeOf(job: UploadJob, settlement: Settlement, facts: OutcomeFacts): Outcome {
-  const { destination, attempts, queuedAtMs, nowMs } = facts;
+  const { destination, attempts, attemptLog, queuedAtMs, nowMs } = facts;
   const result = settlement.status === 'uploaded' ? settlement.result : null;
   const accepted = result?.accepted ?? null;
   return {
@@ -43,6 +47,8 @@ export function outcomeOf(job: UploadJob, settlement: Settlement, facts: Outcome
     batch: job.batch,
     remote: accepted === null ? null : boundedRemote(accepted.remote),
     error: errorOf(settlement, nowMs),
+    ...receiptSight(job, queuedAtMs),
+    ...(attemptLog.length === 0 ? {} : { attemptLog }),
   };
 }
 

@@ -95,8 +95,8 @@ test('a running process sends again what it is asked to; trace shows both genera
   expect(receipts.map(({ path, gen }) => `${path} ${gen}`).sort()).toEqual(['a.txt 0', 'a.txt 1', 'b.txt 0']);
   const [trace] = await jsonLines<Trace>(place, ['trace', 'inbox/a.txt', '--json']);
   expect(trace?.timeline.map(({ event }) => event)).toEqual([
-    ...['queued', 'uploaded', 'recorded'],
-    ...['queued', 'uploaded', 'recorded'],
+    ...['seen', 'settled', 'queued', 'uploaded', 'recorded'],
+    ...['seen', 'settled', 'queued', 'uploaded', 'recorded'],
   ]);
   expect(trace).toMatchObject({ source: 'inbox', queue: [], disk: { state: 'unchanged' } });
   const refused = await place.run(['manifest', 'compact']);
@@ -149,6 +149,7 @@ test('a file that waits for its next try is traced with its attempts; Redis is n
     { timeout: 20_000, interval: 200 },
   );
   const [trace] = await tracesOf('inbox/a.txt');
+  expect(trace?.timeline.slice(0, 3).map(({ event }) => event)).toEqual(['seen', 'settled', 'queued']);
   expect(trace?.queue).toHaveLength(1);
   expect(trace?.timeline.find(({ event }) => event === 'attempt')?.detail).toContain('HTTP 503');
   const [ignored] = await tracesOf('inbox/private/b.txt');
@@ -159,6 +160,31 @@ test('a file that waits for its next try is traced with its attempts; Redis is n
   const [after] = await tracesOf('inbox/a.txt');
   expect(after).toMatchObject({ queue: null, timeline: [] });
   expect(place.redisServers()).toEqual([]);
+});
+
+test('what was tried before a file went through is told long after, also by a rebuilt or compacted manifest', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest({
+    faults: [
+      { api: 'autoglm', operation: 'upload', action: '500', times: 1 },
+      { api: 'autoglm', operation: 'upload', action: '429', retryAfter: 0, times: 1 },
+    ],
+  });
+  await place.config(inboxConfig(sandboxDestination(sandbox), { retry: { baseDelay: '50ms' } }));
+  await place.file('inbox/a.txt', 'a');
+  expect((await place.run(ONCE)).code).toBe(0);
+  const [told] = await jsonLines<Trace>(place, ['trace', 'inbox/a.txt', '--json']);
+  expect(told?.timeline.map(({ event, detail }) => (event === 'attempt' ? detail : event))).toEqual([
+    ...['seen', 'settled', 'queued'],
+    ...['HTTP 500 unavailable', 'HTTP 429 throttled', 'uploaded', 'recorded'],
+  ]);
+  const text = (await place.run(['trace', 'inbox/a.txt'])).stdout;
+  expect(text).toMatch(/Z {2}seen {6}this version of it\n.*Z {2}settled {3}.*\n.*Z {2}queued/);
+  for (const upkeep of ['compact', 'rebuild']) {
+    expect((await place.run(['manifest', upkeep])).code).toBe(0);
+    const [after] = await jsonLines<Trace>(place, ['trace', 'inbox/a.txt', '--json']);
+    expect(after?.timeline).toEqual(told?.timeline);
+  }
 });
 
 test('compacted, rebuilt and imported, a manifest still knows what was uploaded', async () => {

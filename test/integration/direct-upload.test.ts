@@ -87,11 +87,19 @@ test('receipts count attempts as the daemon does: a 429 and a token service that
     definitionOf('autoglm', { url: sandbox.autoglmUrl, token: { url: tokenUrl } });
   const sent = await uploader(autoglm(sandbox.tokenUrl)).upload(fileCalled('a.txt'), never);
   expect(sent.receipt).toMatchObject({ status: 'uploaded', attempts: 1 });
+  const tries = sent.receipt.attemptLog?.map(({ httpStatus, attempted }) => [httpStatus, attempted]);
+  expect(tries).toEqual([
+    [429, false],
+    [429, false],
+  ]);
+  // Nobody watched for it.
+  expect(sent.receipt).not.toHaveProperty('seenMs');
   const unsent = await uploader(autoglm('http://127.0.0.1:1/get_token')).upload(fileCalled('b.txt'), never);
   expect(unsent.receipt).toMatchObject({
     status: 'failed',
     attempts: 0,
     error: { code: 'token_service_unreachable' },
+    attemptLog: [1, 2, 3].map(() => expect.objectContaining({ code: 'token_service_unreachable' })),
   });
 });
 
@@ -101,7 +109,11 @@ test('when the far side is down every file is tried in its own time and tells ho
   const direct = uploader(pacedDefinition(api));
   const names = Array.from({ length: 8 }, (_, index) => `${index}.txt`);
   const results = await Promise.all(names.map((name) => direct.upload(fileCalled(name), never)));
-  for (const { receipt } of results) expect(receipt).toMatchObject({ status: 'failed', attempts: 8 });
+  for (const { receipt } of results) {
+    expect(receipt).toMatchObject({ status: 'failed', attempts: 8 });
+    // The one that ended it too.
+    expect(receipt.attemptLog).toHaveLength(8);
+  }
   expect(api.requests).toHaveLength(64);
 });
 

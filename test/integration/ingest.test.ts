@@ -72,6 +72,7 @@ test('what was recorded before belongs to the batch with the receipt it has, and
   const [progress] = run.batch(BATCH);
   expect(progress?.end?.counts).toEqual({ discovered: 4, uploaded: 4, failed: 0, skipped: 0 });
   expect(rig.receipts().map(({ batch }) => batch)).toEqual([null, null, null, BATCH]);
+  for (const { seenMs } of rig.receipts()) expect(seenMs).toBeGreaterThanOrEqual(0);
   expect(sandbox.summary().count).toBe(4);
 });
 
@@ -110,6 +111,7 @@ test('an archive goes through a spool smaller than itself, which is empty in the
   clearInterval(timer);
   expect(run.batch(BATCH)[0]?.end?.counts).toEqual({ discovered: 61, uploaded: 60, failed: 0, skipped: 1 });
   const huge = rig.receipts().find(({ path: name }) => name === 'a.tar!/huge.bin');
+  expect(huge?.seenMs).toBeGreaterThanOrEqual(0);
   expect(huge).toMatchObject({ status: 'skipped', error: { code: 'too_large' } });
   expect(huge?.error?.message).toContain('raise spool.maxBytes');
   expect(most).toBeGreaterThan(0);
@@ -145,6 +147,7 @@ test('entries twice in an archive: the same version is one file, another content
   writeFileSync(path, zipBytes([twice, twice, { name: 'a.txt', content: 'another one' }]));
   const run = await startBatch(rig, partOf(rig, { kind: 'archive', path }));
   expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  for (const { seenMs } of rig.receipts()) expect(seenMs).toBeGreaterThanOrEqual(0);
   expect(rig.receipts().map(({ path: name, bytes }) => [name, bytes])).toEqual([
     ['a.zip!/a.txt', 4],
     ['a.zip!/a.txt', 11],

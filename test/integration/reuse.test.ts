@@ -22,7 +22,7 @@ test('a renamed file, and a moved folder, are recorded under their new paths and
   renameSync(join(rig.root(), 'old'), join(rig.root(), 'new'));
   await vi.waitFor(() => expect(rig.receipts()).toHaveLength(6), 10_000);
   const before = receiptOf(rig, 'a.txt');
-  const { queuedAt, recordedAt, ...after } = receiptOf(rig, 'renamed 文.txt');
+  const { queuedAt, recordedAt, seenMs, settledMs, ...after } = receiptOf(rig, 'renamed 文.txt');
   const { id, url, fileId, ref, sha256, contentType, expiresAt, remote, bytes, mtime, mtimeNs } = before;
   expect(after).toEqual({
     ...{ v: 1, id: after.id, source: 'inbox', path: 'renamed 文.txt', gen: 0, status: 'uploaded' },
@@ -30,6 +30,7 @@ test('a renamed file, and a moved folder, are recorded under their new paths and
     ...{ attempts: 0, uploadedAt: queuedAt, durationMs: null, batch: null, remote, error: null },
     reusedFrom: id,
   });
+  expect(seenMs).toBeGreaterThanOrEqual(settledMs ?? 0);
   expect(after.id).not.toBe(id);
   expect(receiptOf(rig, 'new/deep/c.txt').reusedFrom).toBe(receiptOf(rig, 'old/deep/c.txt').id);
   expect(sandbox.summary()).toMatchObject({ count: 3, repeated: 0 });

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { silentLog } from '../../src/domain/log.ts';
+import { atFirstSight } from '../../src/domain/sight.ts';
 import { type ContentCheckOptions, createContentCheck } from '../../src/intake/content-check.ts';
 import type { HashedFile } from '../../src/intake/hash-file.ts';
 import type { UploadNeed } from '../../src/intake/open-needs.ts';
@@ -19,6 +20,7 @@ function needOf(path: string): UploadNeed {
     id: path,
     version,
     file,
+    sight: atFirstSight(0),
     ruling: { kind: 'upload', gen: 0, asked: false },
     unlimited: false,
   };

@@ -41,6 +41,19 @@ test('the keys of a line are in the documented order whatever order the outcome 
   ]);
 });
 
+test('what was seen and tried comes last, and only where there is something to say', () => {
+  const at = '2026-11-22T01:02:04.500Z';
+  const attemptLog = [
+    { at, code: 'http_429', kind: 'throttled', httpStatus: 429, counted: false, attempted: false } as const,
+  ];
+  const plain = receiptOf(uploadedOutcome('a.pdf'));
+  const receipt = { ...plain, attemptLog, settledMs: 4, seenMs: 2_004 };
+  const line = encodeReceipt(receipt);
+  expect(line.endsWith(`"seenMs":2004,"settledMs":4,"attemptLog":${JSON.stringify(attemptLog)}}`)).toBe(true);
+  expect(decodeReceipt(line)).toEqual(receipt);
+  expect(encodeReceipt({ ...plain, seenMs: 3 }).length - encodeReceipt(plain).length).toBe(11);
+});
+
 test('a name that is not UTF-8 keeps its exact bytes beside the readable path', () => {
   const receipt = receiptOf({
     ...uploadedOutcome('caf\uFFFD.txt'),

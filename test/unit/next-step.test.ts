@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import type { AttemptResult, UploadFailure } from '../../src/domain/attempt.ts';
-import type { AttemptEntry } from '../../src/domain/upload-job.ts';
+import type { AttemptEntry } from '../../src/domain/attempt-entry.ts';
 import type { AttemptHistory } from '../../src/upload/attempt-log.ts';
 import { type NextStep, nextStep, type StepContext } from '../../src/upload/next-step.ts';
 import { retrySchema } from '../../src/upload/options.ts';
 import { failure } from '../support/upload-fixture.ts';
 
 const NOW = Date.parse('2026-11-22T12:00:00.000Z');
+const AT = new Date(NOW).toISOString();
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const fresh: AttemptHistory = { attemptLog: [] };
@@ -45,8 +46,10 @@ test('an accepted file settles as uploaded, and what was sent twice to mend cred
   const accepted = { url: 'https://x.example/1', fileId: '1', ref: null, expiresAt: null, remote: {} };
   const facts = { bytes: 1, sha256: 'ab', contentType: 'text/plain', uploadedAt: 'now', durationMs: 3 };
   const result: AttemptResult = { kind: 'uploaded', accepted, ...facts, requests: 2 };
-  const step = nextStep(result, { attemptLog: [entryAt(NOW - MINUTE, false)] }, context());
-  expect(step).toEqual({ kind: 'settle', settlement: { status: 'uploaded', result }, attempts: 2 });
+  const history = { attemptLog: [entryAt(NOW - MINUTE, false)] };
+  const step = nextStep(result, history, context());
+  const settlement = { status: 'uploaded', result };
+  expect(step).toEqual({ kind: 'settle', settlement, attempts: 2, ...history });
 });
 
 test('files of a folder that is not there wait for it beyond every deadline, and no attempt is counted', () => {
@@ -67,6 +70,7 @@ test('skipped and unreadable files settle at once', () => {
     kind: 'settle',
     settlement: { status: 'skipped', code: 'empty', message: 'm' },
     attempts: 0,
+    attemptLog: [],
   });
   const unreadable = nextStep({ kind: 'unreadable', message: 'm', requests: 0 }, fresh, context());
   expect(unreadable).toMatchObject({
@@ -95,6 +99,8 @@ test('a rejected file fails at once with the reason of the far side', () => {
       httpStatus: 200,
     },
     attempts: 1,
+    // It may be looked up long after the job is gone.
+    attemptLog: [{ at: AT, code: '400003', kind: 'rejected', httpStatus: 200, counted: true }],
   });
 });
 
@@ -156,7 +162,14 @@ test('a file that fails while others get through fails after retry.attempts', ()
   }
   const last = { kind: 'unavailable', code: 'http_500', message: 'server error', httpStatus: 500 } as const;
   const step = nextStep(failed(last), history, context({ nowMs: NOW + 8000, lastSuccessAtMs: NOW + 7999 }));
-  expect(step).toEqual({ kind: 'settle', settlement: { status: 'failed', ...last }, attempts: 8 });
+  const { code, kind, httpStatus } = last;
+  const entry = { at: new Date(NOW + 8000).toISOString(), code, kind, httpStatus, counted: true };
+  expect(step).toEqual({
+    kind: 'settle',
+    settlement: { status: 'failed', ...last },
+    attempts: 8,
+    attemptLog: [...history.attemptLog, entry],
+  });
 });
 
 test('an answer nobody knows is a counted retry even where nothing else succeeds', () => {

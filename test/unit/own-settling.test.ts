@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { silentLog } from '../../src/domain/log.ts';
+import { atFirstSight } from '../../src/domain/sight.ts';
 import { createOpenNeeds, type Need } from '../../src/intake/open-needs.ts';
 import { createOwnSettling, type OwnReceipt } from '../../src/intake/own-settling.ts';
 import { seenFile } from '../support/next-generation.ts';
@@ -13,7 +14,8 @@ function receipts(count: number, from = 0): OwnReceipt[] {
     const path = `${from + index}`;
     const version = { source: 's', destination: 'd', path, size: 1, mtimeNs: '1' };
     const ruling = { kind: 'upload', gen: 0, asked: false } as const;
-    const need: Need = { jobId: path, id: path, version, file: seenFile(path), ruling, unlimited: false };
+    const found = { file: seenFile(path), sight: atFirstSight(0) };
+    const need: Need = { jobId: path, id: path, version, ...found, ruling, unlimited: false };
     return { need, outcome: uploadedOutcome(path) };
   });
 }

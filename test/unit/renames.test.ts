@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Receipt } from '../../src/domain/receipt.ts';
+import { atFirstSight } from '../../src/domain/sight.ts';
 import type { Look, Looks } from '../../src/intake/look.ts';
 import type { UploadNeed } from '../../src/intake/open-needs.ts';
 import type { EarlierUploads } from '../../src/intake/ports.ts';
@@ -19,6 +20,7 @@ function needOf(file: SeenFile, asked = false): UploadNeed {
     id: 'f',
     version,
     file,
+    sight: atFirstSight(0),
     ruling: { kind: 'upload', gen: 0, asked },
     unlimited: false,
   };

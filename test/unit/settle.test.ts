@@ -22,12 +22,12 @@ function settleWith(trustTimes = true, maxTracked = 1_000, minAgeMs = 0): Settle
 const pathsOf = (settle: Settle, t: number): string[] => settle.due(t, 100).map(({ path }) => path);
 
 test('a file whose mtime and ctime are both old enough is settled when first seen', () => {
-  expect(settleWith().see(file('a', -2_000), at(0))).toBe('settled');
+  expect(settleWith().see(file('a', -2_000), at(0))).not.toBeNull();
 });
 
 test('an old mtime with a fresh ctime waits: the file was just copied or moved here', () => {
   const settle = settleWith();
-  expect(settle.see(file('a', -90_000, { ctimeMs: WALL - 500 }), at(0))).toBe('waiting');
+  expect(settle.see(file('a', -90_000, { ctimeMs: WALL - 500 }), at(0))).toBeNull();
   expect(settle.nextDueMs()).toBe(1_500);
 });
 
@@ -36,14 +36,14 @@ test('a fresh file is due exactly settle after its last change, and settled when
   settle.see(file('a', -300), at(0));
   expect(pathsOf(settle, 1_699)).toEqual([]);
   expect(pathsOf(settle, 1_700)).toEqual(['a']);
-  expect(settle.see(file('a', -300), at(1_700))).toBe('settled');
+  expect(settle.see(file('a', -300), at(1_700))).not.toBeNull();
   expect(settle.size()).toBe(0);
 });
 
 test('a writer whose pauses are shorter than settle is waited for to the end', () => {
   const settle = settleWith();
   for (let t = 0; t <= 20_000; t += 1_900) {
-    expect(settle.see(file('a', t, { size: t }), at(t))).toBe('waiting');
+    expect(settle.see(file('a', t, { size: t }), at(t))).toBeNull();
     expect(pathsOf(settle, t + 1_899)).toEqual([]);
   }
   expect(settle.nextDueMs()).not.toBeNull();
@@ -53,23 +53,23 @@ test('a change found at the due time starts the wait again', () => {
   const settle = settleWith();
   settle.see(file('a', 0), at(0));
   expect(pathsOf(settle, 2_000)).toEqual(['a']);
-  expect(settle.see(file('a', 1_990, { size: 11 }), at(2_000))).toBe('waiting');
+  expect(settle.see(file('a', 1_990, { size: 11 }), at(2_000))).toBeNull();
   expect(pathsOf(settle, 3_989)).toEqual([]);
   expect(pathsOf(settle, 3_990)).toEqual(['a']);
 });
 
 test('times in the future say nothing: the file settles when it has been seen unchanged for settle', () => {
   const settle = settleWith();
-  expect(settle.see(file('a', 3_600_000), at(0))).toBe('waiting');
+  expect(settle.see(file('a', 3_600_000), at(0))).toBeNull();
   expect(pathsOf(settle, 2_000)).toEqual(['a']);
-  expect(settle.see(file('a', 3_600_000), at(2_000))).toBe('settled');
+  expect(settle.see(file('a', 3_600_000), at(2_000))).not.toBeNull();
 });
 
 test('on a network file system even the oldest file is seen twice', () => {
   const settle = settleWith(false);
-  expect(settle.see(file('a', -9e9), at(0))).toBe('waiting');
+  expect(settle.see(file('a', -9e9), at(0))).toBeNull();
   expect(pathsOf(settle, 2_000)).toEqual(['a']);
-  expect(settle.see(file('a', -9e9), at(2_000))).toBe('settled');
+  expect(settle.see(file('a', -9e9), at(2_000))).not.toBeNull();
 });
 
 test('a look in between changes nothing while the file is the same', () => {
@@ -77,7 +77,7 @@ test('a look in between changes nothing while the file is the same', () => {
   settle.see(file('a', 0), at(0));
   settle.see(file('a', 0), at(1_000));
   expect(settle.nextDueMs()).toBe(2_000);
-  expect(settle.see(file('a', 0), at(2_000))).toBe('settled');
+  expect(settle.see(file('a', 0), at(2_000))).not.toBeNull();
   expect(pathsOf(settle, 9_999)).toEqual([]);
 });
 
@@ -130,21 +130,21 @@ test('there is no room past the most files tracked', () => {
 
 test('minAge counts from the last change, for the backlog as for a live file, and a change begins it anew', () => {
   const settle = settleWith(true, 1_000, 60_000);
-  expect(settle.see(file('old', -60_000), at(0))).toBe('settled');
-  expect(settle.see(file('young', -50_000), at(0))).toBe('waiting');
-  expect(settle.see(file('live', 0), at(0))).toBe('waiting');
+  expect(settle.see(file('old', -60_000), at(0))).not.toBeNull();
+  expect(settle.see(file('young', -50_000), at(0))).toBeNull();
+  expect(settle.see(file('live', 0), at(0))).toBeNull();
   expect(pathsOf(settle, 9_999)).toEqual([]);
   expect(pathsOf(settle, 10_000)).toEqual(['young']);
-  expect(settle.see(file('young', -50_000), at(10_000))).toBe('settled');
+  expect(settle.see(file('young', -50_000), at(10_000))).not.toBeNull();
   settle.see(file('live', 30_000), at(30_000));
   expect(pathsOf(settle, 89_999)).toEqual([]);
   expect(pathsOf(settle, 90_000)).toEqual(['live']);
-  expect(settle.see(file('live', 30_000), at(90_000))).toBe('settled');
+  expect(settle.see(file('live', 30_000), at(90_000))).not.toBeNull();
 });
 
 test('a time of change that was set back does not make a file older than it is here', () => {
   const settle = settleWith(true, 1_000, 60_000);
-  expect(settle.see(file('copied', -9e9, { ctimeMs: WALL }), at(0))).toBe('waiting');
+  expect(settle.see(file('copied', -9e9, { ctimeMs: WALL }), at(0))).toBeNull();
   expect(pathsOf(settle, 59_999)).toEqual([]);
 });
 
@@ -153,7 +153,7 @@ test('with minAge an old file on a network file system still waits for settle, a
   settle.see(file('old', -9e9), at(0));
   settle.see(file('future', 9e9), at(0));
   expect(pathsOf(settle, 2_000)).toEqual(['old']);
-  expect(settle.see(file('old', -9e9), at(2_000))).toBe('settled');
+  expect(settle.see(file('old', -9e9), at(2_000))).not.toBeNull();
   expect(pathsOf(settle, 60_000)).toEqual(['future']);
 });
 
@@ -166,9 +166,9 @@ test('a tracked file that an event names is looked at when due; what no look sho
   expect(pathsOf(settle, 2_000)).toEqual(['a']);
   // After the look was taken and before it is judged.
   expect(settle.stir('a')).toBe(true);
-  expect(settle.see(file('a', 0), at(2_000))).toBe('waiting');
+  expect(settle.see(file('a', 0), at(2_000))).toBeNull();
   expect(pathsOf(settle, 2_000)).toEqual(['a']);
-  expect(settle.see(file('a', 0), at(2_000))).toBe('settled');
+  expect(settle.see(file('a', 0), at(2_000))).not.toBeNull();
   expect(settle.stir('a')).toBe(false);
 });
 
@@ -176,4 +176,21 @@ test('where file times are not of this clock an event leads to a look at once, f
   const settle = settleWith(false);
   settle.see(file('a', 0), at(0));
   expect(settle.stir('a')).toBe(false);
+});
+
+test('it says when this version was first seen, and when it was settled', () => {
+  const settle = settleWith();
+  expect(settle.see(file('old', -9_000), at(5))).toEqual({ seenAtMs: WALL + 5, settledAtMs: WALL + 5 });
+
+  settle.see(file('a', 0), at(10));
+  settle.see(file('a', 0), at(500));
+  // Another owner: the same version, but its wait begins anew.
+  settle.see(file('a', 0, { ctimeMs: WALL + 900 }), at(900));
+  const settled = settle.see(file('a', 0, { ctimeMs: WALL + 900 }), at(2_900));
+  expect(settled).toEqual({ seenAtMs: WALL + 10, settledAtMs: WALL + 2_900 });
+
+  settle.see(file('b', 0), at(10));
+  settle.see(file('b', 700, { size: 99 }), at(700));
+  const other = settle.see(file('b', 700, { size: 99 }), at(2_700));
+  expect(other).toEqual({ seenAtMs: WALL + 700, settledAtMs: WALL + 2_700 });
 });

@@ -16,6 +16,7 @@ const job = newUploadJob(version, 2, 'batch-1');
 const facts = {
   destination: 'd',
   attempts: 3,
+  attemptLog: [],
   queuedAtMs: Date.UTC(2026, 10, 22),
   nowMs: Date.UTC(2026, 10, 23),
 };
@@ -92,4 +93,34 @@ test('a skipped job says why, and a name that is not UTF-8 keeps its bytes', () 
   const outcome = outcomeOf(odd, { status: 'skipped', code: 'changed', message: 'it grew' }, facts);
   expect(outcome).toMatchObject({ status: 'skipped', path: '\ufffd', pathBytes: '/w==' });
   expect(outcome.error).toMatchObject({ code: 'changed', kind: 'skipped', message: 'it grew' });
+});
+
+test('what went through at once says no more than when it was seen; failed tries are kept as they are', () => {
+  const settlement = failedBy(new SlipwayError('crashed_worker', { times: 3 }));
+  const { queuedAtMs } = facts;
+  const seenAtMs = queuedAtMs - 3_000;
+  const sights = [
+    { seenAtMs, settledAtMs: queuedAtMs - 500 },
+    { seenAtMs, settledAtMs: seenAtMs },
+    // The clock was set back meanwhile.
+    { seenAtMs: queuedAtMs + 9, settledAtMs: queuedAtMs + 10 },
+  ];
+  const kept = sights.map((sight) => {
+    const { seenMs, settledMs, ...rest } = outcomeOf(
+      newUploadJob(version, 0, null, sight),
+      settlement,
+      facts,
+    );
+    expect(rest).not.toHaveProperty('attemptLog');
+    return [seenMs, settledMs];
+  });
+  expect(kept).toEqual([
+    [3_000, 500],
+    [3_000, undefined],
+    [0, 0],
+  ]);
+  const attemptLog = [
+    { at: 'then', code: 'http_500', kind: 'unavailable', httpStatus: 500, counted: true } as const,
+  ];
+  expect(outcomeOf(job, settlement, { ...facts, attemptLog })).toMatchObject({ attemptLog });
 });

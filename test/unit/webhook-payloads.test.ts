@@ -39,6 +39,11 @@ const failed = receiptFor('f.pdf', {
     durationMs: null,
   },
   error: { ...error, kind: 'rejected', httpStatus: 400 },
+  ...{ seenMs: 2_004, settledMs: 4 },
+  attemptLog: [
+    { at: error.at, code: 'http_429', kind: 'throttled', httpStatus: 429, counted: false, attempted: false },
+    { at: error.at, code: 'http_400', kind: 'rejected', httpStatus: 400, counted: true },
+  ],
 });
 const skipped: Receipt = { ...failed, status: 'skipped', error, meta: { order: '7' }, pathBytes: '/w==' };
 
@@ -53,12 +58,15 @@ describe('payloads fit the schemas that are published for them', () => {
     });
   });
 
-  test('files.settled, without `remote`', () => {
+  test('files.settled, without `remote` and failed tries', () => {
     const text = windowBody([uploaded, failed, skipped]);
     expectValid(text);
     const { data } = JSON.parse(text) as { data: { receipts: object[] } };
     expect(data.receipts).toHaveLength(3);
-    for (const receipt of data.receipts) expect(receipt).not.toHaveProperty('remote');
+    for (const receipt of data.receipts) {
+      expect(receipt).not.toHaveProperty('remote');
+      expect(receipt).not.toHaveProperty('attemptLog');
+    }
   });
 
   test('batch.completed', () => {

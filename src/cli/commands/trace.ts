@@ -18,7 +18,7 @@ export function addTraceCommand(program: Command, done: (code: ExitCode) => void
   program
     .command('trace')
     .description(
-      'the timeline of one file: queued, tried, uploaded, recorded, delivered, and what lies on disk; exit 6 when unknown',
+      'the timeline of one file: seen, settled, queued, tried, uploaded, recorded, delivered, and what lies on disk; exit 6 when unknown',
     )
     .argument('<path>', 'on disk, or as the manifest shows it')
     .option('--source <name>', 'only in this source')
