@@ -93,7 +93,7 @@ export const ERRORS = {
     kind: 'config',
     retryable: false,
     message:
-      'the queue of source {source} in Redis holds {jobs} jobs of another installation: give this one a redis.prefix of its own, or use the dataDir those jobs belong to',
+      'the queue of source {source} in Redis belongs to another ledger, in the data folder {dataDir} on {host}: use that dataDir, or give this installation a redis.prefix of its own; if that folder is gone for good, free the queue with redis-cli DEL "{key}" "{lease}"',
   },
   // this machine
   redis_binary_missing: {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import type { DestinationDefinition } from '../../src/destinations/definition.ts';
@@ -96,6 +96,36 @@ test('a stop while Redis is gone ends by itself, and the next start goes on wher
   const times = arrivals(sandbox);
   for (const path of recordedBefore) expect(times.get(path), path).toBe(1);
 }, 90_000);
+
+test('the queue of another data folder is refused though nothing waits in it, and goes on where its user has freed it', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.files(3);
+  const first = await rig.start();
+  expect(await first.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  await first.stop(5_000);
+
+  // The old folder is deleted on purpose; the journal beside the source is what remains.
+  rmSync(rig.dataDir, { recursive: true });
+  rig.file('new.txt');
+  const [key, lease] = ['ledger', 'owner'].map((rest) => sourceKey('slipway', 'inbox', rest));
+  await expect(rig.start()).rejects.toMatchObject({
+    code: 'queue_foreign',
+    message: expect.stringContaining(`redis-cli DEL "${key}" "${lease}"`),
+    details: { dataDir: rig.dataDir },
+  });
+  await rig.redis.connect().del(String(key), String(lease));
+  const again = await rig.start();
+  expect(await again.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expectEachRecordedOnce(rig, 4);
+  // A ledger that is built again within its data folder is the same one.
+  await again.stop(5_000);
+  rmSync(join(rig.dataDir, 'sources'), { recursive: true });
+  const rebuilt = await rig.start();
+  expect(await rebuilt.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expectEachRecordedOnce(rig, 4);
+  expect(sandbox.summary().count).toBe(4);
+}, 60_000);
 
 test('a full disk under the journal pauses the uploads instead of losing results, and all goes on when there is room', async (context) => {
   const disk = tinyDisk(testFolder(), 1);
