@@ -140,7 +140,9 @@ async function send(
         if (flags.json === true)
           process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
       },
-      ...(processes > 1 ? { pool: () => startWorkerPool(seed, processes, screen.log) } : {}),
+      ...(processes > 1
+        ? { pool: (heldRoots) => startWorkerPool(seed, processes, heldRoots, screen.log) }
+        : {}),
     });
     const cut = signalCode();
     const drainMs = config.shutdown.drain;

@@ -193,7 +193,8 @@ export const ERRORS = {
   source_root_gone: {
     kind: 'local',
     retryable: true,
-    message: 'the folder {root} is gone: mount it again or put it back; its files wait',
+    message:
+      'the folder {root} is gone, or empty as when a disk is not mounted: mount it again or put it back; its files wait. If it is meant to be empty, put a file into it',
   },
   source_root_closed: {
     kind: 'local',

@@ -3,6 +3,7 @@ import { SlipwayError } from '../domain/errors.ts';
 import { openSpool, spoolFolder } from '../intake/archives/spool.ts';
 import { rulesOf } from '../intake/ruling.ts';
 import { type Intake, startIntake } from '../intake/watcher.ts';
+import { isEmptyFolderOf } from '../platform/folder-identity.ts';
 import { createMutex } from '../platform/mutex.ts';
 import { within } from '../platform/within.ts';
 import { takeOwnership } from '../queue/owner-lease.ts';
@@ -208,6 +209,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         answerRequest(request as OwnerRequest, {
           ...{ store, plan, log, dataDir, runs: found, telling: notifier },
           rescan: () => rescan(),
+          rootEmptied: async () => await isEmptyFolderOf(plan.root, rootMemory.held() ?? ''),
         }),
     });
     releases.push(() => requests.close());

@@ -29,7 +29,7 @@ import { uploadHandler } from './upload-handler.ts';
 import { visiblePlans } from './visible-plans.ts';
 import { startWorkerLine, type WorkerLine } from './worker-line.ts';
 import type { WorkerPool } from './worker-pool.ts';
-import type { DestinationView } from './worker-seed.ts';
+import type { DestinationView, HeldRoots } from './worker-seed.ts';
 
 /** Left of the shutdown budget for recording and leaving once uploads have been cut short. */
 const CLOSING_SHARE = 0.25;
@@ -86,10 +86,13 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   async function startWorker(plan: SourcePlan): Promise<void> {
     const { runner, max } = runnerOf(plan);
     const localDisk = (await networkFileSystemOf(plan.root)) === null;
-    const owner = owners.find((line) => line.plan === plan);
+    const line = owners.find((one) => one.plan === plan);
     const handler = uploadHandler({
       root: plan.root,
-      rootCheck: await rootCheckOf(plan.root, owner),
+      rootCheck: await rootCheckOf(plan.root, line, facts.heldRoots?.[plan.name] ?? null, {
+        ...{ connection, prefix, source: plan.name, host: owner.host, log },
+        monotonicMs: systemClock.monotonicMs,
+      }),
       spool: spoolFolder(dataDir, plan.name),
       runner,
       pauses,
@@ -100,9 +103,9 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       random: Math.random,
       log,
     });
-    const onFinished = owner?.wake ?? (() => undefined);
+    const onFinished = line?.wake ?? (() => undefined);
     const shared = { plan, runner, pauses, handler, redis, prefix, onFinished, log, now };
-    workers.push(startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: owner === undefined }));
+    workers.push(startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: line === undefined }));
   }
 
   async function startOwner(plan: SourcePlan): Promise<void> {
@@ -147,7 +150,9 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       if (roles.includes('intake')) await startOwner(plan);
       if (uploadsHere) await startWorker(plan);
     }
-    pool = facts.pool?.() ?? null;
+    const heldRoots = (): HeldRoots =>
+      Object.fromEntries(owners.map((line) => [line.plan.name, line.rootHeld()]));
+    pool = facts.pool?.(heldRoots) ?? null;
   } catch (error) {
     await stop(MAX_CLOSING_MS);
     throw error;

@@ -1,5 +1,6 @@
 /** The two halves of the work as processes of their own: intake and worker, and the upload processes of one run. */
 import { execFileSync } from 'node:child_process';
+import { rm } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import type { Receipt } from '../../src/domain/receipt.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
@@ -116,4 +117,21 @@ test('with upload processes --once still ends 7 when the destination refuses the
   sandbox.clearFaults();
   expect((await place.run(['run', '--once'])).code).toBe(0);
   expectEachOnce(await place.receipts(), 5);
+});
+
+test('upload processes know from their parent that the folder is the true one: its last file, deleted while queued, has vanished', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  await place.config(inboxConfig(sandboxDestination(sandbox), { worker: { processes: 2 } }));
+  await place.file('inbox/a.txt', 'a');
+  const intake = place.start(['intake']);
+  await vi.waitFor(
+    async () => expect((await place.run(['status', '--json'])).stdout).toContain('"waiting":1'),
+    { timeout: 20_000, interval: 300 },
+  );
+  intake.signal('SIGTERM');
+  expect((await intake.ended).code).toBe(0);
+  await rm(place.path('inbox/a.txt'));
+  expect((await place.run(['run', '--once'])).code).toBe(0);
+  expect(await place.receipts()).toMatchObject([{ path: 'a.txt', error: { code: 'vanished' } }]);
 });
