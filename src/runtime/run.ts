@@ -1,4 +1,5 @@
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
 import { spoolFolder } from '../intake/archives/spool.ts';
 import { createSpoolBudget } from '../intake/archives/spool-budget.ts';
@@ -11,6 +12,7 @@ import { createSmallReads } from '../upload/small-reads.ts';
 import { watchForCounterpart } from './counterpart.ts';
 import { PROBE_TIMING } from './destination-health.ts';
 import { destinationReport } from './destination-report.ts';
+import { watchForRoots } from './late-roots.ts';
 import { etaSeconds, type LiveReport } from './live-report.ts';
 import { type OnceView, onceEnd } from './once-end.ts';
 import { type OpenRunner, openRunners } from './open-runners.ts';
@@ -26,7 +28,7 @@ import type { Run, RunFacts } from './run-port.ts';
 import type { SourcePlan } from './source-plan.ts';
 import { untilIdle } from './until-idle.ts';
 import { uploadHandler } from './upload-handler.ts';
-import { visiblePlans } from './visible-plans.ts';
+import { plansBySight } from './visible-plans.ts';
 import { startWorkerLine, type WorkerLine } from './worker-line.ts';
 import type { WorkerPool } from './worker-pool.ts';
 import type { DestinationView, HeldRoots } from './worker-seed.ts';
@@ -40,19 +42,23 @@ export type { Run, RunFacts } from './run-port.ts';
 
 /**
  * Starts the sources of a configuration.
- * @throws SlipwayError `source_missing`, `source_not_folder`, `data_dir…`, `redis_…`, `source_owned`
+ * @throws SlipwayError `source_missing` and `source_not_folder` of an owner, `data_dir…`, `redis_…`, `source_owned`
  */
 export async function startRun(facts: RunFacts): Promise<Run> {
   const { roles, http, log, env, dataDir, probe = PROBE_TIMING } = facts;
   const { prefix } = facts.redis;
   const now = (): number => systemClock.nowMs();
-  const plans = await visiblePlans(facts.plans, roles, log);
+  // What an upload process sees, or does not, its parent says.
+  const quiet = facts.published === false;
+  const tell: Log['warn'] = (fields, text) => (quiet ? log.debug(fields, text) : log.warn(fields, text));
+  const { visible, unseen } = await plansBySight(facts.plans, roles, tell);
   await openDataDir(dataDir);
   const redis = await openRedisAccess({ dataDir, url: facts.redis.url, env, log });
   const { connection } = redis;
 
   const owners: OwnerLine[] = [];
   const workers: WorkerLine[] = [];
+  let stopping = false;
   const recorded: Record<ReceiptStatus, number> = { uploaded: 0, failed: 0, skipped: 0 };
   const meter = createRateMeter(now);
   const cut = new AbortController();
@@ -104,6 +110,8 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       log,
     });
     const onFinished = line?.wake ?? (() => undefined);
+    // Of a folder that appeared while this process ends.
+    if (stopping) return;
     const shared = { plan, runner, pauses, handler, redis, prefix, onFinished, log, now };
     workers.push(startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: line === undefined }));
   }
@@ -140,13 +148,23 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     await http.close();
   }
 
-  const sources = plans.map(({ name }) => name);
+  /** Grows by those whose folders appear later. */
+  const sources = visible.map(({ name }) => name);
   const reports =
     facts.published === false ? null : publishReports({ connection, prefix, owner, report, log });
+  const lateRoots = watchForRoots({
+    ...{ unseen, tell, log, monotonicMs: systemClock.monotonicMs },
+    async open(plan) {
+      if (uploadsHere) await startWorker(plan);
+      sources.push(plan.name);
+      const text = `opened the queue of source ${plan.name}: ${plan.root} is there now`;
+      quiet ? log.debug({ source: plan.name }, text) : log.info({ source: plan.name }, text);
+    },
+  });
   let pool: WorkerPool | null = null;
   const counterpart = watchForCounterpart({ connection, prefix, roles, sources, log });
   try {
-    for (const plan of plans) {
+    for (const plan of visible) {
       if (roles.includes('intake')) await startOwner(plan);
       if (uploadsHere) await startWorker(plan);
     }
@@ -202,6 +220,8 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   }
 
   async function stop(budgetMs: number): Promise<boolean> {
+    stopping = true;
+    lateRoots.close();
     const deadlineMs = performance.now() + budgetMs;
     const closingMs = Math.min(MAX_CLOSING_MS, budgetMs * CLOSING_SHARE);
     const active = (): number => workers.reduce((sum, line) => sum + line.active(), 0);

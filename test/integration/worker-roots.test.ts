@@ -1,7 +1,8 @@
 /** Workers whose view of a source's folder is not the owner's: empty mount points, and mounts that come late. */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { watchForRoots } from '../../src/runtime/late-roots.ts';
 import type { SourceReport } from '../../src/runtime/live-report.ts';
 import type { Run } from '../../src/runtime/run.ts';
 import { type RunRig, runRig } from '../support/run-rig.ts';
@@ -103,4 +104,65 @@ test('with the owner in the process an emptied folder ends what was queued from 
   const run = await rig.start();
   expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
   expect(ends(rig)).toEqual(['a 0 vanished']);
+}, 60_000);
+
+test('a worker opens the queue of a folder that appears after its start, with its other sources or as its first', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox), sources: ['early', 'late'] });
+  rig.file('a', 'a', 'early');
+  rig.file('b', 'b', 'late');
+  await rig.start({ roles: ['intake'] });
+  const here = (source: string) => ({ ...rig.plan(source), root: `${rig.root(source)}-here` });
+  const plans = [here('early'), here('late')];
+  const worker = await rig.start({ roles: ['worker'], plans });
+  const said = (level: string) =>
+    rig.log.lines.filter((line) => line.level === level).map(({ message }) => message);
+  expect(said('warn')).toEqual(
+    ['early', 'late'].map((name) =>
+      expect.stringContaining(`this worker does not serve source ${name} yet: source ${name}: the folder`),
+    ),
+  );
+  expect((await worker.report()).serves).toEqual([]);
+  for (const [index, name] of ['early', 'late'].entries()) {
+    // As a mount that comes: all at once, with what lies there.
+    symlinkSync(rig.root(name), here(name).root);
+    await vi.waitFor(
+      () => expect(rig.receipts(name).map(({ status }) => status)).toEqual(['uploaded']),
+      soon,
+    );
+    expect(said('info').filter((text) => text.startsWith('opened the queue'))).toEqual(
+      ['early', 'late'].slice(0, index + 1).map((one) => expect.stringContaining(`of source ${one}: `)),
+    );
+  }
+  expect((await worker.report()).serves).toEqual(['early', 'late']);
+  expect(sandbox.summary().count).toBe(2);
+}, 60_000);
+
+test('a worker that stops before a folder is there opens nothing any more, and what it still misses it says again', async () => {
+  const rig = await runRig({ definition: autoglm(await sandboxForTest()) });
+  const root = `${rig.root()}-here`;
+  const open = vi.fn();
+  const tell = vi.fn();
+  let atMs = 0;
+  const watch = watchForRoots({
+    ...{ unseen: [{ ...rig.plan(), root }], open, tell, log: rig.log },
+    monotonicMs: () => (atMs += 300_000),
+  });
+  await vi.waitFor(
+    () =>
+      expect(tell).toHaveBeenCalledExactlyOnceWith(
+        { sources: ['inbox'] },
+        'this worker still does not see the folders of: inbox',
+      ),
+    soon,
+  );
+  watch.close();
+  mkdirSync(root);
+  const other = watchForRoots({
+    ...{ unseen: [{ ...rig.plan(), root }], open, tell, log: rig.log },
+    monotonicMs: () => 0,
+  });
+  await vi.waitFor(() => expect(open).toHaveBeenCalled(), soon);
+  other.close();
+  expect(open).toHaveBeenCalledTimes(1);
 }, 60_000);
