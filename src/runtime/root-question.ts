@@ -8,7 +8,7 @@ import type { RedisConnection } from './redis-access.ts';
 /** The owner may be in the middle of a large batch; the file waits anyway. */
 const ANSWER_MS = 5_000;
 /** Many files of a folder that is not mounted must not be as many questions. */
-const NO_STANDS_MS = 2_000;
+const NO_STANDS_MS = 1_000;
 
 export interface RootQuestionFacts {
   readonly connection: RedisConnection;

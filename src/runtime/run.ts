@@ -24,6 +24,7 @@ import { publishReports } from './process-reports.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { openRedisAccess } from './redis-access.ts';
 import { rootCheckOf } from './root-check-of.ts';
+import type { RootGate } from './root-gate.ts';
 import type { Run, RunFacts } from './run-port.ts';
 import type { SourcePlan } from './source-plan.ts';
 import { untilIdle } from './until-idle.ts';
@@ -36,6 +37,8 @@ import type { DestinationView, HeldRoots } from './worker-seed.ts';
 /** Left of the shutdown budget for recording and leaving once uploads have been cut short. */
 const CLOSING_SHARE = 0.25;
 const MAX_CLOSING_MS = 5_000;
+/** Its parent's `--once` gives up on what fails, not on what nobody tries. */
+const LOOKS_OF_A_CHILD = 7;
 const never = new AbortController().signal;
 
 export type { Run, RunFacts } from './run-port.ts';
@@ -58,6 +61,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
 
   const owners: OwnerLine[] = [];
   const workers: WorkerLine[] = [];
+  const rootGates: RootGate[] = [];
   let stopping = false;
   const recorded: Record<ReceiptStatus, number> = { uploaded: 0, failed: 0, skipped: 0 };
   const meter = createRateMeter(now);
@@ -93,12 +97,18 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const { runner, max } = runnerOf(plan);
     const localDisk = (await networkFileSystemOf(plan.root)) === null;
     const line = owners.find((one) => one.plan === plan);
+    const rootCheck = await rootCheckOf(plan, line, {
+      ...{ connection, prefix, host: owner.host, monotonicMs: systemClock.monotonicMs, log },
+      told: facts.heldRoots?.[plan.name] ?? null,
+      maxLooks: quiet ? LOOKS_OF_A_CHILD : Number.POSITIVE_INFINITY,
+      set: (holds) => worker.gate.set('root', holds),
+    });
+    // Of a folder that appeared while this process ends.
+    if (stopping) return;
+    rootGates.push(rootCheck);
     const handler = uploadHandler({
       root: plan.root,
-      rootCheck: await rootCheckOf(plan.root, line, facts.heldRoots?.[plan.name] ?? null, {
-        ...{ connection, prefix, source: plan.name, host: owner.host, log },
-        monotonicMs: systemClock.monotonicMs,
-      }),
+      rootCheck,
       spool: spoolFolder(dataDir, plan.name),
       runner,
       pauses,
@@ -110,10 +120,9 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       log,
     });
     const onFinished = line?.wake ?? (() => undefined);
-    // Of a folder that appeared while this process ends.
-    if (stopping) return;
     const shared = { plan, runner, pauses, handler, redis, prefix, onFinished, log, now };
-    workers.push(startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: line === undefined }));
+    const worker = startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: line === undefined });
+    workers.push(worker);
   }
 
   async function startOwner(plan: SourcePlan): Promise<void> {
@@ -222,6 +231,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   async function stop(budgetMs: number): Promise<boolean> {
     stopping = true;
     lateRoots.close();
+    for (const gate of rootGates) gate.close();
     const deadlineMs = performance.now() + budgetMs;
     const closingMs = Math.min(MAX_CLOSING_MS, budgetMs * CLOSING_SHARE);
     const active = (): number => workers.reduce((sum, line) => sum + line.active(), 0);

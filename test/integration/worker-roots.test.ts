@@ -11,12 +11,27 @@ import { sandboxForTest } from '../support/sandbox.ts';
 
 const soon = { timeout: 20_000, interval: 20 };
 
-/** A file has been looked for in a folder that was not taken for the true one. */
-async function waitedFor(rig: RunRig, times = 1): Promise<void> {
-  await vi.waitFor(() => {
-    const tries = rig.log.lines.filter(({ fields }) => fields.code === 'source_root_gone');
-    expect(tries.length).toBeGreaterThanOrEqual(times);
-  }, soon);
+/** How often a file was looked for in a folder that was not taken for the true one. */
+function tries(rig: RunRig): number {
+  return rig.log.lines.filter(({ fields }) => fields.code === 'source_root_gone').length;
+}
+
+/** The worker has said that it takes no files, and has looked at the folder again since. */
+async function waits(rig: RunRig): Promise<void> {
+  await vi.waitFor(
+    () => expect(said(rig)).toContainEqual(expect.stringMatching(/^no files of source inbox/)),
+    soon,
+  );
+  const before = looks(rig);
+  await vi.waitFor(() => expect(looks(rig)).toBeGreaterThan(before), soon);
+}
+
+function looks(rig: RunRig): number {
+  return said(rig).filter((text) => text === 'the folder is still not there').length;
+}
+
+function said(rig: RunRig): string[] {
+  return rig.log.lines.map(({ message }) => message);
 }
 
 async function queued(run: Run, count: number): Promise<void> {
@@ -49,7 +64,7 @@ test('a worker alone that starts on an empty mount point lets the files wait, an
   const root = rig.root();
   unmount(root);
   const worker = await rig.start({ roles: ['worker'] });
-  await waitedFor(rig, 2);
+  await waits(rig);
   mountAgain(root);
   await vi.waitFor(() => expect(sandbox.summary().count).toBe(2), soon);
   await worker.stop(5_000);
@@ -67,17 +82,14 @@ test('a worker with an empty mount waits while its owner sees files, and calls t
   const intake = await rig.start({ roles: ['intake'] });
   await queued(intake, 2);
   await rig.start({ roles: ['worker'], plans: [{ ...rig.plan(), root: mount }] });
-  await waitedFor(rig, 4);
+  await waits(rig);
   expect(ends(rig)).toEqual([]);
 
   // One of them deleted, the folder not empty: the worker's is still not the owner's.
   rmSync(join(rig.root(), 'a'));
-  const before = rig.log.lines.length;
-  await vi.waitFor(
-    () =>
-      expect(rig.log.lines.slice(before).some(({ fields }) => fields.code === 'source_root_gone')).toBe(true),
-    soon,
-  );
+  // Not the look that may be under way, but the one after it.
+  const before = looks(rig);
+  await vi.waitFor(() => expect(looks(rig)).toBeGreaterThan(before + 1), soon);
   expect(ends(rig)).toEqual([]);
 
   rmSync(join(rig.root(), 'b'));
@@ -106,6 +118,35 @@ test('with the owner in the process an emptied folder ends what was queued from 
   expect(ends(rig)).toEqual(['a 0 vanished']);
 }, 60_000);
 
+test('a worker on an empty mount point takes no files from one that sees them, and takes part once it is mounted', async () => {
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: 10 } });
+  const rig = await runRig({ definition: autoglm(sandbox), atOnce: 2 });
+  const mount = `${rig.root()}-here`;
+  mkdirSync(mount);
+  rig.files(200);
+  const intake = await rig.start({ roles: ['intake'] });
+  await queued(intake, 200);
+  await rig.start({ roles: ['worker'], plans: [{ ...rig.plan(), root: mount }] });
+  await waits(rig);
+  const taken = tries(rig);
+  // What it had in hand when it noticed: its uploads at once, and those it takes beside them.
+  expect(taken).toBeLessThanOrEqual(60);
+  const good = await rig.start({ roles: ['worker'] });
+  await vi.waitFor(() => expect(rig.receipts()).toHaveLength(200), soon);
+  expect(tries(rig)).toBe(taken);
+  await good.stop(5_000);
+
+  rmSync(mount, { recursive: true });
+  symlinkSync(rig.root(), mount);
+  await vi.waitFor(
+    () => expect(said(rig)).toContainEqual(expect.stringMatching(/^opened the queue .* again/)),
+    soon,
+  );
+  rig.file('late.txt');
+  await vi.waitFor(() => expect(ends(rig)).toContain('late.txt 0 uploaded'), soon);
+  expect(ends(rig).filter((end) => !end.endsWith(' uploaded'))).toEqual([]);
+}, 60_000);
+
 test('a worker opens the queue of a folder that appears after its start, with its other sources or as its first', async () => {
   const sandbox = await sandboxForTest();
   const rig = await runRig({ definition: autoglm(sandbox), sources: ['early', 'late'] });
@@ -115,9 +156,9 @@ test('a worker opens the queue of a folder that appears after its start, with it
   const here = (source: string) => ({ ...rig.plan(source), root: `${rig.root(source)}-here` });
   const plans = [here('early'), here('late')];
   const worker = await rig.start({ roles: ['worker'], plans });
-  const said = (level: string) =>
+  const saidAt = (level: string) =>
     rig.log.lines.filter((line) => line.level === level).map(({ message }) => message);
-  expect(said('warn')).toEqual(
+  expect(saidAt('warn')).toEqual(
     ['early', 'late'].map((name) =>
       expect.stringContaining(`this worker does not serve source ${name} yet: source ${name}: the folder`),
     ),
@@ -130,7 +171,7 @@ test('a worker opens the queue of a folder that appears after its start, with it
       () => expect(rig.receipts(name).map(({ status }) => status)).toEqual(['uploaded']),
       soon,
     );
-    expect(said('info').filter((text) => text.startsWith('opened the queue'))).toEqual(
+    expect(saidAt('info').filter((text) => text.startsWith('opened the queue'))).toEqual(
       ['early', 'late'].slice(0, index + 1).map((one) => expect.stringContaining(`of source ${one}: `)),
     );
   }
