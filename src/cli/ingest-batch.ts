@@ -140,7 +140,7 @@ async function send(
         if (flags.json === true)
           process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
       },
-      ...(processes > 1 ? { pool: () => startWorkerPool(seed, processes, screen.log) } : {}),
+      ...(processes > 1 ? { pool: (held) => startWorkerPool(seed, processes, held, screen.log) } : {}),
     });
     const cut = signalCode();
     const drainMs = config.shutdown.drain;

@@ -67,7 +67,7 @@ export async function runSources(
     const ownPaths = ownPathsOf(session, plans);
     if (roles.includes('intake')) warnOfDeletion(plans, definitions, screen.log);
     const { processes } = config.worker;
-    const seed: WorkerSeed = {
+    const seed: Omit<WorkerSeed, 'heldRoots'> = {
       plans,
       destinations: definitions.map((definition) => ({ definition, concurrency: concurrencyOf(definition) })),
       http: httpOptions(session, Math.max(...most)),
@@ -106,7 +106,7 @@ export async function runSources(
           process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
       },
       ...(processes > 1 && roles.includes('worker')
-        ? { pool: () => startWorkerPool(seed, processes, screen.log) }
+        ? { pool: (heldRoots) => startWorkerPool(seed, processes, heldRoots, screen.log) }
         : {}),
       log: screen.log,
     });

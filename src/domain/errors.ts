@@ -93,7 +93,7 @@ export const ERRORS = {
     kind: 'config',
     retryable: false,
     message:
-      'the queue of source {source} in Redis holds {jobs} jobs of another installation: give this one a redis.prefix of its own, or use the dataDir those jobs belong to',
+      'the queue of source {source} in Redis belongs to another ledger, in the data folder {dataDir} on {host}: use that dataDir, or give this installation a redis.prefix of its own; if that folder is gone for good, free the queue with redis-cli DEL "{key}" "{lease}"',
   },
   // this machine
   redis_binary_missing: {
@@ -193,7 +193,8 @@ export const ERRORS = {
   source_root_gone: {
     kind: 'local',
     retryable: true,
-    message: 'the folder {root} is gone: mount it again or put it back; its files wait',
+    message:
+      'the folder {root} is gone, or empty as when a disk is not mounted: mount it again or put it back; its files wait. If it is meant to be empty, put a file into it',
   },
   source_root_closed: {
     kind: 'local',

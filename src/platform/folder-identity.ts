@@ -17,3 +17,9 @@ export async function isEmptyFolder(path: string): Promise<boolean> {
     return false;
   }
 }
+
+/** Whether a path leads to this very folder, and nothing lies in it. False where that changed while it was looked at. */
+export async function isEmptyFolderOf(path: string, identity: string): Promise<boolean> {
+  if ((await folderIdentityOf(path)) !== identity || !(await isEmptyFolder(path))) return false;
+  return (await folderIdentityOf(path)) === identity;
+}

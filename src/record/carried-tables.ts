@@ -4,6 +4,7 @@ import { openCursors } from './cursors.ts';
 import { FIRST_PASS_CURSOR } from './first-pass.ts';
 import { INODES_TABLE } from './inode-index.ts';
 import type { Ledger } from './ledger-port.ts';
+import { LOST_TABLE } from './lost-count.ts';
 
 /**
  * Tables of other keepers that no journal could give back. They name versions, not places in the journal, so that they
@@ -20,6 +21,7 @@ const CARRIED = [
   'batch-end-places',
   'folder-batches',
   'file-meta',
+  LOST_TABLE,
 ];
 
 const PER_TRANSACTION = 1_000;

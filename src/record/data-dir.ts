@@ -37,7 +37,8 @@ async function layoutOf(dataDir: string): Promise<number | null> {
 }
 
 /**
- * Names this data folder among all that may share a Redis: random, made once.
+ * Names this data folder, and so its ledgers, among all that may share a Redis: random, made once. Not an id within the
+ * ledger: one that is built again from its journal goes on with its queue.
  * @throws SlipwayError `data_dir`
  */
 export async function installationId(dataDir: string): Promise<string> {

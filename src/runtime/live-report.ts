@@ -14,6 +14,8 @@ export interface SourceReport {
   readonly skipped: number;
   /** Of the failed, those that nobody has given up (`failed discard`). */
   readonly dead: number;
+  /** Jobs that Redis has lost since the ledger was made; left out by a process of an older version. */
+  readonly lostJobs?: number;
   /** Known and not yet recorded: not settled, or in Redis. */
   readonly pending: number;
   /** Seen on disk, not yet quiet for `settle`. */

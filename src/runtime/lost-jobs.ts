@@ -3,6 +3,7 @@ import type { Log } from '../domain/log.ts';
 import type { Exclusive } from '../platform/mutex.ts';
 import type { UploadQueue } from '../queue/upload-queue.ts';
 import type { Ledger } from '../record/ledger.ts';
+import { openLostCount } from '../record/lost-count.ts';
 import type { PendingJobs } from './pending-jobs.ts';
 import type { RedisAccess } from './redis-access.ts';
 
@@ -18,7 +19,8 @@ export function watchForLostJobs(facts: {
   readonly queue: UploadQueue;
   readonly pending: PendingJobs;
   readonly exclusive: Exclusive;
-  readonly ledger: Pick<Ledger, 'find'>;
+  /** Knows what is recorded, and counts what is lost. */
+  readonly ledger: Pick<Ledger, 'find' | 'table' | 'transact'>;
   readonly redis: RedisAccess;
   readonly log: Log;
   /** Told how many are gone, before they are forgotten. */
@@ -26,6 +28,9 @@ export function watchForLostJobs(facts: {
   readonly requeue: () => void;
 }): { close(): void } {
   const { source, queue, pending, exclusive, ledger, redis, log } = facts;
+  const count = openLostCount(ledger);
+  /** Lost, and not in the ledger yet: its disk may be full. */
+  let uncounted = 0;
 
   async function compare(): Promise<void> {
     const lost = await exclusive(async () => {
@@ -37,9 +42,21 @@ export function watchForLostJobs(facts: {
       pending.replace(there);
       return gone;
     });
+    uncounted += lost;
+    keepCount();
     if (lost === 0) return;
     log.warn({ source, jobs: lost }, 'Redis has lost jobs; their files are queued again');
     facts.requeue();
+  }
+
+  function keepCount(): void {
+    if (uncounted === 0) return;
+    try {
+      count.add(uncounted);
+      uncounted = 0;
+    } catch (error) {
+      log.debug({ source, reason: reasonOf(error) }, 'what Redis has lost could not be counted yet');
+    }
   }
 
   function isRecorded(jobId: string): boolean {
@@ -49,6 +66,7 @@ export function watchForLostJobs(facts: {
   }
 
   async function compareIfFewer(): Promise<void> {
+    keepCount();
     const { waiting, active, delayed, finished } = await queue.counts();
     if (waiting + active + delayed + finished < pending.size()) await compare();
   }

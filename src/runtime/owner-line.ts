@@ -3,11 +3,11 @@ import { SlipwayError } from '../domain/errors.ts';
 import { openSpool, spoolFolder } from '../intake/archives/spool.ts';
 import { rulesOf } from '../intake/ruling.ts';
 import { type Intake, startIntake } from '../intake/watcher.ts';
+import { isEmptyFolderOf } from '../platform/folder-identity.ts';
 import { createMutex } from '../platform/mutex.ts';
 import { within } from '../platform/within.ts';
 import { takeOwnership } from '../queue/owner-lease.ts';
 import { hearRequests } from '../queue/owner-requests.ts';
-import { claimQueue } from '../queue/queue-claim.ts';
 import { hearFinished } from '../queue/source-bell.ts';
 import { openUploadQueue } from '../queue/upload-queue.ts';
 import { startAfterActions } from '../record/after-actions.ts';
@@ -41,7 +41,7 @@ export type { OwnerLine, OwnerLineFacts } from './owner-line-port.ts';
 
 /**
  * Becomes the owner of a source: finished jobs are recorded, settled files are queued.
- * @throws SlipwayError `source_owned`, and what opening the store throws
+ * @throws SlipwayError `source_owned`, `queue_foreign`, and what opening the store throws
  */
 export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> {
   const { plan, redis, prefix, dataDir, log, now } = facts;
@@ -77,16 +77,16 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   async function start(): Promise<OwnerLine> {
     // First: an owner of this host that was only stopped for a while must not lose its lease to us.
     releases.push(lockSource(dataDir, source));
-    const lease = await takeOwnership({ connection, prefix, source, owner: facts.owner, onLost, log });
+    const ledger = { id: await installationId(dataDir), dataDir };
+    const lease = await takeOwnership({
+      ...{ connection, prefix, source, owner: facts.owner, ledger, onLost, log },
+    });
     releases.push(() => lease.release());
     const store = await openLockedStore({ dataDir, source, manifest: plan.manifest, log });
     releases.push(() => store.close());
     const queue = openUploadQueue({ connection, prefix, source, destination: plan.destination, log, now });
     releases.push(() => queue.close());
-    const waiting = await queue.jobIds();
-    const installation = await installationId(dataDir);
-    await claimQueue({ connection, prefix, source, installation, jobs: waiting.length });
-    pending.replace(waiting);
+    pending.replace(await queue.jobIds());
     const spool = await openSpool(spoolFolder(dataDir, source), facts.spool, pending.has);
     const snapshot = createSnapshot({ path: plan.manifest, mode: plan.snapshot, ...store, now, log });
 
@@ -209,6 +209,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
         answerRequest(request as OwnerRequest, {
           ...{ store, plan, log, dataDir, runs: found, telling: notifier },
           rescan: () => rescan(),
+          rootEmptied: async () => await isEmptyFolderOf(plan.root, rootMemory.held() ?? ''),
         }),
     });
     releases.push(() => requests.close());

@@ -1,6 +1,7 @@
 import type { Intake } from '../intake/watcher.ts';
 import type { UploadQueue } from '../queue/upload-queue.ts';
 import type { BatchKeeper } from '../record/batches.ts';
+import { openLostCount } from '../record/lost-count.ts';
 import type { Recorder } from '../record/recorder.ts';
 import type { SourceStore } from '../record/source-store.ts';
 import type { SourceReport } from './live-report.ts';
@@ -26,6 +27,8 @@ export function createOwnerReport(parts: {
   readonly notifier: Notifier | null;
 }): OwnerReport {
   const { plan, queue, store, pending, recorder, intake, batches, notifier } = parts;
+
+  const lost = openLostCount(store.ledger);
 
   function unreadable(): number {
     return intake.counts().scan.unobservable;
@@ -62,6 +65,7 @@ export function createOwnerReport(parts: {
         failed,
         skipped,
         dead: store.ledger.deadLetters.count(),
+        lostJobs: lost.jobs(),
         pending: open,
         unsettled,
         unreadable: unreadable(),

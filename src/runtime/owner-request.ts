@@ -41,7 +41,9 @@ export type OwnerRequest =
   /** How far a batch is. */
   | { readonly kind: 'batch'; readonly batch: string }
   /** Webhook events are to be told once more: of one endpoint, or (null) of all. */
-  | { readonly kind: 'replay'; readonly endpoint: string | null; readonly what: ReplayWhat };
+  | { readonly kind: 'replay'; readonly endpoint: string | null; readonly what: ReplayWhat }
+  /** Is the source's folder there, and empty? A worker asks that sees an empty one. */
+  | { readonly kind: 'root' };
 
 /** What each request is answered with. */
 export interface OwnerAnswers {
@@ -55,6 +57,7 @@ export interface OwnerAnswers {
   readonly 'discard-failed': FailedAnswer;
   readonly ingest: { readonly started: true };
   readonly batch: { readonly progress: BatchProgress | null };
+  readonly root: { readonly emptied: boolean };
   readonly replay: { readonly endpoints: readonly ReplayedEndpoint[] };
 }
 
@@ -68,6 +71,8 @@ export interface OwnerMeans {
   readonly dataDir: string;
   /** null: this process is the owner for the moment of one request. */
   readonly runs: BatchRuns | null;
+  /** Whether the folder that held the files is there, and nothing lies in it now. */
+  readonly rootEmptied: () => Promise<boolean>;
   /** null: it tells nobody. */
   readonly telling: Telling | null;
 }
@@ -139,6 +144,8 @@ export async function answerRequest(
         telling === null ? [] : await replayDeliveries(store, telling, request.what, request.endpoint);
       return { endpoints };
     }
+    case 'root':
+      return { emptied: await means.rootEmptied() };
     default:
       throw new SlipwayError('internal', {
         reason: 'the owner is of a version that does not know this request',
@@ -203,7 +210,11 @@ export async function becomeOwner(
   const place = placeOf(source, dataDir, log);
   const store = await openSourceStore(place);
   const telling = endpoints === undefined ? null : tellingOf(store, endpoints);
-  const means: OwnerMeans = { store, plan: source.plan, rescan() {}, log, dataDir, runs: null, telling };
+  const means: OwnerMeans = {
+    ...{ store, plan: source.plan, rescan() {}, log, dataDir, runs: null, telling },
+    // Only workers ask, and of an owner that lives longer than one request.
+    rootEmptied: async () => false,
+  };
   try {
     await replayJournal({ ...store, log, intentOf: place.intentOf });
   } catch (error) {

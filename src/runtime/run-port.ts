@@ -11,7 +11,7 @@ import type { RunDestination } from './open-runners.ts';
 import type { OwnerLineFacts, TellingFacts } from './owner-line-port.ts';
 import type { SourcePlan } from './source-plan.ts';
 import type { WorkerPool } from './worker-pool.ts';
-import type { DestinationView } from './worker-seed.ts';
+import type { DestinationView, HeldRoots } from './worker-seed.ts';
 
 /** What a run is made of. */
 export interface RunFacts extends BatchFacts, Pick<OwnerLineFacts, 'meta'> {
@@ -37,7 +37,9 @@ export interface RunFacts extends BatchFacts, Pick<OwnerLineFacts, 'meta'> {
   /** Whether `status` may find this process's report; an upload process reports to its parent instead. */
   readonly published?: boolean;
   /** Starts the upload processes that do the uploading in place of this process. */
-  readonly pool?: () => WorkerPool;
+  readonly pool?: (heldRoots: () => HeldRoots) => WorkerPool;
+  /** What an upload process was told by its parent. */
+  readonly heldRoots?: HeldRoots;
   /** For the fault harness only: nothing in the product sets it. */
   readonly failpoint?: OwnerLineFacts['failpoint'];
 }

@@ -1,4 +1,5 @@
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
 import { spoolFolder } from '../intake/archives/spool.ts';
 import { createSpoolBudget } from '../intake/archives/spool-budget.ts';
@@ -11,6 +12,7 @@ import { createSmallReads } from '../upload/small-reads.ts';
 import { watchForCounterpart } from './counterpart.ts';
 import { PROBE_TIMING } from './destination-health.ts';
 import { destinationReport } from './destination-report.ts';
+import { watchForRoots } from './late-roots.ts';
 import { etaSeconds, type LiveReport } from './live-report.ts';
 import { type OnceView, onceEnd } from './once-end.ts';
 import { type OpenRunner, openRunners } from './open-runners.ts';
@@ -22,37 +24,45 @@ import { publishReports } from './process-reports.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { openRedisAccess } from './redis-access.ts';
 import { rootCheckOf } from './root-check-of.ts';
+import type { RootGate } from './root-gate.ts';
 import type { Run, RunFacts } from './run-port.ts';
 import type { SourcePlan } from './source-plan.ts';
 import { untilIdle } from './until-idle.ts';
 import { uploadHandler } from './upload-handler.ts';
-import { visiblePlans } from './visible-plans.ts';
+import { plansBySight } from './visible-plans.ts';
 import { startWorkerLine, type WorkerLine } from './worker-line.ts';
 import type { WorkerPool } from './worker-pool.ts';
-import type { DestinationView } from './worker-seed.ts';
+import type { DestinationView, HeldRoots } from './worker-seed.ts';
 
 /** Left of the shutdown budget for recording and leaving once uploads have been cut short. */
 const CLOSING_SHARE = 0.25;
 const MAX_CLOSING_MS = 5_000;
+/** Its parent's `--once` gives up on what fails, not on what nobody tries. */
+const LOOKS_OF_A_CHILD = 7;
 const never = new AbortController().signal;
 
 export type { Run, RunFacts } from './run-port.ts';
 
 /**
  * Starts the sources of a configuration.
- * @throws SlipwayError `source_missing`, `source_not_folder`, `data_dir…`, `redis_…`, `source_owned`
+ * @throws SlipwayError `source_missing` and `source_not_folder` of an owner, `data_dir…`, `redis_…`, `source_owned`
  */
 export async function startRun(facts: RunFacts): Promise<Run> {
   const { roles, http, log, env, dataDir, probe = PROBE_TIMING } = facts;
   const { prefix } = facts.redis;
   const now = (): number => systemClock.nowMs();
-  const plans = await visiblePlans(facts.plans, roles, log);
+  // What an upload process sees, or does not, its parent says.
+  const quiet = facts.published === false;
+  const tell: Log['warn'] = (fields, text) => (quiet ? log.debug(fields, text) : log.warn(fields, text));
+  const { visible, unseen } = await plansBySight(facts.plans, roles, tell);
   await openDataDir(dataDir);
   const redis = await openRedisAccess({ dataDir, url: facts.redis.url, env, log });
   const { connection } = redis;
 
   const owners: OwnerLine[] = [];
   const workers: WorkerLine[] = [];
+  const rootGates: RootGate[] = [];
+  let stopping = false;
   const recorded: Record<ReceiptStatus, number> = { uploaded: 0, failed: 0, skipped: 0 };
   const meter = createRateMeter(now);
   const cut = new AbortController();
@@ -86,10 +96,19 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   async function startWorker(plan: SourcePlan): Promise<void> {
     const { runner, max } = runnerOf(plan);
     const localDisk = (await networkFileSystemOf(plan.root)) === null;
-    const owner = owners.find((line) => line.plan === plan);
+    const line = owners.find((one) => one.plan === plan);
+    const rootCheck = await rootCheckOf(plan, line, {
+      ...{ connection, prefix, host: owner.host, monotonicMs: systemClock.monotonicMs, log },
+      told: facts.heldRoots?.[plan.name] ?? null,
+      maxLooks: quiet ? LOOKS_OF_A_CHILD : Number.POSITIVE_INFINITY,
+      set: (holds) => worker.gate.set('root', holds),
+    });
+    // Of a folder that appeared while this process ends.
+    if (stopping) return;
+    rootGates.push(rootCheck);
     const handler = uploadHandler({
       root: plan.root,
-      rootCheck: await rootCheckOf(plan.root, owner),
+      rootCheck,
       spool: spoolFolder(dataDir, plan.name),
       runner,
       pauses,
@@ -100,9 +119,10 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       random: Math.random,
       log,
     });
-    const onFinished = owner?.wake ?? (() => undefined);
+    const onFinished = line?.wake ?? (() => undefined);
     const shared = { plan, runner, pauses, handler, redis, prefix, onFinished, log, now };
-    workers.push(startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: owner === undefined }));
+    const worker = startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: line === undefined });
+    workers.push(worker);
   }
 
   async function startOwner(plan: SourcePlan): Promise<void> {
@@ -137,17 +157,29 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     await http.close();
   }
 
-  const sources = plans.map(({ name }) => name);
+  /** Grows by those whose folders appear later. */
+  const sources = visible.map(({ name }) => name);
   const reports =
     facts.published === false ? null : publishReports({ connection, prefix, owner, report, log });
+  const lateRoots = watchForRoots({
+    ...{ unseen, tell, log, monotonicMs: systemClock.monotonicMs },
+    async open(plan) {
+      if (uploadsHere) await startWorker(plan);
+      sources.push(plan.name);
+      const text = `opened the queue of source ${plan.name}: ${plan.root} is there now`;
+      quiet ? log.debug({ source: plan.name }, text) : log.info({ source: plan.name }, text);
+    },
+  });
   let pool: WorkerPool | null = null;
   const counterpart = watchForCounterpart({ connection, prefix, roles, sources, log });
   try {
-    for (const plan of plans) {
+    for (const plan of visible) {
       if (roles.includes('intake')) await startOwner(plan);
       if (uploadsHere) await startWorker(plan);
     }
-    pool = facts.pool?.() ?? null;
+    const heldRoots = (): HeldRoots =>
+      Object.fromEntries(owners.map((line) => [line.plan.name, line.rootHeld()]));
+    pool = facts.pool?.(heldRoots) ?? null;
   } catch (error) {
     await stop(MAX_CLOSING_MS);
     throw error;
@@ -197,6 +229,9 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   }
 
   async function stop(budgetMs: number): Promise<boolean> {
+    stopping = true;
+    lateRoots.close();
+    for (const gate of rootGates) gate.close();
     const deadlineMs = performance.now() + budgetMs;
     const closingMs = Math.min(MAX_CLOSING_MS, budgetMs * CLOSING_SHARE);
     const active = (): number => workers.reduce((sum, line) => sum + line.active(), 0);

@@ -4,6 +4,7 @@ import type { BatchState } from '../domain/batch.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { openBatchStates } from '../record/batch-states.ts';
+import { openLostCount } from '../record/lost-count.ts';
 import { readSourceLedger } from '../record/source-store.ts';
 import { type DestinationStatus, destinationStatuses } from './destination-status.ts';
 import type { LiveReport, SourceReport } from './live-report.ts';
@@ -17,6 +18,8 @@ import type { SourcePlan } from './source-plan.ts';
 export interface SourceStatus
   extends Pick<SourceReport, 'name' | 'discovered' | 'uploaded' | 'failed' | 'skipped' | 'dead' | 'pending'> {
   readonly running: boolean;
+  /** Jobs that were gone from Redis without a recorded result; their files were queued again. */
+  readonly lostJobs: number;
   /** What only a running process knows. */
   readonly live: SourceReport | null;
   readonly path: string | null;
@@ -138,18 +141,27 @@ async function sourceStatus(
   if (live !== null) {
     const { discovered, uploaded, failed, skipped, dead, pending } = live;
     const counts = { discovered, uploaded, failed, skipped, dead, pending };
-    return { name, ...counts, running: true, live, ...where, batches: live.batches ?? [] };
+    return {
+      name,
+      ...counts,
+      lostJobs: live.lostJobs ?? 0,
+      running: true,
+      live,
+      ...where,
+      batches: live.batches ?? [],
+    };
   }
   const ledger = readSourceLedger(dataDir, name);
   const { uploaded, failed, skipped } = ledger?.counts().latest ?? { uploaded: 0, failed: 0, skipped: 0 };
   const dead = ledger?.deadLetters.count() ?? 0;
+  const lostJobs = ledger === null ? 0 : openLostCount(ledger).jobs();
   const batches = ledger === null ? [] : openBatchStates(name, ledger);
   await ledger?.close();
   // What is known of without looking at Redis or the folder: members of batches that were cut short.
   const pending = batches.reduce((sum, { members, done }) => sum + members - done, 0);
   const discovered = uploaded + failed + skipped + pending;
   const counts = { discovered, uploaded, failed, skipped, dead, pending };
-  return { name, ...counts, running: false, live: null, ...where, batches };
+  return { name, ...counts, lostJobs, running: false, live: null, ...where, batches };
 }
 
 /** Sources that have ever been worked on with this data folder, ad-hoc ones included. */

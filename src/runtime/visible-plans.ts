@@ -4,37 +4,45 @@ import type { Log } from '../domain/log.ts';
 import type { Role } from './live-report.ts';
 import type { SourcePlan } from './source-plan.ts';
 
+export interface PlansBySight {
+  readonly visible: readonly SourcePlan[];
+  /** Their queues are not opened before their folders are there. */
+  readonly unseen: readonly SourcePlan[];
+}
+
 /**
  * The sources whose folders this process can see. An owner needs all of its own; a worker serves what it sees and says
  * what it does not.
- * @throws SlipwayError `source_missing`, `source_not_folder`
+ * @param tell how it is said
+ * @throws SlipwayError `source_missing`, `source_not_folder`: of an owner
  */
-export async function visiblePlans(
+export async function plansBySight(
   plans: readonly SourcePlan[],
   roles: readonly Role[],
-  log: Log,
-): Promise<readonly SourcePlan[]> {
+  tell: Log['warn'],
+): Promise<PlansBySight> {
   if (roles.includes('intake')) {
     await Promise.all(plans.map(assertFolder));
-    return plans;
+    return { visible: plans, unseen: [] };
   }
   const visible: SourcePlan[] = [];
+  const unseen: SourcePlan[] = [];
   for (const plan of plans) {
     const seen = await assertFolder(plan).then(
       () => true,
       (error: unknown) => {
-        log.warn({ source: plan.name }, `this worker does not serve source ${plan.name}: ${reasonOf(error)}`);
+        const source = plan.name;
+        tell({ source }, `this worker does not serve source ${source} yet: ${reasonOf(error)}`);
         return false;
       },
     );
-    if (seen) visible.push(plan);
+    (seen ? visible : unseen).push(plan);
   }
-  const [first] = plans;
-  if (visible.length === 0 && first !== undefined) await assertFolder(first);
-  return visible;
+  return { visible, unseen };
 }
 
-async function assertFolder({ name, root }: SourcePlan): Promise<void> {
+/** @throws SlipwayError `source_missing`, `source_not_folder` */
+export async function assertFolder({ name, root }: Pick<SourcePlan, 'name' | 'root'>): Promise<void> {
   const stats = await stat(root).catch(() => null);
   if (stats === null) throw new SlipwayError('source_missing', { source: name, path: root });
   if (!stats.isDirectory()) throw new SlipwayError('source_not_folder', { source: name, path: root });

@@ -2,7 +2,7 @@ import { reasonOf } from '../domain/errors.ts';
 import type { UploadWorker } from '../queue/upload-worker.ts';
 
 /** What has to hold for a worker to take jobs. */
-export type WorkCondition = 'running' | 'recording' | 'destination' | 'owner' | 'paused';
+export type WorkCondition = 'running' | 'recording' | 'destination' | 'owner' | 'paused' | 'root';
 
 export interface WorkGate {
   set(condition: WorkCondition, holds: boolean): void;

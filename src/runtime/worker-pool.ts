@@ -8,7 +8,7 @@ import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { within } from '../platform/within.ts';
 import { joinReports } from './destination-report.ts';
 import type { OnceView } from './once-end.ts';
-import type { DestinationView, FromWorker, ToWorker, WorkerSeed } from './worker-seed.ts';
+import type { DestinationView, FromWorker, HeldRoots, ToWorker, WorkerSeed } from './worker-seed.ts';
 
 const FIRST_RESTART_MS = 1_000;
 const LAST_RESTART_MS = 30_000;
@@ -34,11 +34,17 @@ interface Child {
 /**
  * Forks upload processes; one that dies is replaced, its jobs run elsewhere once their locks have expired.
  * @param count at least 2; never more than the uploads any destination may have at once
+ * @param heldRoots asked for each process that is started
  */
-export function startWorkerPool(seed: WorkerSeed, count: number, log: Log): WorkerPool {
+export function startWorkerPool(
+  seed: Omit<WorkerSeed, 'heldRoots'>,
+  count: number,
+  heldRoots: () => HeldRoots,
+  log: Log,
+): WorkerPool {
   const most = Math.max(...seed.destinations.map(({ concurrency }) => concurrency.max));
   const size = Math.min(count, most);
-  const shared: WorkerSeed = {
+  const shared: Omit<WorkerSeed, 'heldRoots'> = {
     ...seed,
     destinations: seed.destinations.map(({ definition, concurrency }) => {
       // What a known quota allows at the start is divided as well.
@@ -79,7 +85,8 @@ export function startWorkerPool(seed: WorkerSeed, count: number, log: Log): Work
       // One that was never there does not exit either.
       if (child.process.pid === undefined) ended(null, null);
     });
-    child.process.send({ kind: 'start', seed: shared } satisfies ToWorker, () => undefined);
+    const own: WorkerSeed = { ...shared, heldRoots: heldRoots() };
+    child.process.send({ kind: 'start', seed: own } satisfies ToWorker, () => undefined);
   }
 
   for (let n = 0; n < size; n += 1) spawn(FIRST_RESTART_MS);

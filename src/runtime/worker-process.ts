@@ -36,6 +36,7 @@ async function start(seed: WorkerSeed): Promise<Run> {
     retry: seed.retry,
     env: process.env,
     published: false,
+    heldRoots: seed.heldRoots,
     onReceipts: () => undefined,
     log,
   });

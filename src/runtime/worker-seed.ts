@@ -6,6 +6,9 @@ import type { DestinationReport } from './live-report.ts';
 import type { LogLevel } from './logger.ts';
 import type { SourcePlan } from './source-plan.ts';
 
+/** By the name of the source: identity of the folder that held its files the last time; null: none did. */
+export type HeldRoots = Readonly<Record<string, string | null>>;
+
 /** All that an upload process needs; goes to it over the pipe between the two, never over the disk. */
 export interface WorkerSeed {
   readonly plans: readonly SourcePlan[];
@@ -19,6 +22,8 @@ export interface WorkerSeed {
   readonly redis: { readonly url: string | null; readonly prefix: string };
   readonly retry: RetryOptions;
   readonly logLevel: LogLevel;
+  /** Which folder held the files of each source, as the parent knows it now; empty where the parent is not the owner. */
+  readonly heldRoots: HeldRoots;
 }
 
 /** What the parent sees of one destination in an upload process. */

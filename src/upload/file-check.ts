@@ -2,7 +2,8 @@ import { type BigIntStats, constants } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { type PathName, pathOnDisk } from '../domain/path-bytes.ts';
-import { createRootCheck, type RootCheck } from './root-check.ts';
+import { folderIdentityOf } from '../platform/folder-identity.ts';
+import type { RootCheck } from './root-check.ts';
 
 /** The file version that is to be sent. */
 export interface FileToSend {
@@ -78,7 +79,7 @@ export async function fileFailure(
   if (error instanceof SlipwayError) return error;
   const reason = reasonOf(error);
   if (MISSING.has(reason)) {
-    const present = await (rootCheck ?? createRootCheck(root, null)).present();
+    const present = (await rootCheck?.present()) ?? (await folderIdentityOf(root)) !== null;
     return present ? new SlipwayError('file_vanished') : new SlipwayError('source_root_gone', { root });
   }
   if (UNREADABLE.has(reason)) {

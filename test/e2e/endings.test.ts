@@ -87,12 +87,12 @@ test('a Redis whose queue belongs to another data folder is refused, not emptied
     'other/slipway.yaml',
     JSON.stringify({ ...config, redis: { url: socket }, dataDir: './data2' }),
   );
-  // The first one's lease stands in the way first; once that has ended, its jobs do.
   first.signal('SIGKILL');
   await first.ended;
   const second = await place.run(['run', '--once', '--config', 'other/slipway.yaml']);
   expect(second.code).toBe(2);
-  expect(second.stderr).toContain('jobs of another installation');
+  expect(second.stderr).toContain('belongs to another ledger, in the data folder');
+  expect(second.stderr).toContain(place.path('data'));
   sandbox.clearFaults();
   expect((await place.run(['run', '--once'])).code).toBe(0);
   expect((await place.receipts()).map(({ path }) => path)).toEqual(['a.txt']);

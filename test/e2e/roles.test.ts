@@ -1,5 +1,6 @@
 /** The two halves of the work as processes of their own: intake and worker, and the upload processes of one run. */
 import { execFileSync } from 'node:child_process';
+import { mkdir, rm } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import type { Receipt } from '../../src/domain/receipt.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
@@ -68,7 +69,7 @@ test('the jobs of a killed worker are uploaded by another one', async () => {
   expectEachOnce(await place.receipts(), FILES);
 });
 
-test('a worker that cannot see a folder serves the others and says which it does not', async () => {
+test('a worker that cannot see a folder serves the others, says which it does not, and opens it once it is there', async () => {
   const place = await newWorkplace();
   const sandbox = await sandboxForTest();
   const config = inboxConfig(sandboxDestination(sandbox)) as { sources: Record<string, object> };
@@ -77,6 +78,9 @@ test('a worker that cannot see a folder serves the others and says which it does
   const worker = place.start(['worker']);
   await worker.said('this worker does not serve source elsewhere');
   await worker.said('nobody does the intake of source inbox');
+  await mkdir(place.path('not-mounted-here'));
+  await worker.said('opened the queue of source elsewhere');
+  await worker.said('nobody does the intake of source elsewhere');
   worker.signal('SIGTERM');
   expect((await worker.ended).code).toBe(0);
 });
@@ -116,4 +120,21 @@ test('with upload processes --once still ends 7 when the destination refuses the
   sandbox.clearFaults();
   expect((await place.run(['run', '--once'])).code).toBe(0);
   expectEachOnce(await place.receipts(), 5);
+});
+
+test('upload processes know from their parent that the folder is the true one: its last file, deleted while queued, has vanished', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  await place.config(inboxConfig(sandboxDestination(sandbox), { worker: { processes: 2 } }));
+  await place.file('inbox/a.txt', 'a');
+  const intake = place.start(['intake']);
+  await vi.waitFor(
+    async () => expect((await place.run(['status', '--json'])).stdout).toContain('"waiting":1'),
+    { timeout: 20_000, interval: 300 },
+  );
+  intake.signal('SIGTERM');
+  expect((await intake.ended).code).toBe(0);
+  await rm(place.path('inbox/a.txt'));
+  expect((await place.run(['run', '--once'])).code).toBe(0);
+  expect(await place.receipts()).toMatchObject([{ path: 'a.txt', error: { code: 'vanished' } }]);
 });

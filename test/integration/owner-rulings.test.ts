@@ -73,7 +73,7 @@ test('a ledger that is lost is built from the journal, and its source has had it
   const rig = await runRig({ definition: autoglm(sandbox), source: { existing: 'skip' } });
   rig.file('old');
   await drain(rig);
-  rmSync(rig.dataDir, { recursive: true });
+  rmSync(join(rig.dataDir, 'sources'), { recursive: true });
   rig.file('new');
   await drain(rig);
   expect(ends(rig)).toEqual(['new 0 uploaded', 'old 0 existing']);

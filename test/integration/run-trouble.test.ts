@@ -1,8 +1,12 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { statusText } from '../../src/cli/commands/status.ts';
+import { paintFor } from '../../src/cli/terminal.ts';
 import type { DestinationDefinition } from '../../src/destinations/definition.ts';
 import { sourceKey } from '../../src/queue/queue-key.ts';
+import { compactSource } from '../../src/record/compact-journal.ts';
+import { readStatus } from '../../src/runtime/status.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 import { definitionOf } from '../support/destination-definitions.ts';
 import { testFolder } from '../support/record-rig.ts';
@@ -24,6 +28,16 @@ function arrivals(sandbox: Sandbox): Map<string, number> {
   const times = new Map<string, number>();
   for (const { filename } of sandbox.received()) times.set(filename, (times.get(filename) ?? 0) + 1);
   return times;
+}
+
+/** What `status` says of it when nothing runs. */
+async function lostIn(rig: RunRig): Promise<{ lostJobs: number | undefined; text: boolean }> {
+  const redis = { url: rig.redis.socketPath, prefix: 'slipway' };
+  const status = await readStatus({ plans: [rig.plan()], dataDir: rig.dataDir, redis, log: rig.log });
+  const [source] = status.sources;
+  expect(source?.running).toBe(false);
+  const text = statusText(status, paintFor(process.stdout, { NO_COLOR: '1' }));
+  return { lostJobs: source?.lostJobs, text: text.includes(`${source?.lostJobs} jobs lost by Redis`) };
 }
 
 /** One line per (id, gen), all of them uploaded. */
@@ -71,7 +85,28 @@ test('a flushed Redis loses nothing: files without a recorded result are queued 
   expect(rig.log.lines.map(({ message }) => message)).toContain(
     'Redis has lost jobs; their files are queued again',
   );
+
+  // What was lost is counted: every file that went twice is among it, and nothing that was recorded by then.
+  const [live] = (await run.report()).sources;
+  const lost = live?.lostJobs ?? 0;
+  expect(lost).toBeGreaterThan(0);
+  expect(lost).toBeGreaterThanOrEqual(sandbox.received().length - 500);
+  expect(lost).toBeLessThanOrEqual(500 - recordedBefore.length);
+  await run.stop(5_000);
+  expect(await lostIn(rig)).toEqual({ lostJobs: lost, text: true });
+  const { manifest } = rig.plan();
+  await compactSource({ dataDir: rig.dataDir, source: 'inbox', manifest, log: rig.log });
+  expect(await lostIn(rig)).toEqual({ lostJobs: lost, text: true });
 }, 90_000);
+
+test('where Redis has lost nothing status counts 0, and says nothing of it', async () => {
+  const rig = await runRig({ definition: autoglm(await sandboxForTest()) });
+  rig.files(3);
+  const run = await rig.start();
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  await run.stop(5_000);
+  expect(await lostIn(rig)).toEqual({ lostJobs: 0, text: false });
+});
 
 test('a stop while Redis is gone ends by itself, and the next start goes on where it was', async () => {
   const sandbox = await sandboxForTest({ capacity: { serviceMs: SERVICE_MS } });
@@ -96,6 +131,36 @@ test('a stop while Redis is gone ends by itself, and the next start goes on wher
   const times = arrivals(sandbox);
   for (const path of recordedBefore) expect(times.get(path), path).toBe(1);
 }, 90_000);
+
+test('the queue of another data folder is refused though nothing waits in it, and goes on where its user has freed it', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox) });
+  rig.files(3);
+  const first = await rig.start();
+  expect(await first.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  await first.stop(5_000);
+
+  // The old folder is deleted on purpose; the journal beside the source is what remains.
+  rmSync(rig.dataDir, { recursive: true });
+  rig.file('new.txt');
+  const [key, lease] = ['ledger', 'owner'].map((rest) => sourceKey('slipway', 'inbox', rest));
+  await expect(rig.start()).rejects.toMatchObject({
+    code: 'queue_foreign',
+    message: expect.stringContaining(`redis-cli DEL "${key}" "${lease}"`),
+    details: { dataDir: rig.dataDir },
+  });
+  await rig.redis.connect().del(String(key), String(lease));
+  const again = await rig.start();
+  expect(await again.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expectEachRecordedOnce(rig, 4);
+  // A ledger that is built again within its data folder is the same one.
+  await again.stop(5_000);
+  rmSync(join(rig.dataDir, 'sources'), { recursive: true });
+  const rebuilt = await rig.start();
+  expect(await rebuilt.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expectEachRecordedOnce(rig, 4);
+  expect(sandbox.summary().count).toBe(4);
+}, 60_000);
 
 test('a full disk under the journal pauses the uploads instead of losing results, and all goes on when there is room', async (context) => {
   const disk = tinyDisk(testFolder(), 1);

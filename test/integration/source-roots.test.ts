@@ -7,7 +7,7 @@ import { startRootGuard } from '../../src/intake/root-guard.ts';
 import { folderIdentityOf } from '../../src/platform/folder-identity.ts';
 import { openKeptRoot } from '../../src/record/root-memory.ts';
 import { fileFailure } from '../../src/upload/file-check.ts';
-import { createRootCheck } from '../../src/upload/root-check.ts';
+import { createRootCheck, type RootKnowledge } from '../../src/upload/root-check.ts';
 import { startIntakeRig } from '../support/intake-rig.ts';
 import { mayMount, mountBind, unmount } from '../support/real-mount.ts';
 import { storeIn, testFolder } from '../support/record-rig.ts';
@@ -15,6 +15,9 @@ import { storeIn, testFolder } from '../support/record-rig.ts';
 const soon = { timeout: 15_000, interval: 20 };
 const EMPTY = expect.stringContaining('is empty and is not the one that held files before');
 const NOT_THERE = Object.assign(new Error('no such file'), { code: 'ENOENT' });
+
+/** Nobody has told this process anything. */
+const untold: RootKnowledge = { held: () => null, emptied: async () => false };
 
 function scratch(): string {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-root-'));
@@ -100,7 +103,7 @@ test.skipIf(!mayMount())(
     let mounted = true;
     try {
       await rig.intake.caughtUp();
-      const rootCheck = createRootCheck(root, await identityOf(root));
+      const rootCheck = createRootCheck(root, untold, await identityOf(root));
       expect(await fileFailure(NOT_THERE, { root, rootCheck })).toMatchObject({ code: 'file_vanished' });
 
       unmount(root);
@@ -123,7 +126,7 @@ test.skipIf(!mayMount())(
 test('for an upload too, another folder in which something lies is the new one', async () => {
   const root = join(scratch(), 'inbox');
   mkdirSync(root);
-  const rootCheck = createRootCheck(root, await identityOf(root));
+  const rootCheck = createRootCheck(root, untold, await identityOf(root));
   // Kept beside it: its inode must not be given to the new one.
   renameSync(root, `${root}-old`);
   mkdirSync(root);
@@ -133,6 +136,34 @@ test('for an upload too, another folder in which something lies is the new one',
   // From here on it is the folder that is meant, and may be emptied.
   rmSync(join(root, 'a'));
   expect(await rootCheck.present()).toBe(true);
+});
+
+test('an empty folder that nobody knows is no proof that a file was deleted; who knows it decides', async () => {
+  const root = join(scratch(), 'inbox');
+  mkdirSync(root);
+  const identity = await identityOf(root);
+  const failure = async (known: Partial<RootKnowledge>) =>
+    (await fileFailure(NOT_THERE, { root, rootCheck: createRootCheck(root, { ...untold, ...known }, null) }))
+      .code;
+  expect(await failure({})).toBe('source_root_gone');
+  expect(await failure({ held: () => '1:2:3' })).toBe('source_root_gone');
+  expect(await failure({ held: () => identity })).toBe('file_vanished');
+  expect(await failure({ emptied: async () => true })).toBe('file_vanished');
+  // An owner that has seen files since then knows more than it did at the start.
+  let held: string | null = null;
+  const rootCheck = createRootCheck(root, { ...untold, held: () => held }, null);
+  expect(await rootCheck.present()).toBe(false);
+  held = identity;
+  expect(await rootCheck.present()).toBe(true);
+  // A yes is of its moment: it makes no folder the true one.
+  let emptied = true;
+  const remote = createRootCheck(root, { held: () => null, emptied: async () => emptied }, null);
+  expect(await remote.present()).toBe(true);
+  emptied = false;
+  expect(await remote.present()).toBe(false);
+  // What does not look empty needs nobody's word.
+  writeFileSync(join(root, 'a'), 'a');
+  expect(await failure({})).toBe('file_vanished');
 });
 
 // Only the super-user can become somebody who may not enter a folder.

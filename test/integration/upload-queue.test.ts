@@ -292,7 +292,8 @@ test('closing a worker whose Redis is gone ends within its time', async () => {
 
 test('a live owner is refused, a dead one on this host is replaced at once', async () => {
   const connection = redis.connect();
-  const facts = { connection, prefix: 'lease', source: 's', onLost: () => undefined, log: silentLog };
+  const ledger = { id: 'ours', dataDir: '/ours' };
+  const facts = { connection, prefix: 'lease', source: 's', ledger, onLost: () => undefined, log: silentLog };
   const me = { ...ownIdentity(), host: 'h' };
   const lease = await takeOwnership({ ...facts, owner: me });
   await expect(takeOwnership({ ...facts, owner: { ...me, host: 'other' } })).rejects.toMatchObject({
@@ -303,7 +304,61 @@ test('a live owner is refused, a dead one on this host is replaced at once', asy
   await takeOwnership({ ...facts, owner: { host: 'h', pid: 4_194_304, startTime: '1' } });
   const again = await takeOwnership({ ...facts, owner: me });
   expect(JSON.parse((await connection.get('lease:{s}:slipway:owner')) ?? '{}')).toMatchObject({
-    pid: process.pid,
+    ...{ ...me, ledgerId: 'ours' },
   });
   await again.release();
 });
+
+test('another ledger is refused: under a live owner, a dead one, and none, until its user frees the queue', async () => {
+  const connection = redis.connect();
+  const facts = { connection, prefix: 'lease', source: 'f', onLost: () => undefined, log: silentLog };
+  const me = { ...ownIdentity(), host: 'h' };
+  const gone = { host: 'h', pid: 4_194_304, startTime: '1' };
+  const ledger = { id: 'theirs', dataDir: '/their/data' };
+  const ours = { ...facts, owner: me, ledger: { id: 'ours', dataDir: '/our/data' } };
+  const [key, lease] = ['lease:{f}:slipway:ledger', 'lease:{f}:slipway:owner'];
+  const refusal = {
+    code: 'queue_foreign',
+    details: { source: 'f', host: 'h', dataDir: '/their/data', key, lease },
+    message: expect.stringContaining(`redis-cli DEL "${key}" "${lease}"`),
+  };
+
+  const theirs = await takeOwnership({ ...facts, owner: me, ledger });
+  await expect(takeOwnership(ours)).rejects.toMatchObject(refusal);
+  await theirs.release();
+  await expect(takeOwnership(ours)).rejects.toMatchObject(refusal);
+  await takeOwnership({ ...facts, owner: gone, ledger });
+  await expect(takeOwnership(ours)).rejects.toMatchObject(refusal);
+  // What the lease itself names counts as well.
+  await connection.del(key);
+  await expect(takeOwnership(ours)).rejects.toMatchObject({ code: 'queue_foreign' });
+  expect(JSON.parse((await connection.get(lease)) ?? '')).toEqual({ ...gone, ledgerId: 'theirs' });
+
+  await connection.del(key, lease);
+  const freed = await takeOwnership(ours);
+  expect(await connection.hgetall(key)).toEqual({ id: 'ours', host: 'h', dataDir: '/our/data' });
+  await expect(takeOwnership({ ...facts, owner: gone, ledger })).rejects.toMatchObject({
+    details: { dataDir: '/our/data' },
+  });
+  await freed.release();
+});
+
+test('an owner takes lease and ledger again when Redis has lost them, and knows when another ledger has the queue', async () => {
+  const connection = redis.connect();
+  const onLost = vi.fn();
+  const [key, lease] = ['lease:{r}:slipway:ledger', 'lease:{r}:slipway:owner'];
+  const owned = await takeOwnership({
+    ...{ connection, prefix: 'lease', source: 'r', onLost, log: silentLog },
+    ...{ owner: { ...ownIdentity(), host: 'h' }, ledger: { id: 'ours', dataDir: '/our/data' } },
+  });
+  await connection.del(key, lease);
+  const patient = { timeout: 15_000, interval: 50 };
+  await vi.waitFor(async () => expect(await connection.exists(lease)).toBe(1), patient);
+  expect(await connection.hget(key, 'id')).toBe('ours');
+  expect(onLost).not.toHaveBeenCalled();
+  // As after a flush in which another one was faster.
+  await connection.hset(key, 'id', 'theirs');
+  await vi.waitFor(() => expect(onLost).toHaveBeenCalledOnce(), patient);
+  await owned.release();
+  expect(await connection.hget(key, 'id')).toBe('theirs');
+}, 40_000);

@@ -95,6 +95,10 @@ export function statusText(status: Status, paint: Paint): string {
       lines.push(
         `  ${paint.bad(`${source.dead} dead letters`)}: see slipway failed list --source ${printable(name)}`,
       );
+    if (source.lostJobs > 0)
+      lines.push(
+        `  ${paint.bad(`${source.lostJobs} jobs lost by Redis`)}: their files were queued again; some may have been sent twice`,
+      );
     if (live !== null && live.pending > 0) {
       lines.push(
         `  ${live.unsettled} settling, ${live.waiting} waiting, ${live.active} in hand, ${live.delayed} to be tried again`,
