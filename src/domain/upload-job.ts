@@ -1,3 +1,4 @@
+import type { Arrival } from './arrival.ts';
 import type { UploadedResult } from './attempt.ts';
 import type { UploadErrorKind } from './errors.ts';
 import type { FileVersion } from './file-version.ts';
@@ -41,6 +42,8 @@ export interface UploadJob extends PathName {
   readonly batch: string | null;
   /** Its bytes lie in the spool under the job's id, not at its path: it came out of an archive. */
   readonly spooled?: true;
+  /** It came live: it goes before what was found, after a failed try too. */
+  readonly live?: true;
   readonly attemptLog: readonly AttemptEntry[];
   readonly dropped?: DroppedAttempts;
   /** Id at the destination of a file that has been accepted: from here on it is never sent again. */
@@ -56,10 +59,16 @@ export function failedAttempts({ attemptLog, dropped }: Pick<UploadJob, 'attempt
 }
 
 /** A new job for a settled file version. */
-export function newUploadJob(version: FileVersion, gen: number, batch: string | null): UploadJob {
+export function newUploadJob(
+  version: FileVersion,
+  gen: number,
+  batch: string | null,
+  arrival: Arrival = 'found',
+): UploadJob {
   const { path, pathBytes, source, size, mtimeNs } = version;
   const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
-  return { v: 1, source, ...name, size, mtimeNs, gen, batch, attemptLog: [] };
+  const live = arrival === 'live' ? ({ live: true } as const) : {};
+  return { v: 1, source, ...name, size, mtimeNs, gen, batch, ...live, attemptLog: [] };
 }
 
 /** Job id: `<file version id>-<generation>`. A taken id makes a re-add a no-op. */

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Arrival, Place } from '../domain/arrival.ts';
 import { reasonOf } from '../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
@@ -48,13 +49,16 @@ export interface Admission {
    * Takes a settled file, seen on disk just now. One that is recorded or pending costs nothing more.
    * @returns whether it needs a receipt that it has not got
    */
-  offer(file: SeenFile): boolean;
+  offer(file: SeenFile, arrival: Arrival): boolean;
+  /** Whether anything was offered since the last flush began. */
+  waits(arrival: Arrival): boolean;
   /**
    * Makes jobs of everything offered that needs one; ends when they are in the queue. What gets its receipt here, or is
-   * read first, is only on its way then: see `passed`. Rejects only when the signal fires.
+   * read first, is only on its way then: see `passed`. Rejects only when the signal fires. The live ones and the found
+   * ones hold up only their own kind.
    */
-  flush(signal: AbortSignal): Promise<void>;
-  /** The same, for whoever a flush may itself wait for. */
+  flush(arrival: Arrival, signal: AbortSignal): Promise<void>;
+  /** The same for all, for whoever a flush may itself wait for. */
   flushSoon(signal: AbortSignal): void;
   /** Resolves when everything offered so far is in the queue or recorded; rejects when the signal fires. */
   passed(signal: AbortSignal): Promise<void>;
@@ -75,11 +79,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     done: open.done,
     log,
   });
-  /** One at a time waits for room: two would both be told that there is some. */
-  const inTurn = createMutex();
+  /** One of a kind at a time waits for room: they get it in the order in which they came. */
+  const inTurn = { live: createMutex(), found: createMutex() };
   /** Sent because limits had changed. A worker that knows other limits skips it again, and that is the end of it. */
   const rejudged = new Set<string>();
-  let offered: Need[] = [];
+  const offered: Record<Arrival, Need[]> = { live: [], found: [] };
   let admitted = 0;
 
   const reuse =
@@ -94,7 +98,7 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     }) ?? null;
 
   /** What this file still needs; null when it is recorded or pending. */
-  function needOf(file: SeenFile): Need | null {
+  function needOf(file: SeenFile, arrival: Arrival): Need | null {
     const { name, size, mtimeNs } = file;
     const version: FileVersion = { source, destination, ...name, size, mtimeNs };
     const id = fileVersionId(version);
@@ -104,42 +108,56 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     const unlimited = isLimitSkip(recorded) && recorded?.again === false;
     if (unlimited && rejudged.has(id)) return null;
     const jobId = jobIdOf(id, ruling.gen);
-    if (!ports.isPending(jobId)) return { jobId, id, version, file, ruling, unlimited };
+    if (!ports.isPending(jobId)) return { jobId, id, version, file, arrival, ruling, unlimited };
     // After a restart nobody else knows which file on disk it is.
     ports.uploads.remember(jobId, file);
     return null;
   }
 
-  async function admit(chunk: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
+  /** @returns how many of the chunk there was room for, from its beginning */
+  async function admit(chunk: readonly UploadNeed[], arrival: Arrival, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     const beganMs = nowMs();
-    await ports.waitForRoom(chunk.length, signal);
-    const files = chunk.map(({ file }) => file);
-    const there = nowMs() - beganMs > STALE_MS ? await options.unchanged(files) : files;
+    const room = await ports.waitForRoom(chunk.length, arrival, signal);
+    try {
+      const files = chunk.slice(0, room.count).map(({ file }) => file);
+      const there = nowMs() - beganMs > STALE_MS ? await options.unchanged(files) : files;
+      await enqueue(there, arrival, room.place);
+    } finally {
+      room.free();
+    }
+    return room.count;
+  }
+
+  async function enqueue(there: readonly SeenFile[], arrival: Arrival, place: Place): Promise<void> {
     const attached = await ports.attached?.(there.map(({ name }) => name));
     await ports.exclusive(async () => {
       // Asked again: the recorder may have committed one while this waited.
       const jobs = there.flatMap((file, index) => {
-        const need = needOf(file);
+        const need = needOf(file, arrival);
         return need?.ruling.kind === 'upload' ? [{ ...jobOf(need), meta: attached?.[index] }] : [];
       });
-      if (jobs.length > 0) await ports.enqueue(jobs);
+      if (jobs.length > 0) await ports.enqueue(jobs, place);
       admitted += jobs.length;
     });
   }
 
-  function jobOf({ jobId, id, version, file, ruling, unlimited }: Need): AdmittedJob {
+  function jobOf({ jobId, id, version, file, arrival, ruling, unlimited }: Need): AdmittedJob {
     ports.uploads.remember(jobId, file);
     if (unlimited) rejudged.add(id);
-    return { jobId, id, job: newUploadJob(version, ruling.gen, null) };
+    return { jobId, id, job: newUploadJob(version, ruling.gen, null, arrival) };
   }
 
-  async function admitInTheEnd(chunk: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
+  async function admitInTheEnd(
+    chunk: readonly UploadNeed[],
+    arrival: Arrival,
+    signal: AbortSignal,
+  ): Promise<number> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await admit(chunk, signal);
+        const count = await admit(chunk, arrival, signal);
         if (attempt > 1) log.info({ source, attempts: attempt }, 'the queue takes jobs again');
-        return;
+        return count;
       } catch (error) {
         signal.throwIfAborted();
         // Outside the mutex: the recorder goes on meanwhile.
@@ -150,11 +168,14 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     }
   }
 
+  /** @param needs all of one kind */
   async function queue(needs: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
-    for (let start = 0; start < needs.length; start += chunkSize) {
+    const arrival = needs[0]?.arrival ?? 'found';
+    for (let start = 0; start < needs.length; ) {
       const chunk = needs.slice(start, start + chunkSize);
-      await inTurn(() => admitInTheEnd(chunk, signal));
-      open.done(chunk);
+      const count = await inTurn[arrival](() => admitInTheEnd(chunk, arrival, signal));
+      open.done(chunk.slice(0, count));
+      start += count;
     }
   }
 
@@ -184,11 +205,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     await queue(reuse === null ? uploads : await reuse.rest(uploads, signal), signal);
   }
 
-  async function flush(signal: AbortSignal): Promise<void> {
+  async function flush(arrival: Arrival, signal: AbortSignal): Promise<void> {
     // Again while there is any: what changed during the wait for room is offered anew.
-    while (offered.length > 0) {
-      const needs = offered;
-      offered = [];
+    while (offered[arrival].length > 0) {
+      const needs = offered[arrival];
+      offered[arrival] = [];
       try {
         await dispatch(needs, signal);
       } catch (error) {
@@ -200,19 +221,24 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   }
 
   function flushSoon(signal: AbortSignal): void {
-    flush(signal).catch((error: unknown) => {
-      if (signal.aborted) return;
-      log.error({ source, reason: reasonOf(error) }, 'files were not queued; the next comparison finds them');
-    });
+    for (const arrival of ['live', 'found'] as const)
+      flush(arrival, signal).catch((error: unknown) => {
+        if (signal.aborted) return;
+        log.error(
+          { source, reason: reasonOf(error) },
+          'files were not queued; the next comparison finds them',
+        );
+      });
   }
 
   return {
-    offer(file) {
-      const need = needOf(file);
+    offer(file, arrival) {
+      const need = needOf(file, arrival);
       if (need === null) return false;
-      if (open.add(need)) offered.push(need);
+      if (open.add(need)) offered[arrival].push(need);
       return true;
     },
+    waits: (arrival) => offered[arrival].length > 0,
     flush,
     flushSoon,
     passed: open.passed,

@@ -1,3 +1,4 @@
+import type { Arrival } from '../domain/arrival.ts';
 import type { FileVersion } from '../domain/file-version.ts';
 import { createCondition } from '../platform/condition.ts';
 import type { Ruling } from './ruling.ts';
@@ -10,6 +11,7 @@ export interface Need {
   readonly id: string;
   readonly version: FileVersion;
   readonly file: SeenFile;
+  readonly arrival: Arrival;
   readonly ruling: Exclude<Ruling, { kind: 'nothing' }>;
   /** It was skipped for a limit that lets it pass now. */
   readonly unlimited: boolean;

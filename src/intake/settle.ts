@@ -1,3 +1,4 @@
+import type { Arrival } from '../domain/arrival.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import { createDueHeap } from './due-heap.ts';
 import { keyOf, type SeenFile } from './seen-file.ts';
@@ -24,6 +25,7 @@ export interface Instant {
 interface Tracked {
   readonly name: PathName;
   readonly seq: number;
+  arrival: Arrival;
   last: SeenFile;
   dueMs: number;
   /** Whether the heap holds it. */
@@ -35,8 +37,13 @@ interface Tracked {
  * no timer per file, the caller asks for the earliest due time.
  */
 export interface Settle {
-  /** Tells of one look at a file. `settled` is said once per change; until then the file is tracked. */
-  see(file: SeenFile, now: Instant): 'settled' | 'waiting';
+  /**
+   * Tells of one look at a file. `settled` is said once per change; until then the file is tracked.
+   * @param arrival how it came to be looked at; what is tracked as live stays so
+   */
+  see(file: SeenFile, now: Instant, arrival?: Arrival): 'settled' | 'waiting';
+  /** How a file that is tracked came; null of any other. */
+  arrivalOf(name: PathName): Arrival | null;
   /** It vanished, or cannot be looked at: the next scan decides. */
   forget(name: PathName): void;
   /** Files to look at again now, at most `max`. Each must be answered by `see` or `forget`. */
@@ -68,13 +75,14 @@ export function createSettle(options: SettleOptions): Settle {
     return ageMs < 0 ? wholeMs : Math.max(0, wholeMs - ageMs);
   }
 
-  function track(key: string, file: SeenFile, dueMs: number): void {
+  function track(key: string, file: SeenFile, dueMs: number, arrival: Arrival): void {
     let entry = tracked.get(key);
     if (entry === undefined) {
-      entry = { name: file.name, seq: seq++, last: file, dueMs, queued: false };
+      entry = { name: file.name, seq: seq++, arrival, last: file, dueMs, queued: false };
       tracked.set(key, entry);
     }
     entry.last = file;
+    if (arrival === 'live') entry.arrival = arrival;
     entry.dueMs = dueMs;
     // What is already in the heap comes up too early at worst, and is put back then: one item per file, ever.
     if (!entry.queued) heap.push(entry, dueMs);
@@ -82,7 +90,7 @@ export function createSettle(options: SettleOptions): Settle {
   }
 
   return {
-    see(file, now) {
+    see(file, now, arrival = 'found') {
       const key = keyOf(file.name);
       const entry = tracked.get(key);
       const unchanged = entry !== undefined && sameLook(entry.last, file);
@@ -91,9 +99,11 @@ export function createSettle(options: SettleOptions): Settle {
         tracked.delete(key);
         return 'settled';
       }
-      track(key, file, dueMs);
+      track(key, file, dueMs, arrival);
       return 'waiting';
     },
+
+    arrivalOf: (name) => tracked.get(keyOf(name))?.arrival ?? null,
 
     forget: (name) => void tracked.delete(keyOf(name)),
 

@@ -19,6 +19,7 @@ function needOf(path: string): UploadNeed {
     id: path,
     version,
     file,
+    arrival: 'found',
     ruling: { kind: 'upload', gen: 0, asked: false },
     unlimited: false,
   };

@@ -13,7 +13,15 @@ function receipts(count: number, from = 0): OwnReceipt[] {
     const path = `${from + index}`;
     const version = { source: 's', destination: 'd', path, size: 1, mtimeNs: '1' };
     const ruling = { kind: 'upload', gen: 0, asked: false } as const;
-    const need: Need = { jobId: path, id: path, version, file: seenFile(path), ruling, unlimited: false };
+    const need: Need = {
+      jobId: path,
+      id: path,
+      version,
+      file: seenFile(path),
+      arrival: 'found',
+      ruling,
+      unlimited: false,
+    };
     return { need, outcome: uploadedOutcome(path) };
   });
 }

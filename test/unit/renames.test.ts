@@ -20,6 +20,7 @@ function needOf(file: SeenFile, asked = false): UploadNeed {
     version,
     file,
     ruling: { kind: 'upload', gen: 0, asked },
+    arrival: 'found',
     unlimited: false,
   };
 }
