@@ -22,15 +22,23 @@ const SETTLE_MS = 100;
 /** 16 hands of 20 ms: 800 uploads a second at best. */
 const LIMITS = { ...NO_LIMITS, knee: 16, serviceMs: 20 };
 
+/** Where the trickle comes in: nothing else is there, into a folder of its own, or into that of the backlog. */
+type Case = 'alone' | 'beside' | 'into';
+
 /**
- * How long a file that is dropped into one folder waits, beyond `settle`, until its upload begins: alone, and while
- * another source of the same destination has a backlog.
+ * How long a file that is dropped into a folder waits, beyond `settle`, until its upload begins: alone, while another
+ * source of the same destination has a backlog, and where its own source has one, in Redis and on disk.
  */
 export async function benchFairness(options: FairnessOptions): Promise<string> {
   const conditions = machineConditions();
   const rows: string[][] = [];
-  for (const backlog of [0, options.backlog]) {
-    const waits = await trickleBeside({ ...options, backlog });
+  const names: Record<Case, string> = {
+    alone: 'alone',
+    beside: `beside ${options.backlog} files`,
+    into: `into a folder with ${options.backlog} files`,
+  };
+  for (const where of ['alone', 'beside', 'into'] as const) {
+    const waits = await trickle(where, options);
     const part = (pick: (wait: Wait) => number): string => {
       const sorted = waits.map(pick).sort((a, b) => a - b);
       const at = (share: number): string =>
@@ -38,7 +46,7 @@ export async function benchFairness(options: FairnessOptions): Promise<string> {
       return `${at(0.5)} / ${at(0.99)} ms`;
     };
     rows.push([
-      backlog === 0 ? 'alone' : `beside ${backlog} files`,
+      names[where],
       part(({ queuedMs, sentMs }) => queuedMs + sentMs),
       part(({ queuedMs }) => queuedMs),
       part(({ sentMs }) => sentMs),
@@ -60,14 +68,17 @@ interface Wait {
   readonly sentMs: number;
 }
 
-async function trickleBeside({ command, backlog, trickle }: FairnessOptions): Promise<Wait[]> {
+async function trickle(where: Case, options: FairnessOptions): Promise<Wait[]> {
+  const { command } = options;
+  const backlog = where === 'alone' ? 0 : options.backlog;
   const scratch = mkdtempSync(join(tmpdir(), 'slipway-bench-'));
-  const live = join(scratch, 'live');
+  const source = where === 'into' ? 'bulk' : 'live';
+  const live = join(scratch, source);
   const config = join(scratch, 'slipway.json');
-  mkdirSync(live);
   makeFiles(join(scratch, 'bulk'), backlog, 1_024);
+  mkdirSync(live, { recursive: true });
   const server = await startPacedServer(LIMITS);
-  const source = (name: string): object => ({
+  const folder = (name: string): object => ({
     path: join(scratch, name),
     destination: 'bench',
     settle: `${SETTLE_MS}ms`,
@@ -77,7 +88,7 @@ async function trickleBeside({ command, backlog, trickle }: FairnessOptions): Pr
     JSON.stringify({
       dataDir: join(scratch, 'data'),
       destinations: { bench: { url: server.url, visibility: 'private', answer: { id: '/id' } } },
-      sources: { bulk: source('bulk'), live: source('live') },
+      sources: where === 'into' ? { bulk: folder('bulk') } : { bulk: folder('bulk'), live: folder('live') },
     }),
   );
   const stderr = openSync(join(scratch, 'stderr.log'), 'w');
@@ -87,10 +98,14 @@ async function trickleBeside({ command, backlog, trickle }: FairnessOptions): Pr
   const exited = once(child, 'exit');
   try {
     const dropped = new Map<string, number>();
-    // Under way: with a backlog once it is being sent, else once a first file has gone.
+    // Under way: once a first file has gone, and with a backlog enough of it to have filled the queue.
     writeFileSync(join(live, 'first.bin'), 'x');
-    while (!server.requests.some(({ filename }) => filename === 'first.bin')) await sleep(50);
-    for (let index = 0; index < trickle; index += 1) {
+    const isUnderWay = (): boolean =>
+      where === 'into'
+        ? server.requests.length > Math.min(500, backlog / 10)
+        : server.requests.some(({ filename }) => filename === 'first.bin');
+    while (!isUnderWay()) await sleep(50);
+    for (let index = 0; index < options.trickle; index += 1) {
       const name = `live-${index}.bin`;
       writeFileSync(join(live, name), `file ${index}`);
       dropped.set(name, Date.now());
@@ -106,7 +121,9 @@ async function trickleBeside({ command, backlog, trickle }: FairnessOptions): Pr
       throw new Error('the backlog was gone before the trickle: give it more files');
     child.kill('SIGTERM');
     await exited;
-    const lines = readFileSync(join(scratch, 'live.manifest.jsonl'), 'utf8').split('\n').slice(0, -1);
+    const lines = readFileSync(join(scratch, `${source}.manifest.jsonl`), 'utf8')
+      .split('\n')
+      .slice(0, -1);
     const queuedAtMs = new Map(
       lines.map((line) => {
         const { path, queuedAt } = JSON.parse(line) as { path: string; queuedAt: string };

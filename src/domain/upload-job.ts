@@ -1,3 +1,4 @@
+import type { Arrival } from './arrival.ts';
 import type { UploadedResult } from './attempt.ts';
 import type { AttemptEntry } from './attempt-entry.ts';
 import type { FileVersion } from './file-version.ts';
@@ -26,6 +27,8 @@ export interface UploadJob extends PathName, JobSight {
   readonly batch: string | null;
   /** Its bytes lie in the spool under the job's id, not at its path: it came out of an archive. */
   readonly spooled?: true;
+  /** It came live: it goes before what was found, after a failed try too. */
+  readonly live?: true;
   readonly attemptLog: readonly AttemptEntry[];
   readonly dropped?: DroppedAttempts;
   /** Id at the destination of a file that has been accepted: from here on it is never sent again. */
@@ -42,18 +45,19 @@ export function failedAttempts({ attemptLog, dropped }: Pick<UploadJob, 'attempt
 
 /**
  * A new job for a settled file version.
- * @param sight left out: nobody watched for it
+ * @param how left out: nobody watched for it, and it waits in line
  */
 export function newUploadJob(
   version: FileVersion,
   gen: number,
   batch: string | null,
-  sight?: Sight,
+  how: { readonly sight?: Sight; readonly arrival?: Arrival } = {},
 ): UploadJob {
   const { path, pathBytes, source, size, mtimeNs } = version;
   const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
-  const seen = sight === undefined ? {} : jobSight(sight);
-  return { v: 1, source, ...name, size, mtimeNs, gen, batch, ...seen, attemptLog: [] };
+  const seen = how.sight === undefined ? {} : jobSight(how.sight);
+  const live = how.arrival === 'live' ? ({ live: true } as const) : {};
+  return { v: 1, source, ...name, size, mtimeNs, gen, batch, ...seen, ...live, attemptLog: [] };
 }
 
 /** Job id: `<file version id>-<generation>`. A taken id makes a re-add a no-op. */

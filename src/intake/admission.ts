@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Arrival, Place } from '../domain/arrival.ts';
 import { reasonOf } from '../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
@@ -49,13 +50,16 @@ export interface Admission {
    * Takes a settled file, seen on disk just now. One that is recorded or pending costs nothing more.
    * @returns whether it needs a receipt that it has not got
    */
-  offer(file: SeenFile, sight: Sight): boolean;
+  offer(file: SeenFile, sight: Sight, arrival: Arrival): boolean;
+  /** Whether anything was offered since the last flush began. */
+  waits(arrival: Arrival): boolean;
   /**
    * Makes jobs of everything offered that needs one; ends when they are in the queue. What gets its receipt here, or is
-   * read first, is only on its way then: see `passed`. Rejects only when the signal fires.
+   * read first, is only on its way then: see `passed`. Rejects only when the signal fires. The live ones and the found
+   * ones hold up only their own kind.
    */
-  flush(signal: AbortSignal): Promise<void>;
-  /** The same, for whoever a flush may itself wait for. */
+  flush(arrival: Arrival, signal: AbortSignal): Promise<void>;
+  /** The same for all, for whoever a flush may itself wait for. */
   flushSoon(signal: AbortSignal): void;
   /** Resolves when everything offered so far is in the queue or recorded; rejects when the signal fires. */
   passed(signal: AbortSignal): Promise<void>;
@@ -76,11 +80,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     done: open.done,
     log,
   });
-  /** One at a time waits for room: two would both be told that there is some. */
-  const inTurn = createMutex();
+  /** One of a kind at a time waits for room: they get it in the order in which they came. */
+  const inTurn = { live: createMutex(), found: createMutex() };
   /** Sent because limits had changed. A worker that knows other limits skips it again, and that is the end of it. */
   const rejudged = new Set<string>();
-  let offered: Need[] = [];
+  const offered: Record<Arrival, Need[]> = { live: [], found: [] };
   let admitted = 0;
 
   const reuse =
@@ -95,7 +99,7 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     }) ?? null;
 
   /** What this file still needs; null when it is recorded or pending. */
-  function needOf(file: SeenFile, sight: Sight): Need | null {
+  function needOf(file: SeenFile, sight: Sight, arrival: Arrival): Need | null {
     const { name, size, mtimeNs } = file;
     const version: FileVersion = { source, destination, ...name, size, mtimeNs };
     const id = fileVersionId(version);
@@ -105,25 +109,36 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     const unlimited = isLimitSkip(recorded) && recorded?.again === false;
     if (unlimited && rejudged.has(id)) return null;
     const jobId = jobIdOf(id, ruling.gen);
-    if (!ports.isPending(jobId)) return { jobId, id, version, file, sight, ruling, unlimited };
+    if (!ports.isPending(jobId)) return { jobId, id, version, file, sight, arrival, ruling, unlimited };
     // After a restart nobody else knows which file on disk it is.
     ports.uploads.remember(jobId, file);
     return null;
   }
 
-  async function admit(chunk: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
+  /** @returns how many of the chunk there was room for, from its beginning */
+  async function admit(chunk: readonly UploadNeed[], arrival: Arrival, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     const beganMs = nowMs();
-    await ports.waitForRoom(chunk.length, signal);
-    const there = nowMs() - beganMs > STALE_MS ? await stillThere(chunk) : chunk;
+    const room = await ports.waitForRoom(chunk.length, arrival, signal);
+    try {
+      const granted = chunk.slice(0, room.count);
+      const there = nowMs() - beganMs > STALE_MS ? await stillThere(granted) : granted;
+      await enqueue(there, room.place);
+    } finally {
+      room.free();
+    }
+    return room.count;
+  }
+
+  async function enqueue(there: readonly UploadNeed[], place: Place): Promise<void> {
     const attached = await ports.attached?.(there.map(({ file }) => file.name));
     await ports.exclusive(async () => {
       // Asked again: the recorder may have committed one while this waited.
-      const jobs = there.flatMap(({ file, sight }, index) => {
-        const need = needOf(file, sight);
+      const jobs = there.flatMap(({ file, sight, arrival }, index) => {
+        const need = needOf(file, sight, arrival);
         return need?.ruling.kind === 'upload' ? [{ ...jobOf(need), meta: attached?.[index] }] : [];
       });
-      if (jobs.length > 0) await ports.enqueue(jobs);
+      if (jobs.length > 0) await ports.enqueue(jobs, place);
       admitted += jobs.length;
     });
   }
@@ -133,18 +148,22 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     return needs.filter(({ file }) => same.has(file));
   }
 
-  function jobOf({ jobId, id, version, file, sight, ruling, unlimited }: Need): AdmittedJob {
+  function jobOf({ jobId, id, version, file, sight, arrival, ruling, unlimited }: Need): AdmittedJob {
     ports.uploads.remember(jobId, file);
     if (unlimited) rejudged.add(id);
-    return { jobId, id, job: newUploadJob(version, ruling.gen, null, sight) };
+    return { jobId, id, job: newUploadJob(version, ruling.gen, null, { sight, arrival }) };
   }
 
-  async function admitInTheEnd(chunk: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
+  async function admitInTheEnd(
+    chunk: readonly UploadNeed[],
+    arrival: Arrival,
+    signal: AbortSignal,
+  ): Promise<number> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await admit(chunk, signal);
+        const count = await admit(chunk, arrival, signal);
         if (attempt > 1) log.info({ source, attempts: attempt }, 'the queue takes jobs again');
-        return;
+        return count;
       } catch (error) {
         signal.throwIfAborted();
         // Outside the mutex: the recorder goes on meanwhile.
@@ -155,11 +174,14 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     }
   }
 
+  /** @param needs all of one kind */
   async function queue(needs: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
-    for (let start = 0; start < needs.length; start += chunkSize) {
+    const arrival = needs[0]?.arrival ?? 'found';
+    for (let start = 0; start < needs.length; ) {
       const chunk = needs.slice(start, start + chunkSize);
-      await inTurn(() => admitInTheEnd(chunk, signal));
-      open.done(chunk);
+      const count = await inTurn[arrival](() => admitInTheEnd(chunk, arrival, signal));
+      open.done(chunk.slice(0, count));
+      start += count;
     }
   }
 
@@ -189,11 +211,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     await queue(reuse === null ? uploads : await reuse.rest(uploads, signal), signal);
   }
 
-  async function flush(signal: AbortSignal): Promise<void> {
+  async function flush(arrival: Arrival, signal: AbortSignal): Promise<void> {
     // Again while there is any: what changed during the wait for room is offered anew.
-    while (offered.length > 0) {
-      const needs = offered;
-      offered = [];
+    while (offered[arrival].length > 0) {
+      const needs = offered[arrival];
+      offered[arrival] = [];
       try {
         await dispatch(needs, signal);
       } catch (error) {
@@ -205,19 +227,24 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   }
 
   function flushSoon(signal: AbortSignal): void {
-    flush(signal).catch((error: unknown) => {
-      if (signal.aborted) return;
-      log.error({ source, reason: reasonOf(error) }, 'files were not queued; the next comparison finds them');
-    });
+    for (const arrival of ['live', 'found'] as const)
+      flush(arrival, signal).catch((error: unknown) => {
+        if (signal.aborted) return;
+        log.error(
+          { source, reason: reasonOf(error) },
+          'files were not queued; the next comparison finds them',
+        );
+      });
   }
 
   return {
-    offer(file, sight) {
-      const need = needOf(file, sight);
+    offer(file, sight, arrival) {
+      const need = needOf(file, sight, arrival);
       if (need === null) return false;
-      if (open.add(need)) offered.push(need);
+      if (open.add(need)) offered[arrival].push(need);
       return true;
     },
+    waits: (arrival) => offered[arrival].length > 0,
     flush,
     flushSoon,
     passed: open.passed,

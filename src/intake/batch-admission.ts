@@ -13,7 +13,7 @@ import type { Spool } from './archives/spool.ts';
 import { attachTo } from './attach-to.ts';
 import type { BatchSink } from './batch-sink.ts';
 import { refusedOutcome } from './own-outcome.ts';
-import type { AdmissionPorts, AdmittedJob, RecordedVersion } from './ports.ts';
+import type { AdmissionPorts, AdmittedJob, RecordedVersion, Room } from './ports.ts';
 import { type Rules, type Ruling, ruleOn } from './ruling.ts';
 
 export interface BatchPorts extends AdmissionPorts {
@@ -64,7 +64,7 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
     if (members.size === 0) gatheringSinceMs = now().monotonicMs;
     members.set(id, { id, gen });
     if (ruling.kind === 'upload')
-      return { jobId: jobIdOf(id, gen), id, job: newUploadJob(version, gen, batch, sight) };
+      return { jobId: jobIdOf(id, gen), id, job: newUploadJob(version, gen, batch, { sight }) };
     if (ruling.kind !== 'nothing') {
       const times = { sight, nowMs: now().wallMs };
       unsent.push({ ...refusedOutcome(version, ruling, times), batch });
@@ -95,7 +95,15 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
   }
 
   async function admit(jobs: readonly AdmittedJob[], signal: AbortSignal): Promise<void> {
-    await ports.waitForRoom(jobs.length, signal);
+    const room = await ports.waitForRoom(jobs.length, 'found', signal);
+    try {
+      await admitInto(room, jobs);
+    } finally {
+      room.free();
+    }
+  }
+
+  async function admitInto({ place }: Room, jobs: readonly AdmittedJob[]): Promise<void> {
     const attached = await ports.attached?.(jobs.map(({ job }) => job));
     const withMeta = jobs.map((job, index) => ({ ...job, meta: attached?.[index] }));
     const needless = await ports.exclusive(async () => {
@@ -105,7 +113,7 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
         return ruling.kind === 'upload' && ruling.gen === job.gen;
       };
       const needed = withMeta.filter((job) => isNeeded(job) && !ports.isPending(job.jobId));
-      if (needed.length > 0) await ports.enqueue(needed);
+      if (needed.length > 0) await ports.enqueue(needed, place);
       return jobs.filter((job) => !isNeeded(job));
     });
     await spool.release(needless.map(({ jobId }) => jobId));

@@ -1,3 +1,4 @@
+import type { Arrival } from '../domain/arrival.ts';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
@@ -9,9 +10,9 @@ import type { SeenFile } from './seen-file.ts';
 
 /** Files read at once: enough to keep a disk busy, few enough to leave it to the uploads. */
 const AT_ONCE = 2;
-/** Files that wait to be read; past it whoever brings more waits, and the folder is the queue (G3). */
+/** Files of one kind that wait to be read; past it whoever brings more waits, and the folder is the queue (G3). */
 const MAX_WAITING = 1_000;
-/** Files read that wait for room in the queue: past it none is read, so that no backlog gathers here. */
+/** Files of one kind, read, that wait for room in the queue: past it none is read, so that no backlog gathers here. */
 const MAX_SENDING = 200;
 /** Files held until an equal one is recorded; past it they are sent, each for itself. */
 const MAX_HELD = 10_000;
@@ -42,20 +43,29 @@ export interface ContentCheck {
  */
 export function createContentCheck(options: ContentCheckOptions): ContentCheck {
   const { hash, uploads, isThere, reuse, send, changed, log } = options;
-  const waiting: { need: UploadNeed; signal: AbortSignal }[] = [];
+  type Waiting = { readonly need: UploadNeed; readonly signal: AbortSignal };
+  const waiting: Record<Arrival, Waiting[]> = { live: [], found: [] };
   const room = createCondition();
   /** Hash of what is on its way → those that are equal to it. */
   const underWay = new Map<string, UploadNeed[]>();
   let held = 0;
   let reading = 0;
-  let sending = 0;
+  const sending: Record<Arrival, number> = { live: 0, found: 0 };
+
+  /** The live ones first; found ones that wait for room in the queue do not hold them up. */
+  function next(): Waiting | undefined {
+    const arrival = (['live', 'found'] as const).find(
+      (kind) => waiting[kind].length > 0 && sending[kind] < MAX_SENDING,
+    );
+    return arrival === undefined ? undefined : waiting[arrival].shift();
+  }
 
   function pump(): void {
-    while (reading < AT_ONCE && sending < MAX_SENDING) {
-      const next = waiting.shift();
-      if (next === undefined) break;
+    while (reading < AT_ONCE) {
+      const taken = next();
+      if (taken === undefined) break;
       reading += 1;
-      void check(next.need, next.signal).finally(() => {
+      void check(taken.need, taken.signal).finally(() => {
         reading -= 1;
         pump();
       });
@@ -103,10 +113,10 @@ export function createContentCheck(options: ContentCheckOptions): ContentCheck {
     // Full, with one of these under way: sent beside it.
     const leads = sha256 !== null && !underWay.has(sha256);
     if (leads) underWay.set(sha256, []);
-    sending += 1;
+    sending[need.arrival] += 1;
     void send(need, signal)
       .finally(() => {
-        sending -= 1;
+        sending[need.arrival] -= 1;
         pump();
       })
       .then(() => (leads ? uploads.untilRecorded(need.jobId, signal) : undefined))
@@ -130,8 +140,9 @@ export function createContentCheck(options: ContentCheckOptions): ContentCheck {
 
   return {
     async take(need, signal) {
-      await room.until(() => waiting.length < MAX_WAITING, signal);
-      waiting.push({ need, signal });
+      const ofItsKind = waiting[need.arrival];
+      await room.until(() => ofItsKind.length < MAX_WAITING, signal);
+      ofItsKind.push({ need, signal });
       pump();
     },
   };

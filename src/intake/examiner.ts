@@ -1,34 +1,33 @@
+import type { Arrival } from '../domain/arrival.ts';
 import type { PathName } from '../domain/path-bytes.ts';
-import type { Admission } from './admission.ts';
 import type { Filter } from './filter.ts';
 import type { Look, Looks } from './look.ts';
 import type { SeenFile } from './seen-file.ts';
 import type { Settle } from './settle.ts';
 
-/** The one way a file goes, whoever found it: filter, settle, ledger check, admission. */
+/** The one way a file goes, whoever found it: filter, settle, ledger check, on offer to admission. */
 export interface Examiner {
-  /** Files seen just now and accepted by the filter. Ends when those that are due are in the queue. */
-  take(files: readonly SeenFile[], signal: AbortSignal): Promise<void>;
+  /** Files seen just now and accepted by the filter; those that are tracked came as they did. */
+  take(files: readonly SeenFile[], arrival: Arrival): void;
   /** Files whose time has come: looks at each again. */
-  lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void>;
+  lookAgain(names: readonly PathName[]): Promise<void>;
   /** Paths that events named. Returns the folders among them, which are for a scan. */
-  lookAtHints(paths: readonly string[], signal: AbortSignal): Promise<string[]>;
+  lookAtHints(paths: readonly string[]): Promise<string[]>;
 }
 
 export interface ExaminerOptions {
   readonly looks: Looks;
   readonly filter: Filter;
   readonly settle: Settle;
-  readonly admission: Admission;
   /** One look at an accepted file: settle, and once it is whole, admission. */
-  readonly see: (file: SeenFile) => void;
+  readonly see: (file: SeenFile, arrival: Arrival) => void;
   /** Told of what cannot be looked at. */
   readonly unobservable: (name: PathName, error: unknown) => void;
 }
 
 /** Ties the stages of intake together for single files. */
 export function createExaminer(options: ExaminerOptions): Examiner {
-  const { looks, filter, settle, admission, see, unobservable } = options;
+  const { looks, filter, settle, see, unobservable } = options;
 
   /** Dropped silently: what is not there any more was never admitted. */
   function drop(name: PathName, look: Look): void {
@@ -37,22 +36,20 @@ export function createExaminer(options: ExaminerOptions): Examiner {
   }
 
   return {
-    async take(files, signal) {
-      files.forEach(see);
-      await admission.flush(signal);
+    take(files, arrival) {
+      for (const file of files) see(file, settle.arrivalOf(file.name) ?? arrival);
     },
 
-    async lookAgain(names, signal) {
+    async lookAgain(names) {
       const seen = await looks.at(names);
       for (const [index, name] of names.entries()) {
         const look = seen[index];
-        if (look?.kind === 'file') see(look.file);
+        if (look?.kind === 'file') see(look.file, settle.arrivalOf(name) ?? 'found');
         else if (look !== undefined) drop(name, look);
       }
-      await admission.flush(signal);
     },
 
-    async lookAtHints(paths, signal) {
+    async lookAtHints(paths) {
       // What is ignored even as a folder is ignored as anything: no lstat for it.
       const names = paths.filter((path) => filter.path(path, 'directory') === null).map((path) => ({ path }));
       const seen = await looks.at(names);
@@ -60,10 +57,9 @@ export function createExaminer(options: ExaminerOptions): Examiner {
       for (const [index, name] of names.entries()) {
         const look = seen[index];
         if (look?.kind === 'directory') folders.push(name.path);
-        else if (look?.kind === 'file' && filter.path(name.path, 'file') === null) see(look.file);
+        else if (look?.kind === 'file' && filter.path(name.path, 'file') === null) see(look.file, 'live');
         else if (look !== undefined) drop(name, look);
       }
-      await admission.flush(signal);
       return folders;
     },
   };

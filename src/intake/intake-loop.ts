@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Arrival } from '../domain/arrival.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Waker } from '../platform/waker.ts';
+import type { AdmissionLines } from './admission-lines.ts';
 import type { CaughtUp } from './caught-up.ts';
 import type { Dirty } from './dirty.ts';
 import type { Examiner } from './examiner.ts';
@@ -25,6 +27,7 @@ export interface IntakeParts {
   readonly scan: FullReconcile;
   readonly schedule: ReconcileSchedule;
   readonly examiner: Examiner;
+  readonly lines: AdmissionLines;
   readonly caughtUp: CaughtUp;
   /** null: top folders are no batches. */
   readonly quiet: QuietFolders | null;
@@ -50,14 +53,18 @@ const RECOVER_MS = 1_000;
 
 /** Looking at a file and asking the ledger about it, against looking alone. */
 const LEDGER_PER_LOOK = 3;
+/** After so many turns for live files in a row a scan that waits gets one. */
+const LIVE_TURNS = 8;
 
 /** The loop of one source: one small thing at a time, the most urgent first, asleep when there is none. */
 export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
-  const { source, root, guard, observation, settle, dirty, folders, scan, schedule, examiner, caughtUp } =
-    parts;
-  const { quiet, folderPorts, waker, log, monotonicMs } = parts;
+  const { source, root, guard, observation, settle, dirty, folders, scan, schedule, examiner, lines } = parts;
+  const { caughtUp, quiet, folderPorts, waker, log, monotonicMs } = parts;
   let appeared = true;
   let reconciles = 0;
+  let liveTurns = 0;
+  /** Of what the scan finds: once all was looked through, what is new has come since. */
+  let arrival: Arrival = 'found';
   /** What the scan that runs has cost so far. */
   let scanMs = 0;
 
@@ -65,13 +72,30 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   async function turn(signal: AbortSignal): Promise<boolean> {
     if (guard.state() !== 'present') return await missing();
     if (appeared) return await begin();
+    const mayScan = settle.hasRoom() && !lines.busy(arrival);
+    const scanHasWaited = liveTurns >= LIVE_TURNS && scan.running() && mayScan;
+    const found = lines.busy('live') || scanHasWaited ? false : await lookAtLive(signal);
+    liveTurns = found ? liveTurns + 1 : 0;
+    const busy = found || (mayScan && (await lookThrough(signal)));
+    lines.start(signal);
+    return busy;
+  }
+
+  /** False: nothing has been hinted at, and no file's time has come. */
+  async function lookAtLive(signal: AbortSignal): Promise<boolean> {
     const due = settle.due(monotonicMs(), TURN);
-    if (due.length > 0) await examiner.lookAgain(due, signal);
+    if (due.length > 0) await examiner.lookAgain(due);
     // Too many files are being written: the rest stays on disk until some are whole (G3).
     else if (!settle.hasRoom()) return false;
-    else if (dirty.size() > 0) await lookAtHints(signal);
-    else if (folders.pending()) await examiner.take(await folders.step(signal), signal);
-    else if (scan.running()) await scanOn(signal);
+    else if (dirty.size() > 0) await lookAtHints();
+    else if (folders.pending()) examiner.take(await folders.step(signal), 'live');
+    else return false;
+    return true;
+  }
+
+  /** False: nothing is to be scanned now. */
+  async function lookThrough(signal: AbortSignal): Promise<boolean> {
+    if (scan.running()) await scanOn();
     else if (schedule.dueMs() <= monotonicMs()) beginScan(signal);
     // As scans after lost events: at most a tenth of the time goes into confirming that folders are quiet.
     else if (quiet?.awaitScan(monotonicMs()) === true) schedule.request('soon', monotonicMs());
@@ -94,6 +118,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   /** Events first, then the scan: what arrives between the two is in one of them. */
   async function begin(): Promise<boolean> {
     appeared = false;
+    arrival = 'found';
     await scan.abandon();
     await folders.abandon();
     await observation.attach();
@@ -101,14 +126,14 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     return true;
   }
 
-  async function lookAtHints(signal: AbortSignal): Promise<void> {
+  async function lookAtHints(): Promise<void> {
     const named: string[] = [];
     for (const path of dirty.take(TURN)) {
       if (!path.includes(GARBLED)) named.push(path);
       // The name leads nowhere, but its folder does.
       else folders.mark(path.slice(0, Math.max(0, path.lastIndexOf('/', path.indexOf(GARBLED)))), 'lossy');
     }
-    const found = new Set(await examiner.lookAtHints(named, signal));
+    const found = new Set(await examiner.lookAtHints(named));
     for (const path of named) {
       if (found.has(path)) folders.mark(path, 'whole');
       else observation.noFolder(path);
@@ -124,21 +149,24 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     scan.begin(signal);
   }
 
-  async function scanOn(signal: AbortSignal): Promise<void> {
+  async function scanOn(): Promise<void> {
     const beganMs = monotonicMs();
     const files = await scan.step();
     const stepMs = monotonicMs() - beganMs;
     if (files !== null) {
-      await examiner.take(files, signal);
-      // What a step waits for room in the queue is no cost of the scan; asking the ledger is, and costs as much.
+      examiner.take(files, arrival);
+      // Asking the ledger is a cost of the scan, and costs as much.
       scanMs += Math.min(monotonicMs() - beganMs, stepMs * LEDGER_PER_LOOK);
       return;
     }
     schedule.ended(monotonicMs(), scanMs + stepMs);
     reconciles += 1;
+    // All that was seen has to be in the queue before a folder is called quiet.
+    if (quiet !== null) await lines.idle();
     // A scan of a root that went away under it has seen nothing.
     if ((await guard.check()) !== 'present' || appeared) return;
     const { files: total, unobservable } = scan.tally();
+    arrival = 'live';
     log.debug({ source, files: total, costMs: Math.round(scanMs + stepMs) }, 'compared the whole folder');
     observation.scanEnded(unobservable === 0);
     caughtUp.scanEnded(settle.nextSeq());
@@ -154,8 +182,11 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   function sleepMs(): number | null {
     if (guard.state() !== 'present') return null;
     const quietMs = quiet?.nextDueMs() ?? Number.POSITIVE_INFINITY;
-    const nextScanMs = settle.hasRoom() ? Math.min(schedule.dueMs(), quietMs) : Number.POSITIVE_INFINITY;
-    const atMs = Math.min(settle.nextDueMs() ?? Number.POSITIVE_INFINITY, nextScanMs);
+    // What waits for its way into the queue wakes the loop when that is free.
+    const mayScan = settle.hasRoom() && !lines.busy(arrival);
+    const nextScanMs = mayScan ? Math.min(schedule.dueMs(), quietMs) : Number.POSITIVE_INFINITY;
+    const nextDueMs = lines.busy('live') ? null : settle.nextDueMs();
+    const atMs = Math.min(nextDueMs ?? Number.POSITIVE_INFINITY, nextScanMs);
     return atMs === Number.POSITIVE_INFINITY ? null : Math.max(0, atMs - monotonicMs());
   }
 
@@ -177,6 +208,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
           await delay(RECOVER_MS, undefined, { signal }).catch(() => {});
         }
       }
+      await lines.idle();
     },
     rootAppeared() {
       appeared = true;

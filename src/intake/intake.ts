@@ -49,8 +49,11 @@ export interface Intake {
    * queue. Rejects with SlipwayError `source_missing` or `source_unmounted` while the folder is not there, and with an AbortError at stop.
    */
   caughtUp(): Promise<void>;
-  /** Compares the whole folder with what is recorded, now. */
-  rescan(): void;
+  /**
+   * Compares the whole folder with what is recorded, now.
+   * @param first path of a file, relative to the root, that somebody waits for: it is looked at before all else
+   */
+  rescan(first?: string): void;
   unsettled(): number;
   /** Settled files that are neither in the queue nor recorded yet. */
   inHand(): number;

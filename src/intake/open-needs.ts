@@ -1,3 +1,4 @@
+import type { Arrival } from '../domain/arrival.ts';
 import type { FileVersion } from '../domain/file-version.ts';
 import type { Sight } from '../domain/sight.ts';
 import { createCondition } from '../platform/condition.ts';
@@ -12,6 +13,7 @@ export interface Need {
   readonly version: FileVersion;
   readonly file: SeenFile;
   readonly sight: Sight;
+  readonly arrival: Arrival;
   readonly ruling: Exclude<Ruling, { kind: 'nothing' }>;
   /** It was skipped for a limit that lets it pass now. */
   readonly unlimited: boolean;

@@ -1,3 +1,4 @@
+import type { Arrival, Place } from '../domain/arrival.ts';
 import type { FileMeta } from '../domain/file-meta.ts';
 import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
@@ -28,6 +29,15 @@ export interface AdmittedJob {
   readonly meta?: FileMeta | null | undefined;
 }
 
+/** Places in the queue that are kept for jobs to come. */
+export interface Room {
+  /** At least one, at most as many as were asked for. */
+  readonly count: number;
+  readonly place: Place;
+  /** Call it once, when the jobs are in the queue or do not come. */
+  free(): void;
+}
+
 /** What admission needs of the queue and of the ledger; the runtime wires it. */
 export interface AdmissionPorts {
   /** Asked for every settled file of every scan: must cost microseconds and no Redis call. */
@@ -40,9 +50,12 @@ export interface AdmissionPorts {
    */
   attached?: ((names: readonly PathName[]) => Promise<readonly (FileMeta | null)[]>) | undefined;
   /** Adds jobs; a taken id is a no-op. May throw: the same jobs are then offered again after a delay. */
-  enqueue(jobs: readonly AdmittedJob[]): Promise<void>;
-  /** Resolves once `count` more jobs fit under `queue.maxPending`; rejects when the signal fires. */
-  waitForRoom(count: number, signal: AbortSignal): Promise<void>;
+  enqueue(jobs: readonly AdmittedJob[], place: Place): Promise<void>;
+  /**
+   * Resolves once there is room under `queue.maxPending`, and keeps it. For found files that is as much as is asked
+   * for; live ones may get a part of it, sooner. Rejects when the signal fires.
+   */
+  waitForRoom(count: number, arrival: Arrival, signal: AbortSignal): Promise<Room>;
   /** Makes receipts without a job; resolves when they are durable, rejects when they cannot be kept any more. */
   settle(outcomes: readonly Outcome[]): Promise<void>;
   readonly uploads: EarlierUploads;

@@ -1,3 +1,4 @@
+import type { Arrival } from '../domain/arrival.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import { createContentCheck } from './content-check.ts';
@@ -13,7 +14,7 @@ import type { SeenFile } from './seen-file.ts';
 
 /** Where files go from here. */
 export interface ReuseEnds {
-  /** Into the queue; resolves when they are in it, or out of sight. */
+  /** Into the queue, all of one kind; resolves when they are in it, or out of sight. */
   readonly send: (needs: readonly UploadNeed[], signal: AbortSignal) => Promise<void>;
   /** Into the manifest, without a job. */
   readonly settle: (receipts: readonly OwnReceipt[], signal: AbortSignal) => Promise<void>;
@@ -29,7 +30,7 @@ export interface ReuseOptions {
   readonly uploads: EarlierUploads;
   readonly rootPresent: () => Promise<boolean>;
   /** Takes up another version of a file; it settles anew. */
-  readonly take: (file: SeenFile) => void;
+  readonly take: (file: SeenFile, arrival: Arrival) => void;
   readonly log: Log;
   /** Since the epoch. */
   readonly wallMs: () => number;
@@ -50,6 +51,9 @@ export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
     outcome: reusedOutcome(need.version, need.ruling.gen, upload, { sight: need.sight, nowMs: wallMs() }),
   });
 
+  // Apart: what was found may wait for room in the queue for long.
+  const send = { live: gathered(ends.send), found: gathered(ends.send) };
+
   const contents = createContentCheck({
     hash: (file, signal) => hashFile(root, file, signal),
     uploads,
@@ -58,12 +62,12 @@ export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
       return look?.kind === 'file' && isSameFile(look.file, file);
     },
     reuse: (need, upload, signal) => ends.settle([receiptOf(need, upload)], signal),
-    send: gathered(ends.send),
+    send: (need, signal) => send[need.arrival](need, signal),
     async changed(need) {
       const [look] = await looks.at([need.file.name]);
       // In one go: it may be the same version, come back, and is at no moment in none of the books.
       ends.dropped(need);
-      if (look?.kind === 'file') take(look.file);
+      if (look?.kind === 'file') take(look.file, need.arrival);
     },
     log,
   });

@@ -1,3 +1,4 @@
+import type { Arrival } from '../domain/arrival.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Sight } from '../domain/sight.ts';
 import { createDueHeap } from './due-heap.ts';
@@ -27,6 +28,7 @@ interface Tracked {
   readonly seq: number;
   /** When the version that it is now was first seen; milliseconds since the epoch. */
   seenAtMs: number;
+  arrival: Arrival;
   last: SeenFile;
   dueMs: number;
   /** Whether the heap holds it. */
@@ -40,13 +42,18 @@ interface Tracked {
  * no timer per file, the caller asks for the earliest due time.
  */
 export interface Settle {
-  /** Tells of one look at a file. null: it waits, and is tracked; that it has settled is said once per change. */
-  see(file: SeenFile, now: Instant): Sight | null;
   /**
-   * An event named this path. True: it is tracked and will be looked at when it is due, no sooner than after this event;
-   * a file that is being written costs one look per `settle` and not one per write.
+   * Tells of one look at a file. null: it waits, and is tracked; that it has settled is said once per change.
+   * @param arrival how it came to be looked at; what is tracked as live stays so
+   */
+  see(file: SeenFile, now: Instant, arrival?: Arrival): Sight | null;
+  /**
+   * An event named this path. True: it is tracked, as live from now on, and will be looked at when it is due, no sooner
+   * than after this event; a file that is being written costs one look per `settle` and not one per write.
    */
   stir(path: string): boolean;
+  /** How a file that is tracked came; null of any other. */
+  arrivalOf(name: PathName): Arrival | null;
   /** It vanished, or cannot be looked at: the next scan decides. */
   forget(name: PathName): void;
   /** Files to look at again now, at most `max`. Each must be answered by `see` or `forget`. */
@@ -78,14 +85,16 @@ export function createSettle(options: SettleOptions): Settle {
     return ageMs < 0 ? wholeMs : Math.max(0, wholeMs - ageMs);
   }
 
-  function track(key: string, file: SeenFile, seenAtMs: number, dueMs: number): void {
+  function track(key: string, file: SeenFile, seenAtMs: number, dueMs: number, arrival: Arrival): void {
     let entry = tracked.get(key);
     if (entry === undefined) {
-      entry = { name: file.name, seq: seq++, seenAtMs, last: file, dueMs, queued: false, stirred: false };
+      const state = { queued: false, stirred: false };
+      entry = { name: file.name, seq: seq++, seenAtMs, arrival, last: file, dueMs, ...state };
       tracked.set(key, entry);
     }
     entry.seenAtMs = seenAtMs;
     entry.last = file;
+    if (arrival === 'live') entry.arrival = arrival;
     entry.dueMs = dueMs;
     // What is already in the heap comes up too early at worst, and is put back then: one item per file, ever.
     if (!entry.queued) heap.push(entry, dueMs);
@@ -93,7 +102,7 @@ export function createSettle(options: SettleOptions): Settle {
   }
 
   return {
-    see(file, now) {
+    see(file, now, arrival = 'found') {
       const key = keyOf(file.name);
       const entry = tracked.get(key);
       const known = entry !== undefined && sameVersion(entry.last, file);
@@ -105,7 +114,7 @@ export function createSettle(options: SettleOptions): Settle {
         tracked.delete(key);
         return { seenAtMs, settledAtMs: now.wallMs };
       }
-      track(key, file, seenAtMs, dueMs);
+      track(key, file, seenAtMs, dueMs, arrival);
       return null;
     },
 
@@ -113,8 +122,11 @@ export function createSettle(options: SettleOptions): Settle {
       const entry = trustTimes() ? tracked.get(keyOf({ path })) : undefined;
       if (entry === undefined) return false;
       entry.stirred = true;
+      entry.arrival = 'live';
       return true;
     },
+
+    arrivalOf: (name) => tracked.get(keyOf(name))?.arrival ?? null,
 
     forget: (name) => void tracked.delete(keyOf(name)),
 

@@ -1,6 +1,8 @@
+import type { Arrival } from '../domain/arrival.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import { createWaker } from '../platform/waker.ts';
 import { createAdmission } from './admission.ts';
+import { createAdmissionLines } from './admission-lines.ts';
 import { createCaughtUp } from './caught-up.ts';
 import { createDirty } from './dirty.ts';
 import { createExaminer, stillAsSeen } from './examiner.ts';
@@ -72,6 +74,13 @@ export async function startIntake(
   const entering = (folder: PathName): void => observation.entering(folder);
   const folders = createHintedFolders({ root, looks, filter, entering, unobservable });
   const scan = createFullReconcile({ root, looks, source, filter, log, entering, unobservable });
+  function hint(path: string): void {
+    if (path === '') request('soon');
+    else if (!settle.stir(path)) {
+      dirty.mark(path);
+      waker.wake();
+    }
+  }
   const observation = createObservation({
     root,
     source,
@@ -79,12 +88,7 @@ export async function startIntake(
     rescanMs: options.rescan,
     openSource: () => options.createSource?.(filter) ?? chooseEventSource(root, filter),
     schedule,
-    hint(path) {
-      if (path === '') return request('soon');
-      if (settle.stir(path)) return;
-      dirty.mark(path);
-      waker.wake();
-    },
+    hint,
     request,
     monotonicMs,
     log,
@@ -103,24 +107,25 @@ export async function startIntake(
     trustTimes,
     maxTracked: MAX_TRACKED,
   });
-  const see = (file: SeenFile): void => {
+  const see = (file: SeenFile, arrival: Arrival): void => {
     guard.holdsFiles();
-    const sight = settle.see(file, now());
-    const open = sight === null || admission.offer(file, sight);
+    const sight = settle.see(file, now(), arrival);
+    const open = sight === null || admission.offer(file, sight, arrival);
     if (open) quiet?.touch(file.name, monotonicMs());
   };
   const wallMs = (): number => now().wallMs;
   const reuse: ReuseOptions = {
     ...{ root, dedupe: options.dedupe, looks, uploads: ports.uploads, log, wallMs },
     rootPresent: async () => (await guard.check()) === 'present',
-    take(file) {
-      see(file);
+    take(file, arrival) {
+      see(file, arrival);
       // Outside the loop's turn: it may sleep until a later time than this file's.
       waker.wake();
       admission.flushSoon(stopping);
     },
   };
-  const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> => stillAsSeen(looks, files, see);
+  const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> =>
+    stillAsSeen(looks, files, (file) => see(file, 'found'));
   const withoutOwn = (files: readonly SeenFile[]): Promise<readonly SeenFile[]> =>
     withoutOwnReceipts(root, files);
   const admission = createAdmission(
@@ -132,7 +137,8 @@ export async function startIntake(
     },
     ports,
   );
-  const examiner = createExaminer({ looks, filter, settle, admission, see, unobservable });
+  const examiner = createExaminer({ looks, filter, settle, see, unobservable });
+  const lines = createAdmissionLines(admission, () => waker.wake());
 
   const { rootMemory = forgetfulRootMemory() } = ports;
   const guard = await startRootGuard(root, ROOT_CHECK_MS, rootMemory, {
@@ -157,6 +163,7 @@ export async function startIntake(
     scan,
     schedule,
     examiner,
+    lines,
     caughtUp,
     quiet,
     folderPorts,
@@ -184,7 +191,10 @@ export async function startIntake(
       await waiting;
       await admission.passed(stopping);
     },
-    rescan: () => request('now'),
+    rescan(first) {
+      if (first !== undefined) hint(first);
+      request('now');
+    },
     unsettled: () => settle.size(),
     inHand: admission.inHand,
     stir(folder) {

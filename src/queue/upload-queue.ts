@@ -10,6 +10,8 @@ import { queueName } from './queue-key.ts';
 
 /** Measured best chunk for addBulk: larger ones only block the loop longer. */
 const ADD_CHUNK = 100;
+/** Of those that wait, how many are looked at for the oldest: more than ever go ahead at once. */
+const LOOKED_AT = 150;
 
 export interface FinishedJob {
   readonly jobId: string;
@@ -26,8 +28,14 @@ export interface QueueCounts {
 
 /** The owner's end of one source's queue: what goes in, and the finished jobs that come out (DESIGN §4). */
 export interface UploadQueue {
-  /** Adds jobs; a taken id is a no-op. Throws SlipwayError `job_refused` when Redis refuses one. */
-  add(jobs: readonly { readonly jobId: string; readonly job: UploadJob }[]): Promise<void>;
+  /**
+   * Adds jobs, in line or, in their order, ahead of all that waits; a taken id is a no-op. Throws SlipwayError
+   * `job_refused` when Redis refuses one.
+   */
+  add(
+    jobs: readonly { readonly jobId: string; readonly job: UploadJob }[],
+    where?: 'in line' | 'ahead',
+  ): Promise<void>;
   /** Oldest finished jobs; they stay until removed. */
   takeFinished(max: number): Promise<FinishedJob[]>;
   /** Frees the ids of recorded jobs. */
@@ -96,11 +104,14 @@ export function openUploadQueue(options: {
   }
 
   const self: UploadQueue = {
-    async add(jobs) {
-      for (let start = 0; start < jobs.length; start += ADD_CHUNK) {
-        const chunk = jobs.slice(start, start + ADD_CHUNK);
+    async add(jobs, where = 'in line') {
+      // What is put before the others last is taken first.
+      const ordered = where === 'ahead' ? jobs.toReversed() : jobs;
+      const place = where === 'ahead' ? { lifo: true } : {};
+      for (let start = 0; start < ordered.length; start += ADD_CHUNK) {
+        const chunk = ordered.slice(start, start + ADD_CHUNK);
         const added = await queue.addBulk(
-          chunk.map(({ jobId, job }) => ({ name: 'upload', data: job, opts: { jobId } })),
+          chunk.map(({ jobId, job }) => ({ name: 'upload', data: job, opts: { jobId, ...place } })),
         );
         // addBulk returns a refusal as a negative number in the id's place and does not throw.
         for (const [index, { id }] of added.entries()) {
@@ -151,8 +162,11 @@ export function openUploadQueue(options: {
     },
 
     async oldestWaiting() {
-      const [job] = await queue.getWaiting(0, 0);
-      return job === undefined ? null : new Date(job.timestamp).toISOString();
+      const [first] = await queue.getWaiting(0, 0);
+      if (first === undefined) return null;
+      const wentAhead = first.opts.lifo === true;
+      const head = wentAhead ? await queue.getWaiting(0, LOOKED_AT) : [];
+      return new Date(Math.min(first.timestamp, ...head.map(({ timestamp }) => timestamp))).toISOString();
     },
 
     async close() {

@@ -8,6 +8,7 @@ import { within } from '../platform/within.ts';
 import { decodeJob, decodeOutcome } from './codec.ts';
 import { jobsInHand } from './jobs-in-hand.ts';
 import { KEEP_PROGRESS_LUA } from './keep-progress-script.ts';
+import { LIVE_RETRY_GRACE_MS, liveRetries } from './live-retries.ts';
 import { lockWatch } from './lock-watch.ts';
 import { queueName, sourceKey } from './queue-key.ts';
 
@@ -115,17 +116,26 @@ export function openUploadWorker(options: {
         return step.outcome;
       case 'retry':
         await orLeaveIt(keepProgress(job, step.job, token));
-        await orLeaveIt(job.moveToDelayed(now() + step.delayMs, token));
-        throw new DelayedError();
+        return await comeBackLater(job, step.job.live === true, step.delayMs, token);
       case 'give-back':
         // Without a delay a job that nobody can take comes straight back and spins at thousands per second.
-        if (step.delayMs > 0) {
-          await orLeaveIt(job.moveToDelayed(now() + step.delayMs, token));
-          throw new DelayedError();
-        }
+        if (step.delayMs > 0)
+          return await comeBackLater(job, (job.data as UploadJob).live === true, step.delayMs, token);
         await orLeaveIt(job.moveToWait(token));
         throw new WaitingError();
     }
+  }
+
+  async function comeBackLater(
+    job: Job,
+    isLive: boolean,
+    delayMs: number,
+    token: string | undefined,
+  ): Promise<never> {
+    const graceMs = isLive ? LIVE_RETRY_GRACE_MS : 0;
+    await orLeaveIt(job.moveToDelayed(now() + delayMs + graceMs, token));
+    if (isLive) retries.add(String(job.id), delayMs);
+    throw new DelayedError();
   }
 
   async function handle(job: Job, signal: AbortSignal): Promise<Step> {
@@ -164,6 +174,11 @@ export function openUploadWorker(options: {
     maxStalledCount: MAX_STALLED_COUNT,
     drainDelay: 5,
   });
+  const retries = liveRetries(
+    connection,
+    (part) => worker.toKey(part),
+    (error) => log.debug({ source, reason: reasonOf(error) }, 'a job comes back behind the others'),
+  );
   worker.on('error', (error) => log.debug({ source, reason: reasonOf(error) }, 'worker connection trouble'));
   worker.on('locksRenewed', ({ jobIds }) => locks.renewed(jobIds));
   worker.on('lockRenewalFailed', (jobIds) => locks.lost(jobIds));
@@ -183,6 +198,7 @@ export function openUploadWorker(options: {
     },
     abort: hands.abort,
     async close(timeoutMs) {
+      retries.close();
       await within(worker.close(), timeoutMs);
     },
   };

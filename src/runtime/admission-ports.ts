@@ -38,11 +38,14 @@ export async function openAdmissionPorts(parts: {
     isPending: pending.has,
     waitForRoom: pending.waitForRoom,
     exclusive,
-    async enqueue(jobs) {
+    async enqueue(jobs, place) {
       const assigned = folders?.assign(jobs) ?? jobs;
       await attachments.keep(assigned);
-      await queue.add(assigned);
-      pending.add(assigned.map(({ jobId }) => jobId));
+      await queue.add(assigned, place === 'ahead' ? 'ahead' : 'in line');
+      pending.add(
+        assigned.map(({ jobId }) => jobId),
+        place,
+      );
     },
   });
 }

@@ -37,13 +37,14 @@ export interface MissingFile {
 interface FailedMeans {
   readonly store: SourceStore;
   readonly plan: SourcePlan;
-  readonly rescan: () => void;
+  readonly rescan: (first?: string) => void;
   readonly log: Log;
 }
 
 /** A page is done within a moment: each of its files is looked at, some are moved. */
 const PER_PAGE = 500;
 const EXAMPLES = 5;
+const FEW = 100;
 
 /**
  * They go again, with fresh attempts: marked in the ledger first, so that a file which comes back later is sent too;
@@ -63,6 +64,9 @@ export async function retryFailed(request: FailedRequest, means: FailedMeans): P
     else if (came !== 'there') missing.push({ path: upload.receipt.path, reason: came.reason });
   }
   if (next === null) means.rescan();
+  // A few are what somebody waits for; many are a backlog like any other.
+  if (next === null && request.after === null && uploads.length <= FEW)
+    for (const { receipt } of uploads) means.rescan(receipt.path);
   return {
     versions: uploads.length,
     putBack,

@@ -62,7 +62,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
   lost.promise.catch(() => undefined);
   let releasing: Promise<void> | null = null;
   /** Until intake runs nobody needs to ask: it begins with a look at everything. */
-  let rescan = (): void => {};
+  let rescan = (_first?: string): void => {};
   let folders: FolderBatches | null = null;
   let runs: BatchRuns | null = null;
 
@@ -208,7 +208,7 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
       handle: (request) =>
         answerRequest(request as OwnerRequest, {
           ...{ store, plan, log, dataDir, runs: found, telling: notifier },
-          rescan: () => rescan(),
+          rescan: (first) => rescan(first),
           rootEmptied: async () => await isEmptyFolderOf(plan.root, rootMemory.held() ?? ''),
         }),
     });

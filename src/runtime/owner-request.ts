@@ -65,8 +65,8 @@ export interface OwnerAnswers {
 export interface OwnerMeans {
   readonly store: SourceStore;
   readonly plan: SourcePlan;
-  /** Looks at the whole folder again; nothing where nobody watches it now. */
-  readonly rescan: () => void;
+  /** Looks at the whole folder again, one file first; nothing where nobody watches it now. */
+  readonly rescan: (first?: string) => void;
   readonly log: Log;
   readonly dataDir: string;
   /** null: this process is the owner for the moment of one request. */
@@ -121,7 +121,7 @@ export async function answerRequest(
       const mark = request.mark ?? journal.size();
       const page = await grantWish({ v: 1, name, batch, to, mark }, ledger, journal.path, from);
       // Once, at the end: a look at the whole folder for every page would be many.
-      if (page.next === null) means.rescan();
+      if (page.next === null) means.rescan(name?.path);
       return { ...page, mark };
     }
     case 'retry-failed':

@@ -1,4 +1,8 @@
+import type { Arrival, Place } from '../domain/arrival.ts';
+import type { Room } from '../intake/ports.ts';
+import { abortErrorOf } from '../platform/abort.ts';
 import { createCondition } from '../platform/condition.ts';
+import { createQueuePlaces, type Grant } from './queue-places.ts';
 
 /**
  * The jobs of one source that are in Redis and not yet recorded, as their owner knows them. The owner is the only one
@@ -10,14 +14,15 @@ export interface PendingJobs {
   /** How many of them have no receipt yet: what has one is counted there. */
   open(): number;
   all(): Iterable<string>;
-  add(jobIds: Iterable<string>): void;
+  /** @param place of the room that was kept for them; it is freed besides */
+  add(jobIds: Iterable<string>, place?: Place): void;
   /** It has its receipt; its id is free a moment later. */
   recorded(jobId: string): void;
   remove(jobIds: Iterable<string>): void;
   /** Replaces all by what Redis really holds: at start, and after Redis may have lost data. */
   replace(jobIds: Iterable<string>): void;
-  /** Waits until `count` more fit under the maximum (at least one, however small the maximum). */
-  waitForRoom(count: number, signal: AbortSignal): Promise<void>;
+  /** Waits for places under the maximum (`queue-places.ts` says for whom), and keeps them until they are freed. */
+  waitForRoom(count: number, arrival: Arrival, signal: AbortSignal): Promise<Room>;
   /** Resolves when nothing is pending. */
   waitUntilEmpty(signal: AbortSignal): Promise<void>;
   /** Resolves when this one is not pending any more. */
@@ -26,36 +31,69 @@ export interface PendingJobs {
 
 /** @param maxPending G3: disk is the queue beyond this */
 export function createPendingJobs(maxPending: number): PendingJobs {
-  let ids = new Set<string>();
+  const jobs = new Map<string, Place>();
   /** Recorded, but their ids are not free yet. */
   const recorded = new Set<string>();
+  const places = createQueuePlaces(maxPending);
   const { until, changed } = createCondition();
 
+  function add(jobId: string, place: Place): void {
+    if (jobs.has(jobId)) return;
+    jobs.set(jobId, place);
+    places.known(place);
+  }
+
   return {
-    has: (jobId) => ids.has(jobId),
-    size: () => ids.size,
-    open: () => ids.size - recorded.size,
-    all: () => ids,
-    add(jobIds) {
-      for (const jobId of jobIds) ids.add(jobId);
+    has: (jobId) => jobs.has(jobId),
+    size: () => jobs.size,
+    open: () => jobs.size - recorded.size,
+    all: () => jobs.keys(),
+    add(jobIds, place = 'found') {
+      for (const jobId of jobIds) add(jobId, place);
     },
     recorded(jobId) {
-      if (ids.has(jobId)) recorded.add(jobId);
+      if (jobs.has(jobId)) recorded.add(jobId);
     },
     remove(jobIds) {
       for (const jobId of jobIds) {
-        ids.delete(jobId);
+        const place = jobs.get(jobId);
+        if (place !== undefined) places.recorded(place);
+        jobs.delete(jobId);
         recorded.delete(jobId);
       }
       changed();
     },
     replace(jobIds) {
-      ids = new Set(jobIds);
-      for (const jobId of recorded) if (!ids.has(jobId)) recorded.delete(jobId);
+      const there = new Set(jobIds);
+      for (const [jobId, place] of jobs) {
+        if (there.has(jobId)) continue;
+        jobs.delete(jobId);
+        recorded.delete(jobId);
+        places.giveBack(place, 1);
+      }
+      // Of an earlier process: nobody knows how they came.
+      for (const jobId of there) add(jobId, 'found');
       changed();
     },
-    waitForRoom: (count, signal) => until(() => ids.size === 0 || ids.size + count <= maxPending, signal),
-    waitUntilEmpty: (signal) => until(() => ids.size === 0, signal),
-    waitUntilGone: (jobId, signal) => until(() => !ids.has(jobId), signal),
+    async waitForRoom(count, arrival, signal) {
+      let grant = null as Grant | null;
+      // Taken while it looks: two who wait would both be told of the same places.
+      await until(() => {
+        grant = places.take(count, arrival);
+        return grant !== null;
+      }, signal);
+      if (grant === null) throw abortErrorOf(signal);
+      const { place, count: kept } = grant;
+      return {
+        count: kept,
+        place,
+        free() {
+          places.giveBack(place, kept);
+          changed();
+        },
+      };
+    },
+    waitUntilEmpty: (signal) => until(() => jobs.size === 0, signal),
+    waitUntilGone: (jobId, signal) => until(() => !jobs.has(jobId), signal),
   };
 }

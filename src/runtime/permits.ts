@@ -5,9 +5,10 @@
 export interface Permits {
   /**
    * Waits for a permit. Null when the signal fired or the permits were closed meanwhile: give the job back.
+   * @param first it goes before those of its source that are not
    * @returns the function that releases it; call it once
    */
-  acquire(source: string, signal: AbortSignal): Promise<(() => void) | null>;
+  acquire(source: string, signal: AbortSignal, first?: boolean): Promise<(() => void) | null>;
   /** Looks again whether somebody may go: call it after the limit has grown. */
   pump(): void;
   /** Sends away everybody who waits, or everybody of one source. */
@@ -20,13 +21,21 @@ interface Waiter {
   readonly grant: (release: (() => void) | null) => void;
 }
 
+/** Those of one source, in the order in which they came. */
+interface Queue {
+  readonly first: Set<Waiter>;
+  readonly others: Set<Waiter>;
+}
+
+const sizeOf = ({ first, others }: Queue): number => first.size + others.size;
+
 /**
  * @param limit how many may be in flight now; 0 holds everybody
  * @param mayGo asked last, with how many could go now: takes a slot of the rate, or calls `pump` when there is one
  */
 export function createPermits(limit: () => number, mayGo: (ready: number) => boolean = () => true): Permits {
   // Insertion order is the turn: a source that was served goes to the end.
-  const queues = new Map<string, Set<Waiter>>();
+  const queues = new Map<string, Queue>();
   let inFlight = 0;
   let waiting = 0;
 
@@ -37,9 +46,9 @@ export function createPermits(limit: () => number, mayGo: (ready: number) => boo
 
   function forget(source: string, waiter: Waiter): void {
     const queue = queues.get(source);
-    if (queue?.delete(waiter) !== true) return;
+    if (queue === undefined || !(queue.first.delete(waiter) || queue.others.delete(waiter))) return;
     waiting -= 1;
-    if (queue.size === 0) queues.delete(source);
+    if (sizeOf(queue) === 0) queues.delete(source);
   }
 
   function pump(): void {
@@ -47,10 +56,10 @@ export function createPermits(limit: () => number, mayGo: (ready: number) => boo
       const [next] = queues;
       if (next === undefined) return;
       const [source, queue] = next;
-      const [waiter] = queue;
+      const [waiter] = queue.first.size > 0 ? queue.first : queue.others;
       if (waiter === undefined || !mayGo(Math.min(waiting, limit() - inFlight))) return;
       forget(source, waiter);
-      if (queue.size > 0) {
+      if (sizeOf(queue) > 0) {
         queues.delete(source);
         queues.set(source, queue);
       }
@@ -65,7 +74,7 @@ export function createPermits(limit: () => number, mayGo: (ready: number) => boo
   }
 
   return {
-    acquire(source, signal) {
+    acquire(source, signal, first = false) {
       return new Promise((resolve) => {
         if (signal.aborted) return resolve(null);
         const onAbort = (): void => {
@@ -79,8 +88,8 @@ export function createPermits(limit: () => number, mayGo: (ready: number) => boo
           },
         };
         signal.addEventListener('abort', onAbort, { once: true });
-        const queue = queues.get(source) ?? new Set();
-        queue.add(waiter);
+        const queue = queues.get(source) ?? { first: new Set(), others: new Set() };
+        (first ? queue.first : queue.others).add(waiter);
         queues.set(source, queue);
         waiting += 1;
         pump();
@@ -90,7 +99,7 @@ export function createPermits(limit: () => number, mayGo: (ready: number) => boo
     dismiss(only) {
       for (const [source, queue] of [...queues]) {
         if (only !== undefined && source !== only) continue;
-        for (const waiter of [...queue]) {
+        for (const waiter of [...queue.first, ...queue.others]) {
           forget(source, waiter);
           waiter.grant(null);
         }

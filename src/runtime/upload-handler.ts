@@ -71,7 +71,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     const refusal = preflight(job, runner.destination.limits);
     if (refusal !== null) return settle(upload, { status: 'skipped', ...refusal }, failedAttempts(job));
 
-    const release = await runner.permits.acquire(job.source, signal);
+    const release = await runner.permits.acquire(job.source, signal, job.live === true);
     if (release === null) return giveBack(job);
     const result = await attempt(upload, signal, release);
     if (isMissingFromSpool(job, result)) {

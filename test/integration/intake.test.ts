@@ -273,6 +273,44 @@ test('a file dropped while the backlog waits for room goes before the rest of th
   expect(rig.jobs.length).toBeLessThan(900);
 });
 
+test('a file dropped while the backlog waits for room gets into the queue before any place comes free', async () => {
+  for (const dedupe of ['version', 'content'] as const) {
+    await using rig = await startIntakeRig({
+      ...{ maxPending: 40, dedupe },
+      prepare: (root) =>
+        writeAll(
+          root,
+          Array.from({ length: 1_000 }, (_, i) => `f${i}`),
+        ),
+    });
+    await vi.waitFor(() => expect(rig.jobs.length).toBeGreaterThanOrEqual(30), soon);
+    await writeAll(rig.root, ['live']);
+    await vi.waitFor(() => expect(rig.ahead).toEqual(['live']), soon);
+    expect(rig.mostPending()).toBeLessThanOrEqual(40);
+    await vi.waitFor(() => {
+      rig.record();
+      expect(rig.jobs).toHaveLength(1_001);
+    }, soon);
+    expect(new Set(rig.paths()).size).toBe(1_001);
+  }
+});
+
+test('files that are written for long enough to be scanned first are a backlog, unless an event names them', async () => {
+  await using rig = await startIntakeRig({
+    ...{ maxPending: 40, settle: 400 },
+    prepare: (root) =>
+      writeAll(
+        root,
+        Array.from({ length: 100 }, (_, i) => `f${i}`),
+      ),
+  });
+  await vi.waitFor(() => expect(rig.jobs.length).toBeGreaterThanOrEqual(30), soon);
+  expect(rig.jobs.filter(({ live }) => live === true)).toEqual([]);
+  await writeAll(rig.root, ['live']);
+  await vi.waitFor(() => expect(rig.ahead).toEqual(['live']), soon);
+  expect(rig.jobs.find(({ path }) => path === 'live')?.live).toBe(true);
+});
+
 test('a queue that fails for a while loses nothing', async () => {
   await using rig = await startIntakeRig();
   rig.failEnqueue(new Error('connection lost'));

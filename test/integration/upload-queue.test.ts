@@ -117,6 +117,60 @@ test('a retry keeps its changed job data and costs no BullMQ attempt', async () 
   });
 });
 
+test('jobs that go ahead are taken first, in their order, and come back first after a failed try', async () => {
+  await withQueue(async ({ queue, work }) => {
+    const live = (path: string) => {
+      const { jobId, job } = jobFor(path);
+      return { jobId, job: { ...job, live: true } as const };
+    };
+    await queue.add(['old 0', 'old 1', 'old 2', 'old 3', 'old 4', 'old 5'].map((path) => jobFor(path)));
+    await queue.add([live('new 0'), live('new 1'), live('new 2')], 'ahead');
+    const oldest = Date.parse((await queue.oldestWaiting()) ?? '');
+    const taken: string[] = [];
+    const tried = new Set<string>();
+    const gates = new Map<string, () => void>();
+    const worker = work(async (upload, signal) => {
+      const { path } = upload.job;
+      taken.push(path);
+      expect(upload.queuedAtMs).toBeGreaterThanOrEqual(oldest);
+      if (path.startsWith('new') && !tried.has(path)) {
+        tried.add(path);
+        return { kind: 'retry', delayMs: 20, job: upload.job };
+      }
+      if (path.startsWith('old')) await new Promise<void>((resolve) => gates.set(path, resolve));
+      return await settle(upload, signal);
+    });
+    // Every hand holds an old one by now, and the three have come back meanwhile.
+    await vi.waitFor(
+      async () => expect(await queue.counts()).toMatchObject({ waiting: 5, active: 4, delayed: 0 }),
+      10_000,
+    );
+    expect(taken.slice(0, 3)).toEqual(['new 0', 'new 1', 'new 2']);
+    expect(taken).toHaveLength(7);
+    gates.get('old 0')?.();
+    await finishedOf(queue, 4);
+    expect(taken.slice(7, 10).toSorted()).toEqual(['new 0', 'new 1', 'new 2']);
+    await vi.waitFor(() => expect(gates.size).toBe(5), 10_000);
+    for (const open of gates.values()) open();
+    await vi.waitFor(() => expect(gates.size).toBe(6), 10_000);
+    gates.get('old 5')?.();
+    await finishedOf(queue, 9);
+    expect(worker.active()).toBe(0);
+  });
+});
+
+test('a live job whose worker is gone before its next try comes back by itself', async () => {
+  await withQueue(async ({ queue, work }) => {
+    const { jobId, job } = jobFor('new');
+    await queue.add([{ jobId, job: { ...job, live: true } }], 'ahead');
+    const first = work(async ({ job: tried }) => ({ kind: 'retry', delayMs: 300, job: tried }));
+    await vi.waitFor(async () => expect(await queue.counts()).toMatchObject({ delayed: 1 }), 10_000);
+    await first.close(5_000);
+    work(settle);
+    await finishedOf(queue, 1);
+  });
+});
+
 test('an abort reaches every job in hand and gives them back to wait', async () => {
   await withQueue(async ({ queue, work }) => {
     await queue.add(['x', 'y'].map((path) => jobFor(path)));

@@ -8,6 +8,7 @@ import type { Intake, WatcherOptions } from '../../src/intake/intake.ts';
 import type { AdmittedJob, EarlierUploads, IntakePorts, RecordedVersion } from '../../src/intake/ports.ts';
 import { startIntake } from '../../src/intake/watcher.ts';
 import { createMutex } from '../../src/platform/mutex.ts';
+import { createPendingJobs } from '../../src/runtime/pending-jobs.ts';
 
 export interface IntakeRig extends AsyncDisposable {
   /** The watched folder; exists unless asked otherwise. */
@@ -25,6 +26,8 @@ export interface IntakeRig extends AsyncDisposable {
   mostPending(): number;
   /** Records everything pending as the given outcome and frees its room. */
   record(outcome?: Omit<RecordedVersion, 'gen'>): void;
+  /** Paths of the jobs that went before those that wait, in order. */
+  readonly ahead: readonly string[];
   /** Calls of `enqueue`: what would be Redis calls. */
   enqueueCalls(): number;
   /** The next calls of `enqueue` throw this; null ends it. */
@@ -93,7 +96,8 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
   const recorded = new Map<string, RecordedVersion>();
   const warnings: string[] = [];
   const messages: string[] = [];
-  let waiting: { count: number; resolve: () => void }[] = [];
+  const inRedis = createPendingJobs(maxPending);
+  const ahead: string[] = [];
   let mostPending = 0;
   let enqueueCalls = 0;
   let failure: Error | null = null;
@@ -102,10 +106,9 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
     outcome: Omit<RecordedVersion, 'gen'> = { status: 'uploaded', code: null, again: false },
   ): void {
     for (const { id, job } of pending.values()) recorded.set(id, { gen: job.gen, ...outcome });
+    const jobIds = [...pending.keys()];
     pending.clear();
-    const served = waiting;
-    waiting = [];
-    for (const { resolve } of served) resolve();
+    inRedis.remove(jobIds);
   }
 
   const log: Log = {
@@ -126,27 +129,23 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
     uploads: { ...NO_UPLOADS, ...uploads },
     firstStartMs,
     exclusive: createMutex(),
-    async enqueue(batch) {
+    async enqueue(batch, place) {
       enqueueCalls += 1;
       if (failure !== null) throw failure;
       for (const item of batch) {
         if (pending.has(item.jobId)) continue;
         pending.set(item.jobId, item);
         jobs.push(item.job);
+        if (place === 'ahead') ahead.push(item.job.path);
       }
+      inRedis.add(
+        batch.map(({ jobId }) => jobId),
+        place,
+      );
       mostPending = Math.max(mostPending, pending.size);
       if (autoRecord) setImmediate(record);
     },
-    async waitForRoom(count, signal) {
-      while (pending.size + count > maxPending) {
-        signal.throwIfAborted();
-        const { promise, resolve, reject } = Promise.withResolvers<void>();
-        const onAbort = (): void => reject(signal.reason);
-        signal.addEventListener('abort', onAbort, { once: true });
-        waiting.push({ count, resolve });
-        await promise.finally(() => signal.removeEventListener('abort', onAbort));
-      }
-    },
+    waitForRoom: inRedis.waitForRoom,
   };
 
   const stop = new AbortController();
@@ -161,6 +160,7 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
     intake,
     jobs,
     outcomes,
+    ahead,
     paths: () => jobs.map(({ path }) => path).sort(),
     mostPending: () => mostPending,
     record,

@@ -9,6 +9,7 @@ import { NO_UPLOADS } from '../support/intake-rig.ts';
 import { NO_RULES, seenFile } from '../support/next-generation.ts';
 
 const file = seenFile;
+/** On the wall clock of the rig. */
 const SIGHT: Sight = { seenAtMs: -2_000, settledAtMs: -500 };
 
 function rig(
@@ -42,8 +43,9 @@ function rig(
         chunks.push(jobs);
         for (const { jobId } of jobs) pending.add(jobId);
       },
-      async waitForRoom() {
+      async waitForRoom(count, arrival) {
         clockMs += options.waitedMs ?? 0;
+        return { count, place: arrival, free() {} };
       },
       exclusive: async (work) => await work(),
       async settle(batch) {
@@ -60,16 +62,16 @@ const signal = new AbortController().signal;
 
 test('a file offered twice, pending or recorded becomes no second job', async () => {
   const { admission, chunks, pending, recorded } = rig();
-  admission.offer(file('a'), SIGHT);
-  admission.offer(file('a'), SIGHT);
-  await admission.flush(signal);
-  admission.offer(file('a'), SIGHT);
-  await admission.flush(signal);
+  admission.offer(file('a'), SIGHT, 'found');
+  admission.offer(file('a'), SIGHT, 'found');
+  await admission.flush('found', signal);
+  admission.offer(file('a'), SIGHT, 'found');
+  await admission.flush('found', signal);
   expect(chunks.flat()).toHaveLength(1);
   pending.clear();
   recorded.set(chunks.flat()[0]?.id ?? '', { gen: 0, status: 'uploaded', code: null, again: false });
-  admission.offer(file('a'), SIGHT);
-  await admission.flush(signal);
+  admission.offer(file('a'), SIGHT, 'found');
+  await admission.flush('found', signal);
   expect(chunks.flat()).toHaveLength(1);
   expect(admission.admitted()).toBe(1);
 });
@@ -82,31 +84,39 @@ test('what the recorder commits while a chunk waits is not queued again', async 
     },
   });
   const probe = rig();
-  probe.admission.offer(file('a'), SIGHT);
-  await probe.admission.flush(signal);
+  probe.admission.offer(file('a'), SIGHT, 'found');
+  await probe.admission.flush('found', signal);
   const ids = probe.chunks.flat().map(({ id }) => id);
-  made.admission.offer(file('a'), SIGHT);
-  await made.admission.flush(signal);
+  made.admission.offer(file('a'), SIGHT, 'found');
+  await made.admission.flush('found', signal);
   expect(made.chunks).toEqual([]);
 });
 
 test('jobs go in chunks of at most 100, and smaller ones where little may be pending', async () => {
   const big = rig();
-  for (let i = 0; i < 250; i += 1) big.admission.offer(file(`f${i}`), SIGHT);
-  await big.admission.flush(signal);
+  for (let i = 0; i < 250; i += 1) big.admission.offer(file(`f${i}`), SIGHT, 'found');
+  await big.admission.flush('found', signal);
   expect(big.chunks.map(({ length }) => length)).toEqual([100, 100, 50]);
   const asked: number[] = [];
-  const small = rig({ waitForRoom: async (count) => void asked.push(count) }, { maxPending: 28 });
-  for (let i = 0; i < 20; i += 1) small.admission.offer(file(`f${i}`), SIGHT);
-  await small.admission.flush(signal);
+  const small = rig(
+    {
+      async waitForRoom(count, place) {
+        asked.push(count);
+        return { count, place, free() {} };
+      },
+    },
+    { maxPending: 28 },
+  );
+  for (let i = 0; i < 20; i += 1) small.admission.offer(file(`f${i}`), SIGHT, 'found');
+  await small.admission.flush('found', signal);
   expect(asked).toEqual([7, 7, 6]);
 });
 
 test('after a long wait for room each file is looked at again, and one that went away is dropped', async () => {
   const { admission, chunks } = rig({}, { waitedMs: 5_000 });
-  admission.offer(file('gone'), SIGHT);
-  admission.offer(file('here'), SIGHT);
-  await admission.flush(signal);
+  admission.offer(file('gone'), SIGHT, 'found');
+  admission.offer(file('here'), SIGHT, 'found');
+  await admission.flush('found', signal);
   expect(chunks.flat().map(({ job }) => job.path)).toEqual(['here']);
   expect(chunks.flat()[0]?.job).toMatchObject(SIGHT);
 });
@@ -119,35 +129,35 @@ test('a queue that refuses is asked again until it takes the jobs, and people ar
       if (refusals-- > 0) throw new SlipwayError('redis_unreachable', { where: 'x', reason: 'ECONNREFUSED' });
     },
   });
-  flaky.admission.offer(file('a'), SIGHT);
-  await flaky.admission.flush(signal);
+  flaky.admission.offer(file('a'), SIGHT, 'found');
+  await flaky.admission.flush('found', signal);
   expect(flaky.admission.admitted()).toBe(1);
   expect(flaky.log).toEqual(['the queue takes no jobs; trying again', 'the queue takes jobs again']);
-  admission.offer(file('a'), SIGHT);
-  await admission.flush(signal);
+  admission.offer(file('a'), SIGHT, 'found');
+  await admission.flush('found', signal);
   expect([log, chunks.length]).toEqual([[], 1]);
 });
 
 test('the signal ends a wait for room', async () => {
   const stop = new AbortController();
   const { admission } = rig({
-    waitForRoom: (_count, given) =>
+    waitForRoom: (_count, _arrival, given) =>
       new Promise((_resolve, reject) => given.addEventListener('abort', () => reject(given.reason))),
   });
-  admission.offer(file('a'), SIGHT);
-  const flushed = admission.flush(stop.signal);
+  admission.offer(file('a'), SIGHT, 'found');
+  const flushed = admission.flush('found', stop.signal);
   stop.abort();
   await expect(flushed).rejects.toThrow('aborted');
 });
 
 test('what the source does not take gets its receipt here, once, and never a job', async () => {
   const { admission, chunks, outcomes, recorded } = rig({}, { rules: { minBytes: 1, maxBytes: 5 } });
-  admission.offer(file('ok'), SIGHT);
-  admission.offer(file('large', { size: 6 }), SIGHT);
-  admission.offer(file('large', { size: 6 }), SIGHT);
-  admission.offer(file('none', { size: 0 }), SIGHT);
+  admission.offer(file('ok'), SIGHT, 'found');
+  admission.offer(file('large', { size: 6 }), SIGHT, 'found');
+  admission.offer(file('large', { size: 6 }), SIGHT, 'found');
+  admission.offer(file('none', { size: 0 }), SIGHT, 'found');
   expect(admission.inHand()).toBe(3);
-  await admission.flush(signal);
+  await admission.flush('found', signal);
   await admission.passed(signal);
   expect(admission.inHand()).toBe(0);
   expect(chunks.flat().map(({ job }) => job.path)).toEqual(['ok']);
@@ -155,35 +165,35 @@ test('what the source does not take gets its receipt here, once, and never a job
     ['large', 'skipped', 'too_large', 0],
     ['none', 'skipped', 'empty', 0],
   ]);
-  expect(outcomes[0]).toMatchObject({ seenMs: 2_000, settledMs: 500 });
   for (const { id, gen, error } of outcomes)
     recorded.set(id, { gen, status: 'skipped', code: error?.code ?? null, again: false });
-  admission.offer(file('large', { size: 6 }), SIGHT);
-  await admission.flush(signal);
+  admission.offer(file('large', { size: 6 }), SIGHT, 'found');
+  await admission.flush('found', signal);
   expect(outcomes).toHaveLength(2);
+  expect(outcomes[0]).toMatchObject({ seenMs: 2_000, settledMs: 500 });
 });
 
 test('a worker that knows other limits skips a file again, and it is not sent a third time', async () => {
   const { admission, chunks, recorded, pending } = rig();
-  admission.offer(file('a'), SIGHT);
-  await admission.flush(signal);
+  admission.offer(file('a'), SIGHT, 'found');
+  await admission.flush('found', signal);
   const [job] = chunks.flat();
   for (const gen of [0, 1, 2]) {
     pending.clear();
     recorded.set(job?.id ?? '', { gen, status: 'skipped', code: 'type', again: false });
-    admission.offer(file('a'), SIGHT);
-    await admission.flush(signal);
+    admission.offer(file('a'), SIGHT, 'found');
+    await admission.flush('found', signal);
   }
   expect(chunks.flat().map(({ jobId }) => jobId.split('-')[1])).toEqual(['0', '1']);
 });
 
 test('a job of the same generation in Redis keeps a receipt from being made beside it', async () => {
   const { admission, outcomes, pending } = rig();
-  admission.offer(file('a', { size: 9 }), SIGHT);
-  await admission.flush(signal);
+  admission.offer(file('a', { size: 9 }), SIGHT, 'found');
+  await admission.flush('found', signal);
   const strict = rig({ isPending: (jobId) => pending.has(jobId) }, { rules: { maxBytes: 1 } });
-  strict.admission.offer(file('a', { size: 9 }), SIGHT);
-  await strict.admission.flush(signal);
+  strict.admission.offer(file('a', { size: 9 }), SIGHT, 'found');
+  await strict.admission.flush('found', signal);
   expect([outcomes, strict.outcomes]).toEqual([[], []]);
 });
 
@@ -197,10 +207,10 @@ test('receipts that cannot be kept hold nothing up and are made again at the nex
     },
     { rules: { maxBytes: 0 } },
   );
-  made.admission.offer(file('a'), SIGHT);
-  await made.admission.flush(signal);
+  made.admission.offer(file('a'), SIGHT, 'found');
+  await made.admission.flush('found', signal);
   await made.admission.passed(signal);
   halted = false;
-  made.admission.offer(file('a'), SIGHT);
+  made.admission.offer(file('a'), SIGHT, 'found');
   expect(made.admission.inHand()).toBe(1);
 });

@@ -21,6 +21,7 @@ function needOf(path: string): UploadNeed {
     version,
     file,
     sight: atFirstSight(0),
+    arrival: 'found',
     ruling: { kind: 'upload', gen: 0, asked: false },
     unlimited: false,
   };

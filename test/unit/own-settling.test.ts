@@ -14,8 +14,16 @@ function receipts(count: number, from = 0): OwnReceipt[] {
     const path = `${from + index}`;
     const version = { source: 's', destination: 'd', path, size: 1, mtimeNs: '1' };
     const ruling = { kind: 'upload', gen: 0, asked: false } as const;
-    const found = { file: seenFile(path), sight: atFirstSight(0) };
-    const need: Need = { jobId: path, id: path, version, ...found, ruling, unlimited: false };
+    const need: Need = {
+      jobId: path,
+      id: path,
+      version,
+      file: seenFile(path),
+      sight: atFirstSight(0),
+      arrival: 'found',
+      ruling,
+      unlimited: false,
+    };
     return { need, outcome: uploadedOutcome(path) };
   });
 }

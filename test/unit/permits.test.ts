@@ -70,3 +70,33 @@ test('dismiss sends away all who wait and leaves those in flight alone', async (
   expect(await Promise.all(waiting)).toEqual([null, null]);
   expect(permits.inFlight()).toBe(1);
 });
+
+test('of one source those that came live go first, in their order, and sources take turns all the same', async () => {
+  const permits = createPermits(() => 1);
+  const served: string[] = [];
+  const hold = await permits.acquire('bulk', never);
+  const wait = async (source: string, name: string, first: boolean): Promise<void> => {
+    const release = await permits.acquire(source, never, first);
+    served.push(name);
+    release?.();
+  };
+  const all = [
+    wait('bulk', 'old 1', false),
+    wait('bulk', 'old 2', false),
+    wait('other', 'other 1', false),
+    wait('bulk', 'live 1', true),
+    wait('bulk', 'live 2', true),
+    wait('other', 'other 2', false),
+  ];
+  expect(permits.waiting()).toBe(6);
+  hold?.();
+  await Promise.all(all);
+  expect(served).toEqual(['live 1', 'other 1', 'live 2', 'other 2', 'old 1', 'old 2']);
+  const [kept, stop] = [await permits.acquire('bulk', never), new AbortController()];
+  const waiting = [permits.acquire('bulk', stop.signal, true), permits.acquire('bulk', never, true)];
+  stop.abort();
+  permits.dismiss('bulk');
+  expect(await Promise.all(waiting)).toEqual([null, null]);
+  expect(permits.waiting()).toBe(0);
+  kept?.();
+});

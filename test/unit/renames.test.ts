@@ -22,6 +22,7 @@ function needOf(file: SeenFile, asked = false): UploadNeed {
     file,
     sight: atFirstSight(0),
     ruling: { kind: 'upload', gen: 0, asked },
+    arrival: 'found',
     unlimited: false,
   };
 }

@@ -107,7 +107,7 @@ test('what went through at once says no more than when it was seen; failed tries
   ];
   const kept = sights.map((sight) => {
     const { seenMs, settledMs, ...rest } = outcomeOf(
-      newUploadJob(version, 0, null, sight),
+      newUploadJob(version, 0, null, { sight }),
       settlement,
       facts,
     );
