@@ -49,7 +49,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
     const { reconciles } = rig.intake.counts();
     for (const path of ['top', 'a/mid', 'a/b/deep']) await writeFile(join(rig.root, path), path);
     await vi.waitFor(() => expect(rig.paths()).toEqual(['a/b/deep', 'a/b/old', 'a/mid', 'top']), soon);
-    expect(rig.intake.counts().reconciles).toBe(reconciles);
+    expect(rig.intake.counts().reconciles - reconciles).toBeLessThanOrEqual(rig.suspicions());
   });
 
   test('2,000 files in 50 new folders, filled the moment they are made, all arrive once', async () => {
@@ -94,7 +94,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
         ]),
       soon,
     );
-    expect(rig.intake.counts().reconciles).toBe(reconciles);
+    expect(rig.intake.counts().reconciles - reconciles).toBeLessThanOrEqual(rig.suspicions());
     // What has left the folder is nobody's business any more.
     expect(watchesHeld()).toBe(watches);
   });
@@ -166,7 +166,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
     const { reconciles } = rig.intake.counts();
     await writeFile(join(rig.root, 'a/b/3'), '3');
     await vi.waitFor(() => expect(rig.paths()).toContain('a/b/3'), soon);
-    expect(rig.intake.counts().reconciles).toBe(reconciles);
+    expect(rig.intake.counts().reconciles - reconciles).toBeLessThanOrEqual(rig.suspicions());
   });
 });
 
@@ -250,7 +250,7 @@ test.runIf(process.platform === 'linux')(
     });
     await rig.intake.caughtUp();
     // One scan: with chokidar there is another one once it is ready.
-    expect(rig.intake.counts().reconciles).toBeLessThanOrEqual(2);
+    expect(rig.intake.counts().reconciles).toBeLessThanOrEqual(2 + rig.suspicions());
     await writeFile(join(rig.root, 'b/live'), 'x');
     await vi.waitFor(() => expect(rig.paths()).toContain('b/live'), soon);
     expect(rig.messages()).not.toContain('the folder has grown large: watching each folder in it by itself');
@@ -264,7 +264,7 @@ test.skipIf(!mayLimitWatches())(
     try {
       const script = fileURLToPath(new URL('../support/few-watches-process.ts', import.meta.url));
       const [program = '', ...args] = withFewWatches(6, [process.execPath, script, root, '8', '3']);
-      const told = JSON.parse(execFileSync(program, args, { encoding: 'utf8', timeout: 20_000 })) as unknown;
+      const told = JSON.parse(execFileSync(program, args, { encoding: 'utf8', timeout: 120_000 })) as unknown;
       // The root and five folders are watched, three are not.
       expect(told).toEqual({ first: ['ready', 'ENOSPC', 'ENOSPC', 'ENOSPC'], afterwards: ['ready'] });
     } finally {

@@ -50,7 +50,7 @@ test('Redis restarts with its data in the middle of 500 files: all are recorded 
   const times = arrivals(sandbox);
   expect(times.size).toBe(500);
   for (const path of recordedBefore) expect(times.get(path), path).toBe(1);
-}, 90_000);
+});
 
 test('a flushed Redis loses nothing: files without a recorded result are queued again from disk, recorded ones are not', async () => {
   const sandbox = await sandboxForTest({ capacity: { serviceMs: SERVICE_MS } });
@@ -71,7 +71,7 @@ test('a flushed Redis loses nothing: files without a recorded result are queued 
   expect(rig.log.lines.map(({ message }) => message)).toContain(
     'Redis has lost jobs; their files are queued again',
   );
-}, 90_000);
+});
 
 test('a stop while Redis is gone ends by itself, and the next start goes on where it was', async () => {
   const sandbox = await sandboxForTest({ capacity: { serviceMs: SERVICE_MS } });
@@ -81,7 +81,7 @@ test('a stop while Redis is gone ends by itself, and the next start goes on wher
   await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(20), 15_000);
   await rig.redis.kill();
   const deadline = Promise.withResolvers<'hangs'>();
-  const timer = setTimeout(() => deadline.resolve('hangs'), 10_000);
+  const timer = setTimeout(() => deadline.resolve('hangs'), 30_000);
   expect(await Promise.race([first.stop(3_000), deadline.promise])).not.toBe('hangs');
   clearTimeout(timer);
   const recordedBefore = rig.receipts().map(({ path }) => path);
@@ -95,7 +95,7 @@ test('a stop while Redis is gone ends by itself, and the next start goes on wher
   expectEachRecordedOnce(rig, 200);
   const times = arrivals(sandbox);
   for (const path of recordedBefore) expect(times.get(path), path).toBe(1);
-}, 90_000);
+});
 
 test('a full disk under the journal pauses the uploads instead of losing results, and all goes on when there is room', async (context) => {
   const disk = tinyDisk(testFolder(), 1);
@@ -119,4 +119,4 @@ test('a full disk under the journal pauses the uploads instead of losing results
   expectEachRecordedOnce(rig, 1_000);
   expect(sandbox.summary()).toMatchObject({ count: 1_000, repeated: 0 });
   expect(await trouble()).toBeNull();
-}, 90_000);
+});
