@@ -1,19 +1,22 @@
 import { defineConfig } from 'vitest/config';
 
 const SECOND = 1_000;
+/** Time that a test waits for something is no measure of it: `test/support/patience.ts`. */
+const PATIENT = ['test/support/patience.ts'];
 /** These tiers run the CLI as it is installed. */
 const BUILT = ['test/support/built-cli.ts'];
 
 /**
  * Tiers by what they need. They run one after the other, so that a fault test's kills and an end-to-end run's timing
- * never meet the load of another tier; within the last two the files too run one at a time.
+ * never meet the load of another tier; within the last two the files too run one at a time. The time-outs are for what
+ * hangs, far above what the slowest machine needs and above every wait of a test.
  */
 const TIERS = [
-  { name: 'unit', timeoutMs: 10 * SECOND, workers: 2 },
-  { name: 'contract', timeoutMs: 20 * SECOND, workers: 2 },
-  { name: 'integration', timeoutMs: 30 * SECOND, workers: 2 },
-  { name: 'faults', timeoutMs: 90 * SECOND, workers: 1, globalSetup: BUILT },
-  { name: 'e2e', timeoutMs: 180 * SECOND, workers: 1, globalSetup: BUILT },
+  { name: 'unit', timeoutMs: 90 * SECOND, workers: 2 },
+  { name: 'contract', timeoutMs: 90 * SECOND, workers: 2 },
+  { name: 'integration', timeoutMs: 180 * SECOND, workers: 2 },
+  { name: 'faults', timeoutMs: 300 * SECOND, workers: 1, globalSetup: BUILT },
+  { name: 'e2e', timeoutMs: 300 * SECOND, workers: 1, globalSetup: BUILT },
 ];
 
 export default defineConfig({
@@ -24,6 +27,8 @@ export default defineConfig({
         include: [`test/${name}/**/*.test.ts`],
         environment: 'node',
         globalSetup,
+        setupFiles: PATIENT,
+        expect: { poll: { timeout: 45 * SECOND } },
         pool: 'forks',
         maxWorkers: workers,
         testTimeout: timeoutMs,

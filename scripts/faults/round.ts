@@ -60,7 +60,7 @@ const LOST_ANSWERS: FaultRuleInput = {
 /** Most received files remembered by the server. */
 const MAX_FILES = 1_000_000;
 /** Longer than any lock, retry or probe of a stopped destination. */
-const STANDSTILL_MS = 45_000;
+const STANDSTILL_MS = 90_000;
 const DRAIN_MS = 240_000;
 /** A process may fail to start, or give up, this long after the disk was full or Redis did not answer. */
 const EXCUSED_MS = 60_000;

@@ -8,11 +8,12 @@ import { inboxConfig, newWorkplace, sandboxDestination } from '../support/workpl
 test('a large file under way is no reason to give up, however short --give-up is', async () => {
   const place = await newWorkplace();
   const sandbox = await sandboxForTest({ faults: [{ api: 'autoglm', action: '503', times: 1 }] });
-  await place.config(inboxConfig(sandboxDestination(sandbox)));
+  const retry = { baseDelay: '20ms', maxDelay: '50ms' };
+  await place.config(inboxConfig(sandboxDestination(sandbox), { retry }));
   await place.file('inbox/large.bin', '');
   // Sparse: takes seconds to send and no room on the disk.
   await truncate(place.path('inbox/large.bin'), 1024 ** 3);
-  const result = await place.run(['run', '--once', '--give-up', '2s']);
+  const result = await place.run(['run', '--once', '--give-up', '3s']);
   expect(result).toMatchObject({ code: 0 });
   expect(await place.receipts()).toMatchObject([{ path: 'large.bin', status: 'uploaded', bytes: 1024 ** 3 }]);
 });

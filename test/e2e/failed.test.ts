@@ -7,7 +7,7 @@ import type { FaultPlan } from '../../src/sandbox/fault-rule.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';
 
-const ONCE = ['run', '--once', '--give-up', '5s'];
+const ONCE = ['run', '--once'];
 
 /** Refused once each. */
 function refusing(...names: readonly string[]): FaultPlan {

@@ -37,12 +37,10 @@ test('a public destination is asked about with the files and bytes of the batch,
 });
 
 test('while a batch goes on in the background, --resume follows it to its end and sends nothing itself', async () => {
-  const { place, sandbox } = await ingestPlace(
-    { capacity: { serviceMs: 100 } },
-    {
-      worker: { concurrency: { initial: 2, max: 2, adaptive: false } },
-    },
-  );
+  // One file is kept waiting, so that the batch has not ended before anybody follows it.
+  const { place, sandbox } = await ingestPlace({
+    faults: [{ api: 'autoglm', action: '429', retryAfter: 1, filename: '7.txt' }],
+  });
   for (let index = 0; index < 30; index += 1) await place.file(`docs/${index}.txt`, `${index}`);
   const detached = await place.run(['ingest', 'docs', '--to', 'demo', '--detach', '--json']);
   const { batch } = JSON.parse(detached.stdout) as { batch: string };
@@ -51,9 +49,11 @@ test('while a batch goes on in the background, --resume follows it to its end an
     timeout: 30_000,
     interval: 20,
   });
-  const followed = await place.run(['ingest', '--resume', batch, '--json']);
+  const following = place.start(['ingest', '--resume', batch, '--json']);
+  await following.said('is worked on by a running process');
+  sandbox.clearFaults();
+  const followed = await following.ended;
   expect(followed.code).toBe(0);
-  expect(followed.stderr).toContain('is worked on by a running process');
   expect(batchOf(followed)).toMatchObject({ state: 'completed', counts: { discovered: 30, uploaded: 30 } });
   expect(sandbox.summary().count).toBe(30);
   // It leaves its private Redis in order, a moment after its batch has ended.

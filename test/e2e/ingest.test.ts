@@ -77,11 +77,13 @@ test('--dry-run says what would go and what not, sends nothing and starts no Red
 });
 
 test('Ctrl-C finishes what is in flight, says how to go on, and exits 130', async () => {
-  const { place } = await ingestPlace(
-    { capacity: { serviceMs: 100 } },
+  // One file is kept waiting, so that the batch has not ended before the signal.
+  const { place, sandbox } = await ingestPlace(
     {
-      worker: { concurrency: { initial: 2, max: 2, adaptive: false } },
+      capacity: { serviceMs: 100 },
+      faults: [{ api: 'autoglm', action: '429', retryAfter: 1, filename: '7.txt' }],
     },
+    { worker: { concurrency: { initial: 2, max: 2, adaptive: false } } },
   );
   for (let index = 0; index < 30; index += 1) await place.file(`docs/${index}.txt`, `${index}`);
   const cli = place.start(['ingest', 'docs', '--to', 'demo']);
@@ -98,6 +100,7 @@ test('Ctrl-C finishes what is in flight, says how to go on, and exits 130', asyn
   const { sources } = JSON.parse((await place.run(['status', '--json'])).stdout);
   const source = sources.find(({ name }: { name: string }) => name === 'docs');
   expect(source).toMatchObject({ running: false, discovered: 30, pending: 30 - source.uploaded });
+  sandbox.clearFaults();
   const resumed = await place.run(['ingest', '--resume', id, '--json']);
   expect(resumed.code).toBe(0);
   expect(batchOf(resumed).counts).toMatchObject({ discovered: 30, uploaded: 30 });

@@ -42,7 +42,7 @@ test('pause holds a running process and the next one, status says so, and resume
   expect(JSON.parse(resumed.stdout)).toMatchObject({ v: 1, paused: [] });
   expect((await place.run(['run', '--once'])).code).toBe(0);
   expect(await place.receipts()).toHaveLength(1);
-}, 60_000);
+});
 
 test('what cannot be paused is named, with what can', async () => {
   const place = await newWorkplace();

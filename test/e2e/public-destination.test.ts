@@ -22,7 +22,7 @@ async function placeWithPublicDestination(
   return { place, tokensRead: tokens.visits };
 }
 
-const ONCE = ['run', '--once', '--give-up', '1s'];
+const ONCE = ['run', '--once', '--give-up', '3s'];
 
 test('run tells how many files and bytes would go, ends with 2 and sends nothing', async () => {
   const { place, tokensRead } = await placeWithPublicDestination();

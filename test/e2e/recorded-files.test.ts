@@ -8,7 +8,7 @@ import { STACK_TRACE } from '../support/cli.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';
 
-const ONCE = ['run', '--once', '--give-up', '5s'];
+const ONCE = ['run', '--once'];
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');

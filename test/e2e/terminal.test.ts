@@ -37,7 +37,7 @@ function foreignControls(output: string): string[] {
 describe.runIf(hasScript())('at a terminal', () => {
   test('a run shows a line per file and its progress in colour, and NO_COLOR takes the colour away', async () => {
     const place = await newWorkplace();
-    const sandbox = await sandboxForTest({ capacity: { serviceMs: 400 } });
+    const sandbox = await sandboxForTest({ capacity: { serviceMs: 900 } });
     const concurrency = { initial: 2, max: 2, adaptive: false };
     await place.config(inboxConfig(sandboxDestination(sandbox, { concurrency })));
     for (let index = 0; index < 8; index += 1) await place.file(`inbox/${index}.txt`, `file ${index}`);

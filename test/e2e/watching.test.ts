@@ -11,7 +11,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 test('a file written with pauses shorter than settle is uploaded once, and whole', async () => {
   const place = await newWorkplace();
   const sandbox = await sandboxForTest();
-  await place.config(inboxConfig(sandboxDestination(sandbox), { source: { settle: '1200ms' } }));
+  await place.config(inboxConfig(sandboxDestination(sandbox), { source: { settle: '2500ms' } }));
   const cli = place.start(['run']);
   await cli.said('watching');
 

@@ -5,7 +5,7 @@ import { sandboxForTest } from '../support/sandbox.ts';
 import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
 import { inboxConfig, newWorkplace, sandboxDestination } from '../support/workplace.ts';
 
-const WITHIN = { timeout: 30_000, interval: 50 };
+const WITHIN = { timeout: 90_000, interval: 50 };
 
 test('from a dropped file to a signed event, with list, test, replay and status on the way', async () => {
   const sandbox = await sandboxForTest();

@@ -10,7 +10,7 @@ const FILES = 90;
 
 test('kill -9 twice: each folder ends once, no receipt lacks its metadata or its sidecar', async () => {
   const place = await newWorkplace();
-  const sandbox = await sandboxForTest({ capacity: { serviceMs: 40 } });
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: 120 } });
   const concurrency = { initial: 4, max: 4, adaptive: false };
   const source = { batch: { by: 'topFolder', quiet: '1s' }, sidecar: true, meta: { sidecar: true } };
   await place.config(inboxConfig(sandboxDestination(sandbox, { concurrency }), { source }));
@@ -54,4 +54,4 @@ test('kill -9 twice: each folder ends once, no receipt lacks its metadata or its
     expect(files.map(({ path }) => path).sort()).toEqual(theirs.map(({ path }) => path).sort());
     expect(new Set(theirs.map((receipt) => receipt.batch))).toEqual(new Set([batch]));
   }
-}, 60_000);
+});

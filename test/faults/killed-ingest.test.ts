@@ -43,4 +43,4 @@ test('killed at several moments, --resume goes on: one receipt for each entry an
   // It has ended: there is nothing to go on with, and its end is told again.
   const ended = batchOf(await place.run(['ingest', '--resume', id, '--json']));
   expect(ended.parts).toEqual(batch.parts);
-}, 300_000);
+});

@@ -9,7 +9,7 @@ const CONCURRENCY = 8;
 
 test('kill -9 in the middle of 300 files, three times: each is recorded once, and all are uploaded', async () => {
   const place = await newWorkplace();
-  const sandbox = await sandboxForTest({ capacity: { serviceMs: 60 } });
+  const sandbox = await sandboxForTest({ capacity: { serviceMs: 100 } });
   const concurrency = { initial: CONCURRENCY, max: CONCURRENCY, adaptive: false };
   await place.config(inboxConfig(sandboxDestination(sandbox, { concurrency })));
   for (let index = 0; index < FILES; index += 1) await place.file(`inbox/${index}.txt`, `content ${index}`);

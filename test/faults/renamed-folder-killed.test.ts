@@ -39,4 +39,4 @@ test('kill -9 while a renamed folder of 800 files is recorded, twice: each new p
     expect([status, path, sha256]).toEqual(['uploaded', path.replace('old/', 'new/'), upload?.sha256]);
     expect(upload?.path).toBe(path.replace('new/', 'old/'));
   }
-}, 60_000);
+});

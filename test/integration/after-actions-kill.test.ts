@@ -66,7 +66,6 @@ test.each(['aside', 'acting', 'acted', 'ended'])(
     expect(act(rig.folder, 'delete')).toBe('0');
     await expectAllActed(rig, ids);
   },
-  120_000,
 );
 
 function expectMoved(done: string): void {
@@ -92,7 +91,6 @@ test.each(['aside', 'acting', 'acted', 'ended'])(
     await expectAllActed(rig, ids);
     expectMoved(action.moveTo);
   },
-  120_000,
 );
 
 test.skipIf(elsewhere() === null).each(['aside', 'acting', 'copied', 'published', 'acted', 'ended'])(
@@ -107,7 +105,6 @@ test.skipIf(elsewhere() === null).each(['aside', 'acting', 'copied', 'published'
     await expectAllActed(rig, ids);
     expectMoved(action.moveTo);
   },
-  120_000,
 );
 
 test('a new file under the name of one that a crash left aside is kept', async () => {
@@ -160,7 +157,6 @@ test.each(['acting', 'acted', 'ended'])(
     });
     expect(idsBeside(action.moveTo)).toEqual(new Map(wanted));
   },
-  120_000,
 );
 
 test('receipts beside files that stay are all there, however often it is killed', async () => {
@@ -170,4 +166,4 @@ test('receipts beside files that stay are all there, however often it is killed'
   expect([...idsBeside(rig.root).values()].sort()).toEqual([...ids].sort());
   // Nothing half-written is left.
   expect(rig.files()).toHaveLength(2 * FILES);
-}, 60_000);
+});

@@ -11,7 +11,7 @@ function sink(command: readonly string[], change: Partial<Endpoint> = {}): Endpo
     name: 'onSettled',
     target: { kind: 'command', command },
     events: ['file.uploaded'],
-    ...{ batch: null, concurrency: 1, timeoutMs: 10_000 },
+    ...{ batch: null, concurrency: 1, timeoutMs: 30_000 },
     ...change,
   };
 }
@@ -66,10 +66,10 @@ test('a program that takes too long is killed with what it started, and counts a
   const script = `sleep 60 & echo $! > '${started}'; wait`;
   const send = commandSender(
     { kind: 'command', command: ['sh', '-c', script] },
-    { timeoutMs: 500, env: process.env },
+    { timeoutMs: 2_000, env: process.env },
   );
   const end = await send({ id: 'msg_1', body: '{}' }, new AbortController().signal);
-  expect(end).toMatchObject({ kind: 'failed', status: null, reason: 'no end within 500ms' });
+  expect(end).toMatchObject({ kind: 'failed', status: null, reason: 'no end within 2s' });
   const pid = Number(readFileSync(started, 'utf8'));
   await until(() => expect(isRunning(pid)).toBe(false));
 });
@@ -80,7 +80,7 @@ test('a program gets nothing of our environment that may be a secret', async () 
   const env = { ...SENDERS.env, DASHSCOPE_API_KEY: 'sk-1', HOOK_SECRET: 'whsec_x', NODE_OPTIONS: '' };
   const send = commandSender(
     { kind: 'command', command: ['sh', '-c', `env > '${out}'`] },
-    { timeoutMs: 5_000, env },
+    { timeoutMs: 30_000, env },
   );
   expect(await send({ id: 'msg_1', body: '{}' }, new AbortController().signal)).toMatchObject({
     kind: 'acknowledged',
@@ -98,7 +98,7 @@ test.each([
   [['/nowhere/at-all'], 'cannot be run: ENOENT'],
   [['sh', '-c', 'exit 7'], 'exit code 7'],
 ])('%j: %s', async (command, reason) => {
-  const send = commandSender({ kind: 'command', command }, { timeoutMs: 5_000, env: process.env });
+  const send = commandSender({ kind: 'command', command }, { timeoutMs: 30_000, env: process.env });
   const end = await send({ id: 'msg_1', body: 'x'.repeat(1_000_000) }, new AbortController().signal);
   expect(end).toMatchObject({ kind: 'failed', reason });
 });

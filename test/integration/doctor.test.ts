@@ -45,7 +45,7 @@ test('a folder that tells of nothing is found out, and one that cannot be writte
   const deaf = { start: ({ ready }: { ready(): void }) => ready(), close: async () => {} };
   expect(await tryEvents(root, deaf, monotonicMs)).toEqual({ kind: 'none', reason: null });
   expect(await tryEvents(join(root, 'gone'), deaf, monotonicMs)).toMatchObject({ kind: 'unwritable' });
-}, 15_000);
+});
 
 test('a source without its folder is a problem with its fix', async () => {
   const plan = adHocPlanOf('inbox', join(scratch(), 'nowhere'), 'demo');

@@ -59,7 +59,7 @@ test('a server whose socket file was deleted is replaced, never doubled', async 
   const dataDir = await newDataDir();
   const redis = await acquireEmbeddedRedis(redisOptionsFor(dataDir), {
     ...EMBEDDED_REDIS_DEADLINES,
-    startMs: 500,
+    startMs: 2_500,
   });
   const before = await serverPid(dataDir);
   await withRedis(redis.socketPath, (client) => client.set('key', 'kept'));
@@ -139,11 +139,11 @@ test('a server that never listens is ended at the deadline, and nothing of it st
   const PATH = await fakeRedisPath(dirname(dataDir), 'hang');
   const starting = acquireEmbeddedRedis(redisOptionsFor(dataDir, { PATH }), {
     ...EMBEDDED_REDIS_DEADLINES,
-    startMs: 1_500,
+    startMs: 3_000,
   });
   const failed = expect(starting).rejects.toMatchObject({
     code: 'redis_start_failed',
-    message: expect.stringContaining('did not answer within 1500 ms'),
+    message: expect.stringContaining('did not answer within 3000 ms'),
   });
   const pid = await vi.waitFor(async () => {
     const found = await serverPid(dataDir);

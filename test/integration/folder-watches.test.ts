@@ -51,7 +51,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
     const { reconciles } = rig.intake.counts();
     for (const path of ['top', 'a/mid', 'a/b/deep']) await writeFile(join(rig.root, path), path);
     await vi.waitFor(() => expect(rig.paths()).toEqual(['a/b/deep', 'a/b/old', 'a/mid', 'top']), soon);
-    expect(rig.intake.counts().reconciles).toBe(reconciles);
+    expect(rig.intake.counts().reconciles - reconciles).toBeLessThanOrEqual(rig.suspicions());
   });
 
   test('2,000 files in 50 new folders, filled the moment they are made, all arrive once', async () => {
@@ -96,7 +96,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
         ]),
       soon,
     );
-    expect(rig.intake.counts().reconciles).toBe(reconciles);
+    expect(rig.intake.counts().reconciles - reconciles).toBeLessThanOrEqual(rig.suspicions());
     // What has left the folder is nobody's business any more.
     expect(watchesHeld()).toBe(watches);
   });
@@ -168,7 +168,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
     const { reconciles } = rig.intake.counts();
     await writeFile(join(rig.root, 'a/b/3'), '3');
     await vi.waitFor(() => expect(rig.paths()).toContain('a/b/3'), soon);
-    expect(rig.intake.counts().reconciles).toBe(reconciles);
+    expect(rig.intake.counts().reconciles - reconciles).toBeLessThanOrEqual(rig.suspicions());
   });
 });
 
@@ -215,7 +215,7 @@ test.skipIf(!mayLimitWatches())(
     try {
       const script = fileURLToPath(new URL('../support/few-watches-process.ts', import.meta.url));
       const [program = '', ...args] = withFewWatches(6, [process.execPath, script, root, '8', '3']);
-      const told = JSON.parse(execFileSync(program, args, { encoding: 'utf8', timeout: 20_000 })) as unknown;
+      const told = JSON.parse(execFileSync(program, args, { encoding: 'utf8', timeout: 120_000 })) as unknown;
       // The root and five folders are watched, three are not.
       expect(told).toEqual({ first: ['ready', 'ENOSPC', 'ENOSPC', 'ENOSPC'], afterwards: ['ready'] });
     } finally {

@@ -93,7 +93,7 @@ test('a failed file of an archive goes again when the archive is given again, an
     const part = { ...{ batch, source, destination, root, sourceManifest, manifest }, startedAt: AT };
     const inputs = [{ kind: 'archive', path } as const];
     const run = await rig.start({ batches: [{ ...part, inputs }], spoolMaxBytes: 1_000_000 });
-    await run.once(20_000, never);
+    await run.once(60_000, never);
     return run;
   };
   const first = await ingest('b20261122T010203Z-aaaaaa');

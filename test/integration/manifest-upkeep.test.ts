@@ -98,25 +98,21 @@ test.each([
   'ledger-away',
   'ledger-replaced',
   'switched',
-])(
-  'killed once it is %s, a start finds journal and ledger in step and nothing forgotten',
-  async (step) => {
-    const folder = testFolder();
-    await filled(folder);
-    const run = spawnSync(process.execPath, [COMPACT, folder, step], { encoding: 'utf8' });
-    expect(run.signal).toBe('SIGKILL');
-    const lines = step.endsWith('built') ? 94 : 32;
-    await expectCompactedOrNot(folder);
-    expect(journalLines(journalIn(folder))).toHaveLength(lines + 1);
-    const sourceFiles = readdirSync(join(folder, 'data/sources/inbox'));
-    expect(sourceFiles).not.toContain('compact.json');
-    expect(sourceFiles).not.toContain('ledger.compact');
-    // And it can be done again.
-    await compactSource(placeIn(folder));
-    expect(journalLines(journalIn(folder))).toHaveLength(33);
-  },
-  30_000,
-);
+])('killed once it is %s, a start finds journal and ledger in step and nothing forgotten', async (step) => {
+  const folder = testFolder();
+  await filled(folder);
+  const run = spawnSync(process.execPath, [COMPACT, folder, step], { encoding: 'utf8' });
+  expect(run.signal).toBe('SIGKILL');
+  const lines = step.endsWith('built') ? 94 : 32;
+  await expectCompactedOrNot(folder);
+  expect(journalLines(journalIn(folder))).toHaveLength(lines + 1);
+  const sourceFiles = readdirSync(join(folder, 'data/sources/inbox'));
+  expect(sourceFiles).not.toContain('compact.json');
+  expect(sourceFiles).not.toContain('ledger.compact');
+  // And it can be done again.
+  await compactSource(placeIn(folder));
+  expect(journalLines(journalIn(folder))).toHaveLength(33);
+});
 
 test('a compacted journal that got lost before the switch leaves the old state', async () => {
   const folder = testFolder();

@@ -19,7 +19,7 @@ async function peers(handle: (request: unknown) => Promise<unknown>) {
     onTestFinished(() => ear.close());
     return ear;
   };
-  const ask = (request: unknown, timeoutMs = 5_000) =>
+  const ask = (request: unknown, timeoutMs = 30_000) =>
     askOwner({ connection: asker, ...place, request, timeoutMs });
   return { hear, ask, asker };
 }

@@ -134,7 +134,7 @@ test('at every moment of a run of renames, skips, failures and edits the books b
   expect(of('failed')).toBeGreaterThan(0);
   const versions = rig.receipts().map(({ id, gen }) => `${id}-${gen}`);
   expect(new Set(versions).size).toBe(versions.length);
-}, 60_000);
+});
 
 test('a worker on another mount that cuts times off at milliseconds uploads; one that sees another file ends the version', async () => {
   const sandbox = await sandboxForTest();
@@ -168,4 +168,4 @@ test('a worker on another mount that cuts times off at milliseconds uploads; one
   // Touched here and copied there with its time, it is a new version and begins anew.
   for (const root of [here, there]) utimesSync(join(root, 'stale'), 1_000, 1_000);
   await vi.waitFor(() => expect(ends(rig)).toContain('stale 0 uploaded'), 10_000);
-}, 60_000);
+});

@@ -44,7 +44,7 @@ test('a dead letter is sent again by its owner, asked from a host that keeps no 
   const rig = await rigWith('bad.txt', 'worse.txt');
   for (const name of ['fine.txt', 'bad.txt', 'worse.txt']) rig.file(name);
   const run = await rig.start();
-  await run.once(20_000, never);
+  await run.once(60_000, never);
   expect((await run.report()).sources[0]).toMatchObject({ uploaded: 1, failed: 2, dead: 2 });
   const [uploads] = deadLetterKinds(elsewhere(rig));
   const asked = await uploads?.retry({ match: ['bad*'], codes: ['rejected'] });
@@ -60,7 +60,7 @@ test('a file, and all of a source, are sent again by the owner, asked from elsew
   const rig = await rigWith();
   rig.files(3);
   const run = await rig.start();
-  await run.once(20_000, never);
+  await run.once(60_000, never);
   const facts = elsewhere(rig);
   const file = { path: join(rig.root(), '1.txt'), ownPaths: [], cwd: '/', nowMs: Date.now() };
   expect(await resendFile({ ...facts, ...file })).toEqual([
@@ -69,7 +69,7 @@ test('a file, and all of a source, are sent again by the owner, asked from elsew
   await vi.waitFor(() => expect(recorded(rig)).toContain('1.txt 1 uploaded'), { timeout: 15_000 });
   expect(await resendSources({ ...facts, batch: null })).toMatchObject([{ files: 3, owner: process.pid }]);
   await vi.waitFor(() => expect(recorded(rig)).toContain('1.txt 2 uploaded'), { timeout: 15_000 });
-  await run.once(20_000, never);
+  await run.once(60_000, never);
   expect(recorded(rig).sort().slice(3)).toEqual(
     ['1.txt 1 uploaded', '1.txt 2 uploaded', '2.txt 0 uploaded', '2.txt 1 uploaded'].sort(),
   );
@@ -136,7 +136,7 @@ test('a file that lies where it was moved to is put back, and sent again by the 
   rig.file('fine.txt');
   rig.file('bad.txt');
   const run = await rig.start();
-  await run.once(20_000, never);
+  await run.once(60_000, never);
   renameSync(join(rig.root(), 'bad.txt'), join(failed, 'bad.txt'));
   const facts = elsewhere(rig);
   await run.stop(5_000);
@@ -150,7 +150,7 @@ test('a file that lies where it was moved to is put back, and sent again by the 
   expect(await uploads?.retry(ANY)).toMatchObject([{ letters: 1, putBack: 1, missing: 0, owner: null }]);
   expect(readdirSync(failed)).toEqual([]);
   const again = await rig.start();
-  await again.once(20_000, never);
+  await again.once(60_000, never);
   expect(recorded(rig)).toContain('bad.txt 1 uploaded');
   await again.stop(5_000);
   const store = await openSourceStore({

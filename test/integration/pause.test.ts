@@ -60,7 +60,7 @@ test('a pause outlives the process and everything in Redis', async () => {
     expect((await readPauses('/nowhere', redisOf(rig))).paused).toHaveLength(1);
   }, 5_000);
   await resume(rig, { kind: 'everything', name: '' });
-  expect(await second.once(30_000, never)).toEqual(['drained']);
+  expect(await second.once(60_000, never)).toEqual(['drained']);
   expect(api.accepted()).toHaveLength(5);
 });
 
@@ -84,7 +84,7 @@ test('uploads under way finish when their destination is paused', async () => {
     expect([source?.active, source?.pending]).toEqual([0, 40 - sent]);
   }, 10_000);
   await resume(rig, { kind: 'everything', name: '' });
-  expect(await run.once(30_000, never)).toEqual(['drained']);
+  expect(await run.once(60_000, never)).toEqual(['drained']);
   // None was sent twice.
   expect(new Set(api.accepted()).size).toBe(40);
   expect(api.requests).toHaveLength(40);

@@ -75,5 +75,4 @@ test.skipIf(!canMount)(
     expect(new Set(ids).size).toBe(jobs.length);
     expect(store.ledger.counts().total.uploaded).toBe(jobs.length);
   },
-  60_000,
 );

@@ -46,7 +46,6 @@ test.each(['taken', 'journaled', 'committed', 'removed', 'announced'])(
     expect(ledger?.counts().total).toEqual({ uploaded: FILES, failed: 0, skipped: 0 });
     await ledger?.close();
   },
-  120_000,
 );
 
 test('an owner killed in the middle of an append leaves half a line, and records every file exactly once', () => {
@@ -55,7 +54,7 @@ test('an owner killed in the middle of an append leaves half a line, and records
   appendFileSync(join(folder, 'inbox.manifest.jsonl'), '{"v":1,"id":"f0123');
   expect(record(folder)).toBe('0');
   expectEachOnce(folder);
-}, 60_000);
+});
 
 test('an owner killed between two transactions of one batch records every file exactly once', async () => {
   const files = 450;
@@ -72,4 +71,4 @@ test('an owner killed between two transactions of one batch records every file e
   const ledger = readSourceLedger(join(folder, 'data'), 'inbox');
   expect(ledger?.counts().total).toEqual({ uploaded: files, failed: 0, skipped: 0 });
   await ledger?.close();
-}, 60_000);
+});

@@ -110,16 +110,26 @@ test('an upload that has expired stands for nothing, one that will expire does u
 });
 
 test('a file that was renamed while its job waited is sent under its new name alone', async () => {
-  const sandbox = await sandboxForTest({ capacity: { knee: 1, serviceMs: 300 } });
-  const rig = await runRig({ definition: autoglm(sandbox), atOnce: 1 });
-  rig.files(3);
-  rig.file('z.txt');
+  const held = Promise.withResolvers<void>();
+  const server = await startHttpServer(async (visit) => {
+    await visit.body();
+    await held.promise;
+    visit.json(200, { id: `file-${visit.attempt}` });
+  });
+  const definition = definitionFrom({
+    ...{ url: `${server.origin}/files`, fileField: 'file', answer: { id: '/id' } },
+  });
+  const rig = await runRig({ definition, atOnce: 1 });
+  rig.file('a.txt');
   const run = await rig.start();
-  await vi.waitFor(
-    async () => expect((await reportOf(run)).waiting + (await reportOf(run)).active).toBe(4),
-    10_000,
-  );
+  await vi.waitFor(() => expect(server.visits()).toBe(1), 10_000);
+  rig.file('z.txt');
+  await vi.waitFor(async () => {
+    const { waiting, active } = await reportOf(run);
+    expect(waiting + active).toBe(2);
+  }, 10_000);
   renameSync(join(rig.root(), 'z.txt'), join(rig.root(), 'y.txt'));
+  held.resolve();
   await run.once(GIVE_UP_MS, never);
   expect(ends(rig).filter((end) => /^[yz]/.test(end))).toEqual(['y.txt 0 uploaded', 'z.txt 0 vanished']);
   expect(receiptOf(rig, 'y.txt').reusedFrom).toBeUndefined();

@@ -11,7 +11,7 @@ import { type RunRig, runRig } from '../support/run-rig.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 
 const never = new AbortController().signal;
-const GIVE_UP_MS = 20_000;
+const GIVE_UP_MS = 60_000;
 
 function autoglm({ autoglmUrl, tokenUrl }: Sandbox): DestinationDefinition {
   return definitionOf('autoglm', { url: autoglmUrl, token: { url: tokenUrl } });

@@ -11,7 +11,7 @@ import { runRig } from '../support/run-rig.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 
 const never = new AbortController().signal;
-const GIVE_UP_MS = 20_000;
+const GIVE_UP_MS = 60_000;
 
 test('DashScope files are recorded once they are processed', async () => {
   const sandbox = await sandboxForTest({

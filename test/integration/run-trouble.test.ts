@@ -64,7 +64,7 @@ test('Redis restarts with its data in the middle of 500 files: all are recorded 
   const times = arrivals(sandbox);
   expect(times.size).toBe(500);
   for (const path of recordedBefore) expect(times.get(path), path).toBe(1);
-}, 90_000);
+});
 
 test('a flushed Redis loses nothing: files without a recorded result are queued again from disk, recorded ones are not', async () => {
   const sandbox = await sandboxForTest({ capacity: { serviceMs: SERVICE_MS } });
@@ -97,7 +97,7 @@ test('a flushed Redis loses nothing: files without a recorded result are queued 
   const { manifest } = rig.plan();
   await compactSource({ dataDir: rig.dataDir, source: 'inbox', manifest, log: rig.log });
   expect(await lostIn(rig)).toEqual({ lostJobs: lost, text: true });
-}, 90_000);
+});
 
 test('where Redis has lost nothing status counts 0, and says nothing of it', async () => {
   const rig = await runRig({ definition: autoglm(await sandboxForTest()) });
@@ -116,7 +116,7 @@ test('a stop while Redis is gone ends by itself, and the next start goes on wher
   await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(20), 15_000);
   await rig.redis.kill();
   const deadline = Promise.withResolvers<'hangs'>();
-  const timer = setTimeout(() => deadline.resolve('hangs'), 10_000);
+  const timer = setTimeout(() => deadline.resolve('hangs'), 30_000);
   expect(await Promise.race([first.stop(3_000), deadline.promise])).not.toBe('hangs');
   clearTimeout(timer);
   const recordedBefore = rig.receipts().map(({ path }) => path);
@@ -130,7 +130,7 @@ test('a stop while Redis is gone ends by itself, and the next start goes on wher
   expectEachRecordedOnce(rig, 200);
   const times = arrivals(sandbox);
   for (const path of recordedBefore) expect(times.get(path), path).toBe(1);
-}, 90_000);
+});
 
 test('the queue of another data folder is refused though nothing waits in it, and goes on where its user has freed it', async () => {
   const sandbox = await sandboxForTest();
@@ -184,4 +184,4 @@ test('a full disk under the journal pauses the uploads instead of losing results
   expectEachRecordedOnce(rig, 1_000);
   expect(sandbox.summary()).toMatchObject({ count: 1_000, repeated: 0 });
   expect(await trouble()).toBeNull();
-}, 90_000);
+});

@@ -51,35 +51,31 @@ test.each<[string, string, (path: string) => void]>([
       renameSync(`${path}.new`, path);
     },
   ],
-])(
-  'a file that is %s while it is read is never stored nor recorded as uploaded',
-  { timeout: 30_000 },
-  async (_, code, change) => {
-    const root = uploadFolder();
-    const path = join(root, 'a.bin');
-    let complete = 0;
-    const server = await startHttpServer(async (visit) => {
-      if (visit.attempt === 1) {
-        await new Promise((resolve) => visit.request.once('readable', resolve));
-        change(path);
-      }
-      await visit.body();
-      complete += 1;
-      visit.json(200, { code: 0 });
-    });
-    const destination = plainDestination(`${server.origin}/`);
-    const { send } = testClient({ connectionsPerOrigin: 1 });
-    const task = fileTask(root, 'a.bin', randomBytes(LARGE));
-    // An mtime in the past, as every settled file has: the change is then visible on any file system.
-    utimesSync(path, 1_700_000_000, 1_700_000_000);
-    const settled = { ...task, mtimeNs: taskOf(root, 'a.bin').mtimeNs };
+])('a file that is %s while it is read is never stored nor recorded as uploaded', async (_, code, change) => {
+  const root = uploadFolder();
+  const path = join(root, 'a.bin');
+  let complete = 0;
+  const server = await startHttpServer(async (visit) => {
+    if (visit.attempt === 1) {
+      await new Promise((resolve) => visit.request.once('readable', resolve));
+      change(path);
+    }
+    await visit.body();
+    complete += 1;
+    visit.json(200, { code: 0 });
+  });
+  const destination = plainDestination(`${server.origin}/`);
+  const { send } = testClient({ connectionsPerOrigin: 1 });
+  const task = fileTask(root, 'a.bin', randomBytes(LARGE));
+  // An mtime in the past, as every settled file has: the change is then visible on any file system.
+  utimesSync(path, 1_700_000_000, 1_700_000_000);
+  const settled = { ...task, mtimeNs: taskOf(root, 'a.bin').mtimeNs };
 
-    expect(await attempt(settled, destination, send)).toMatchObject({ kind: 'skipped', code, requests: 1 });
-    expect(complete).toBe(0);
-    // The one connection of the pool is free again.
-    expect((await attempt(fileTask(root, 'b.txt', 'b'), destination, send)).kind).toBe('uploaded');
-  },
-);
+  expect(await attempt(settled, destination, send)).toMatchObject({ kind: 'skipped', code, requests: 1 });
+  expect(complete).toBe(0);
+  // The one connection of the pool is free again.
+  expect((await attempt(fileTask(root, 'b.txt', 'b'), destination, send)).kind).toBe('uploaded');
+});
 
 test.each<[string, string, (path: string, root: string) => void]>([
   ['was edited before it was sent', 'changed', (path) => writeFileSync(path, 'other length')],

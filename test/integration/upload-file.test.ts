@@ -46,7 +46,7 @@ test.each([
   ['the smallest stream', MIB + 1],
   ['whole reads', 4 * 512 * KIB],
   ['50 MB with an odd end', 50_000_017],
-])('every byte arrives, with exact length and sha256: %s', { timeout: 30_000 }, async (_, size) => {
+])('every byte arrives, with exact length and sha256: %s', async (_, size) => {
   const { received, url } = await receiver();
   const content = randomBytes(size);
   const task = fileTask(uploadFolder(), 'data.bin', content);
@@ -199,7 +199,7 @@ test('a success before the whole file was sent is no success', async () => {
   expect(accepted).toBe(0);
 });
 
-test('a file of 1 GiB never has more than the socket holds in flight', { timeout: 60_000 }, async () => {
+test('a file of 1 GiB never has more than the socket holds in flight', async () => {
   const size = 1024 * MIB;
   const root = uploadFolder();
   const fd = openSync(join(root, 'sparse.bin'), 'w');

@@ -110,9 +110,7 @@ test('a handshake that hangs is a time-out of connecting', async () => {
   });
 });
 
-test('a slow link is no dead one: a body may take many idle time-outs as long as it moves', {
-  timeout: 30_000,
-}, async () => {
+test('a slow link is no dead one: a body may take many idle time-outs as long as it moves', async () => {
   // Far more than the sockets hold, at about 5 MiB/s: what is sent between two looks moves in a fraction of the idle time-out.
   const bytes = 24 * 1024 * 1024;
   const idleTimeoutMs = 1_500;
@@ -134,9 +132,7 @@ test('a slow link is no dead one: a body may take many idle time-outs as long as
   expect(answer).toMatchObject({ status: 200, body: 'ok' });
 });
 
-test('the memory of a chunk may be used again as soon as the next one is asked for', {
-  timeout: 30_000,
-}, async () => {
+test('the memory of a chunk may be used again as soon as the next one is asked for', async () => {
   const sizes = [10, 40_000, 65_535, 65_536, 1, 70_000];
   const count = 600;
   const expected = createHash('sha256');

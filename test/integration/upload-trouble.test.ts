@@ -69,7 +69,7 @@ test('an answer that never comes is a time-out, and the connection is free again
     await visit.body();
     if (visit.attempt > 1) visit.json(200, { code: 0 });
   });
-  const { send } = testClient({ connectionsPerOrigin: 1, responseTimeoutMs: 100 });
+  const { send } = testClient({ connectionsPerOrigin: 1, responseTimeoutMs: 1_000 });
   const destination = plainDestination(`${server.origin}/`);
   const task = fileTask(uploadFolder(), 'a.txt', 'a');
   expect(await attempt(task, destination, send)).toMatchObject({

@@ -48,7 +48,7 @@ test('an endpoint that hangs slows neither uploads nor another endpoint, and a s
   // What hung is told by the next start, once there is somebody who listens; the good one hears nothing twice.
   const listening = await startReceiver();
   const again = await rigTellingOn(rig, listening.origin, good.origin);
-  expect(await again.once(20_000, never)).toEqual(['drained']);
+  expect(await again.once(60_000, never)).toEqual(['drained']);
   expect(listening.told().size).toBe(FILES);
   expect(good.arrived).toHaveLength(FILES);
 });
@@ -77,7 +77,7 @@ test('draining once ends when a dead endpoint cannot be told, and another source
   rig.files(30, 'inbox');
   rig.files(10, 'other');
   const run = await rig.start();
-  expect(await run.once(20_000, never)).toEqual(['drained', 'drained']);
+  expect(await run.once(60_000, never)).toEqual(['drained', 'drained']);
   expect(good.told().size).toBe(10);
   expect(dead.visits()).toBeGreaterThanOrEqual(10);
   expect(dead.visits()).toBeLessThan(20);
@@ -136,6 +136,8 @@ test('a dead delivery is a dead letter: listed beside failed files, sent again o
   status = 500;
   rig.file('third.txt');
   await vi.waitFor(async () => expect(await dead()).toBe(1), { timeout: 15_000 });
+  // In the report first, in the ledger a moment later.
+  await vi.waitFor(async () => expect(await listed(all)).toHaveLength(1), { timeout: 15_000 });
   expect(await deliveries.discard(all)).toMatchObject([{ letters: 1, owner }]);
   expect(await listed(all)).toEqual([]);
   expect(receiver.told().size).toBe(2);

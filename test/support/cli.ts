@@ -38,7 +38,7 @@ export interface RunningCli {
   readonly ended: Promise<CliResult>;
 }
 
-const SAID_WITHIN_MS = 30_000;
+const SAID_WITHIN_MS = 90_000;
 
 /** Starts it in a process group of its own, so that signals to it never reach the test run. */
 export function startCli(args: readonly string[], options: CliOptions): RunningCli {

@@ -33,6 +33,8 @@ export interface IntakeRig extends AsyncDisposable {
   /** The next calls of `enqueue` throw this; null ends it. */
   failEnqueue(error: Error | null): void;
   readonly warnings: string[];
+  /** Scans at most that a standstill of this process has asked for so far: on a busy machine events may get lost. */
+  suspicions(): number;
   /** What was said for information. */
   messages(): readonly string[];
 }
@@ -98,6 +100,7 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
   const messages: string[] = [];
   const inRedis = createPendingJobs(maxPending);
   const ahead: string[] = [];
+  let suspicions = 0;
   let mostPending = 0;
   let enqueueCalls = 0;
   let failure: Error | null = null;
@@ -115,6 +118,9 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
     ...silentLog,
     warn: (_fields, message) => void warnings.push(message),
     info: (_fields, message) => void messages.push(message),
+    debug({ suspicion }) {
+      if (suspicion !== undefined) suspicions += 1;
+    },
   };
   const ports: IntakePorts = {
     log,
@@ -169,6 +175,7 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
       failure = error;
     },
     warnings,
+    suspicions: () => suspicions,
     messages: () => messages,
     async [Symbol.asyncDispose]() {
       await intake.stop();

@@ -1,9 +1,12 @@
+import type { ConcurrencyOptions } from '../../src/pacing/options.ts';
 import { type DestinationRunner, runDestination } from '../../src/runtime/destination-runner.ts';
 import type { SharedDestination } from '../../src/runtime/shared-destination.ts';
 import { rememberingLog } from './record-rig.ts';
 
 export interface LoneFacts {
   readonly circuit?: boolean;
+  /** Left out, eight uploads at once. */
+  readonly concurrency?: ConcurrencyOptions;
   readonly tokenChanged?: () => Promise<boolean>;
   /** Left out, it is alone. */
   readonly shared?: SharedDestination;
@@ -14,9 +17,10 @@ export interface LoneRunner {
   readonly log: ReturnType<typeof rememberingLog>;
 }
 
-/** Looks after a destination `api` without Redis and without anything behind it: eight uploads at once, no rate. */
+/** Looks after a destination `api` without Redis and without anything behind it; no rate. */
 export function loneRunner({
   circuit,
+  concurrency = { initial: 8, max: 8, adaptive: false },
   shared,
   tokenChanged = async () => false,
 }: LoneFacts = {}): LoneRunner {
@@ -34,7 +38,7 @@ export function loneRunner({
       tokenChanged,
       close: async () => undefined,
     },
-    concurrency: { initial: 8, max: 8, adaptive: false },
+    concurrency,
     rate: null,
     ...(circuit === undefined ? {} : { circuit }),
     ...(shared === undefined ? {} : { shared }),

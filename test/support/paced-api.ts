@@ -8,13 +8,22 @@ export interface PacedAnswer {
   readonly retryAfter?: string;
 }
 
+export interface PacedRequest {
+  readonly filename: string;
+  /** Milliseconds. */
+  readonly atMs: number;
+  readonly status: number;
+  /** Others that were under way when it arrived. */
+  readonly others: number;
+}
+
 /** A file API of one test that counts, and answers as the test says at that moment. */
 export interface PacedApi {
   readonly server: TestServer;
   /** Called with the file name of each request; undefined: accepted. */
   answer: (filename: string) => PacedAnswer | undefined;
-  /** Every request in order of arrival: its file, when (milliseconds), and the status it got. */
-  readonly requests: { readonly filename: string; readonly atMs: number; readonly status: number }[];
+  /** In order of arrival. */
+  readonly requests: PacedRequest[];
   /** Most requests under way at once. */
   mostInFlight(): number;
   accepted(): string[];
@@ -27,12 +36,13 @@ export async function startPacedApi(serviceMs = 0): Promise<PacedApi> {
   const requests: PacedApi['requests'] = [];
   const server = await startHttpServer(async (visit) => {
     const atMs = performance.now();
+    const others = inFlight;
     inFlight += 1;
     most = Math.max(most, inFlight);
     const body = (await visit.body()).toString('latin1');
     const filename = /filename="([^"]*)"/.exec(body)?.[1] ?? '';
     const { status, retryAfter } = self.answer(filename) ?? { status: 200 };
-    requests.push({ filename, atMs, status });
+    requests.push({ filename, atMs, status, others });
     if (status === 200 && serviceMs > 0) await new Promise((resolve) => setTimeout(resolve, serviceMs));
     inFlight -= 1;
     if (retryAfter !== undefined) visit.response.setHeader('retry-after', retryAfter);

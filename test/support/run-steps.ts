@@ -8,7 +8,7 @@ import { definitionOf } from './destination-definitions.ts';
 import type { RunRig } from './run-rig.ts';
 
 export const never = new AbortController().signal;
-export const GIVE_UP_MS = 20_000;
+export const GIVE_UP_MS = 60_000;
 
 export function autoglm({ autoglmUrl, tokenUrl }: Sandbox, overrides: object = {}): DestinationDefinition {
   return definitionOf('autoglm', { url: autoglmUrl, token: { url: tokenUrl }, ...overrides });

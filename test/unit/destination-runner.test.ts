@@ -90,6 +90,34 @@ test('a probe that fails makes it wait longer, one that gets any answer of the s
   expect(lines).toHaveLength(1);
 });
 
+/** As many attempts at once as there are permits. */
+async function wave(runner: DestinationRunner, result: AttemptResult): Promise<void> {
+  const permits = Array.from({ length: runner.limit() }, () => runner.permits.acquire('inbox', never));
+  const underWay = (await Promise.all(permits)).map((release) => ({ release, moving: runner.started() }));
+  await vi.advanceTimersByTimeAsync(100);
+  for (const [nth, { release, moving }] of underWay.entries()) {
+    runner.finished(result, { rttMs: 100, bytes: 1, file: `file-${nth}` });
+    moving.ended();
+    release?.();
+  }
+}
+
+test('after an outage the limit is soon what it was: it is not found out from one again', async () => {
+  const { runner } = runnerWith({ concurrency: { initial: 1, max: 32, adaptive: true } });
+  for (let n = 0; n < 7; n += 1) await wave(runner, uploaded);
+  expect(runner.limit()).toBe(32);
+  await wave(runner, failed());
+  expect(runner.limit()).toBe(0);
+  await vi.advanceTimersByTimeAsync(600);
+  await attempt(runner, failed(), 'probe-1');
+  await vi.advanceTimersByTimeAsync(1_200);
+  await attempt(runner, uploaded, 'probe-2');
+  expect(runner.health().kind).toBe('running');
+  // Doubling all the way: beyond the half it would go a step at a time otherwise.
+  for (let n = 0; n < 6; n += 1) await wave(runner, uploaded);
+  expect(runner.limit()).toBe(32);
+});
+
 test('a probe that is refused for good stops what was down', async () => {
   const { runner } = runnerWith();
   await goDown(runner);
