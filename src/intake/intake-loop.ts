@@ -14,6 +14,7 @@ import type { FolderPorts } from './ports.ts';
 import type { QuietFolders } from './quiet-folders.ts';
 import type { ReconcileSchedule } from './reconcile-schedule.ts';
 import type { RootGuard } from './root-guard.ts';
+import type { Scout } from './scout.ts';
 import type { Settle } from './settle.ts';
 
 export interface IntakeParts {
@@ -25,6 +26,7 @@ export interface IntakeParts {
   readonly dirty: Dirty;
   readonly folders: HintedFolders;
   readonly scan: FullReconcile;
+  readonly scout: Scout;
   readonly schedule: ReconcileSchedule;
   readonly examiner: Examiner;
   readonly lines: AdmissionLines;
@@ -59,7 +61,7 @@ const LIVE_TURNS = 8;
 /** The loop of one source: one small thing at a time, the most urgent first, asleep when there is none. */
 export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   const { source, root, guard, observation, settle, dirty, folders, scan, schedule, examiner, lines } = parts;
-  const { caughtUp, quiet, folderPorts, waker, log, monotonicMs } = parts;
+  const { scout, caughtUp, quiet, folderPorts, waker, log, monotonicMs } = parts;
   let appeared = true;
   let reconciles = 0;
   let liveTurns = 0;
@@ -76,7 +78,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     const scanHasWaited = liveTurns >= LIVE_TURNS && scan.running() && mayScan;
     const found = lines.busy('live') || scanHasWaited ? false : await lookAtLive(signal);
     liveTurns = found ? liveTurns + 1 : 0;
-    const busy = found || (mayScan && (await lookThrough(signal)));
+    const busy = found || (await (mayScan ? lookThrough(signal) : lookAhead(signal)));
     lines.start(signal);
     return busy;
   }
@@ -103,6 +105,13 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     return true;
   }
 
+  /** While the first scan waits for room. False: nothing is ahead of it that should be watched and is not. */
+  async function lookAhead(signal: AbortSignal): Promise<boolean> {
+    if (arrival !== 'found' || !scan.running() || !lines.busy('found') || !scout.pending()) return false;
+    await scout.step(signal);
+    return true;
+  }
+
   /** Said of the folder, never of its files: a mount that is lost has deleted nothing. */
   async function missing(): Promise<boolean> {
     await scan.abandon();
@@ -119,6 +128,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   async function begin(): Promise<boolean> {
     appeared = false;
     arrival = 'found';
+    await scout.anew();
     await scan.abandon();
     await folders.abandon();
     await observation.attach();
@@ -208,6 +218,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
           await delay(RECOVER_MS, undefined, { signal }).catch(() => {});
         }
       }
+      await scout.anew();
       await lines.idle();
     },
     rootAppeared() {

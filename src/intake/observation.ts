@@ -28,6 +28,8 @@ export interface Observation {
   detach(): Promise<void>;
   /** Whether file times come from this machine's clock. */
   trustTimes(): boolean;
+  /** Whether it is the scans that say which folders are watched. */
+  isFollowing(): boolean;
   /** A scan is about to list this folder. */
   entering(folder: PathName): void;
   /** An event named this path, and no folder is there. */
@@ -137,6 +139,7 @@ export function createObservation(options: ObservationOptions): Observation {
     detach,
     trustTimes: () => network === null,
 
+    isFollowing: () => events?.follower !== undefined,
     entering: (folder) => events?.follower?.folder(folder),
     noFolder: (path) => events?.follower?.gone(path),
     scanBegan: () => events?.follower?.scanBegan(),

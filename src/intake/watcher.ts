@@ -19,6 +19,7 @@ import { createReconcileSchedule, type Urgency } from './reconcile-schedule.ts';
 import { createReuse, type ReuseOptions } from './reuse.ts';
 import { forgetfulRootMemory, type RootState, startRootGuard } from './root-guard.ts';
 import { rulesOf } from './ruling.ts';
+import { createScout } from './scout.ts';
 import type { SeenFile } from './seen-file.ts';
 import { createSettle } from './settle.ts';
 import { chooseEventSource } from './source-choice.ts';
@@ -81,6 +82,8 @@ export async function startIntake(
       waker.wake();
     }
   }
+  const isFollowed = (): boolean => observation.isFollowing();
+  const scout = createScout({ root, looks, filter, entering, isFollowed });
   const observation = createObservation({
     root,
     source,
@@ -161,6 +164,7 @@ export async function startIntake(
     dirty,
     folders,
     scan,
+    scout,
     schedule,
     examiner,
     lines,

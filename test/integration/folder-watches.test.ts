@@ -54,6 +54,30 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
     expect(rig.intake.counts().reconciles - reconciles).toBeLessThanOrEqual(rig.suspicions());
   });
 
+  test('a live file arrives from a folder that the first scan has not come to, for want of room', async () => {
+    const names = Array.from({ length: 200 }, (_, file) => `${file}`);
+    const folders = ['a', 'b', 'c/d', 'c/d/e'];
+    const before = watchesHeld();
+    await using rig = await startIntakeRig({
+      ...{ ...LARGE, maxPending: 40 },
+      prepare: (root) => folders.forEach((folder) => void fill(join(root, folder), names)),
+    });
+    // The root and `c` besides.
+    await vi.waitFor(() => expect(watchesHeld() - before).toBeGreaterThanOrEqual(folders.length + 2), soon);
+    expect(rig.jobs.length).toBeLessThanOrEqual(40);
+    for (const folder of folders) await writeFile(join(rig.root, folder, 'live'), folder);
+    await vi.waitFor(
+      () => expect([...rig.ahead].sort()).toEqual(folders.map((folder) => `${folder}/live`).sort()),
+      soon,
+    );
+    await vi.waitFor(() => {
+      rig.record();
+      expect(rig.jobs).toHaveLength(804);
+    }, soon);
+    expect(new Set(rig.paths()).size).toBe(804);
+    expect(rig.mostPending()).toBeLessThanOrEqual(40);
+  });
+
   test('2,000 files in 50 new folders, filled the moment they are made, all arrive once', async () => {
     await using rig = await startIntakeRig(WATCHED);
     await rig.intake.caughtUp();

@@ -12,7 +12,7 @@ import { uploadedOutcome } from '../support/upload-job.ts';
 
 const signal = new AbortController().signal;
 
-function needOf(path: string): UploadNeed {
+function needOf(path: string, arrival: UploadNeed['arrival'] = 'found'): UploadNeed {
   const file = seenFile(path);
   const version = { source: 's', destination: 'd', path, size: 1, mtimeNs: '1' };
   return {
@@ -21,7 +21,7 @@ function needOf(path: string): UploadNeed {
     version,
     file,
     sight: atFirstSight(0),
-    arrival: 'found',
+    arrival,
     ruling: { kind: 'upload', gen: 0, asked: false },
     unlimited: false,
   };
@@ -167,4 +167,27 @@ test('while the queue has no room nothing more is read, and what was is sent onc
     sends.shift()?.();
   }
   expect(read).toBe(500);
+});
+
+test('a live file is read before those that were found, and while those wait for room in the queue', async () => {
+  const hashed: string[] = [];
+  const sent: string[] = [];
+  const { check } = rig({
+    hash: async ({ name }) => {
+      hashed.push(name.path);
+      return { kind: 'hashed', sha256: name.path };
+    },
+    send: async ({ jobId, arrival }) => {
+      sent.push(jobId);
+      // No room for what was found.
+      if (arrival === 'found') await new Promise(() => {});
+    },
+  });
+  for (let index = 0; index < 400; index += 1) await check.take(needOf(`old ${index}`), signal);
+  // So many may wait for room; the rest is not even read.
+  await vi.waitFor(() => expect(sent).toHaveLength(200));
+  expect(hashed).toHaveLength(200);
+  await check.take(needOf('live', 'live'), signal);
+  await vi.waitFor(() => expect(sent.at(-1)).toBe('live'));
+  expect(hashed).toHaveLength(201);
 });
