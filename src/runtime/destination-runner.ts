@@ -7,6 +7,7 @@ import { concurrencyAt, type Rate } from '../pacing/known-quota.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { capacitySignal } from './capacity-signal.ts';
 import { circuitSignal } from './circuit-signal.ts';
+import type { CommonTimes } from './common-times.ts';
 import { createGate } from './destination-gate.ts';
 import { type DestinationHealth, PROBE_TIMING, type ProbeTiming } from './destination-health.ts';
 import { createDestinationTrouble } from './destination-trouble.ts';
@@ -44,9 +45,9 @@ export interface DestinationRunner {
   health(): DestinationHealth;
   /** Whether workers may take more of its jobs. */
   takesJobs(): boolean;
-  /** Milliseconds since the epoch of the last accepted file in this process; null before the first. */
-  lastSuccessAtMs(): number | null;
-  /** The same, looks at accepted files that got through included. */
+  /** When a file was last accepted, from any process, and now: what a failure is judged by. */
+  times(): CommonTimes;
+  /** Milliseconds since the epoch of the last file accepted, or look got through, in this process; null before it. */
   lastProgressAtMs(): number | null;
   limit(): number;
   pace(): Pace;
@@ -192,7 +193,7 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
       const { kind } = standstill.health();
       return (kind === 'running' || kind === 'probing') && !gate.isShut();
     },
-    lastSuccessAtMs: trouble.lastSuccessAtMs,
+    times: shared.times,
     lastProgressAtMs: trouble.lastProgressAtMs,
     limit,
     pace() {
@@ -230,11 +231,15 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
       if (running && facts.circuit !== false) {
         const othersInFlight = Math.max(0, permits.inFlight() - 1);
         const { rttMs: roundTripMs } = adaptive.snapshot();
-        circuit.ended({ nowMs: atMs, file, signal: circuitSignal(result), othersInFlight, roundTripMs });
+        const ended = { nowMs: atMs, startedAtMs: atMs - rttMs, file, signal: circuitSignal(result) };
+        circuit.ended({ ...ended, othersInFlight, roundTripMs });
         judgeCircuit();
       } else if (!running) judgeProbe(result, rttMs);
       trouble.attempted(result);
-      if (result.kind === 'uploaded') refusals.succeeded();
+      if (result.kind === 'uploaded') {
+        shared.succeeded();
+        refusals.succeeded();
+      }
       permits.pump();
     },
     looked: trouble.looked,

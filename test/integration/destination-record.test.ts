@@ -6,6 +6,7 @@ import {
   liftStandstill,
   openDestinationRecord,
 } from '../../src/queue/destination-record.ts';
+import { destinationKey } from '../../src/queue/queue-key.ts';
 import { createRatePace } from '../../src/runtime/rate-pace.ts';
 import { type SharedDestination, sharedDestination } from '../../src/runtime/shared-destination.ts';
 import { createStandstill, type Standstill } from '../../src/runtime/standstill.ts';
@@ -42,7 +43,7 @@ interface Member {
 }
 
 /** A process that shares the destination, as far as this room knows processes. */
-async function member(redis: TestRedis, name: string): Promise<Member> {
+async function member(redis: TestRedis, name: string, now = Date.now): Promise<Member> {
   const connection = redis.connect();
   await connection.ping();
   const shared = sharedDestination({
@@ -50,7 +51,7 @@ async function member(redis: TestRedis, name: string): Promise<Member> {
     rate: { perSecond: 50 },
     isThere: () => connection.status === 'ready',
     log: silentLog,
-    now: Date.now,
+    now,
   });
   const kinds: string[] = [];
   const standstill = createStandstill({
@@ -152,6 +153,35 @@ test('who comes to an empty house begins anew; who comes to others takes over wh
   expect(third).toMatchObject({ members: 1, standstill: null });
   // What the far side asked for holds for whoever comes.
   expect(third.gateInMs).toBeGreaterThan(50_000);
+});
+
+test('a success of one process is one that the others know of, whatever their clocks say', async () => {
+  const redis = await redisForTest();
+  const HOUR = 3_600_000;
+  const one = await member(redis, 'one', () => Date.now() - HOUR);
+  const other = await member(redis, 'other');
+  expect(other.shared.times().heardSuccessAtMs).toBeNull();
+  const beforeMs = Date.now();
+  one.shared.succeeded();
+  await vi.waitFor(() => expect(other.shared.times().heardSuccessAtMs).not.toBeNull(), 5_000);
+  const heardMs = other.shared.times().heardSuccessAtMs ?? 0;
+  // Within what two clocks may differ and still be taken for one.
+  expect(heardMs).toBeGreaterThanOrEqual(beforeMs - 500);
+  expect(heardMs).toBeLessThanOrEqual(Date.now());
+  expect(Math.abs(one.shared.times().nowMs - Date.now())).toBeLessThan(1_000);
+});
+
+test('of two successes the later one stays, and one from before the clock was set back gives way', async () => {
+  const redis = await redisForTest();
+  const [one, other] = [recordOf(redis, 'one'), recordOf(redis, 'other')];
+  const tell = (record: DestinationRecord, succeededAgoMs: number | null) =>
+    record.sync({ joining: false, probing: false, succeededAgoMs });
+  expect((await tell(one, null)).successAgoMs).toBeNull();
+  await tell(one, 1_000);
+  expect((await tell(other, 60_000)).successAgoMs).toBeLessThan(30_000);
+  await redis.connect().hset(destinationKey('slipway', 'api'), 'okAt', Date.now() + 3_600_000);
+  await tell(other, 20_000);
+  expect((await tell(one, null)).successAgoMs).toBeGreaterThanOrEqual(20_000);
 });
 
 test('a gate is never shortened by a shorter wish', async () => {
