@@ -28,6 +28,8 @@ export interface DestinationRecordView {
   readonly probesHere: boolean;
   /** Milliseconds until anybody may send again; 0 or less: now. */
   readonly gateInMs: number;
+  /** Milliseconds since `resume` last lifted whatever there was; null: never. */
+  readonly liftedAgoMs: number | null;
   /** Milliseconds since a file was last accepted from anybody; null: never. */
   readonly successAgoMs: number | null;
   /** Milliseconds since the epoch, of the clock all processes share: that of Redis. */
@@ -81,7 +83,7 @@ export function openDestinationRecord(options: {
 
   return {
     async sync({ joining, probing, succeededAgoMs }) {
-      const [members, standstill, probeInMs, prober, gateInMs, successAgoMs, atMs] = (await run(
+      const [members, standstill, probeInMs, prober, gateInMs, successAgoMs, atMs, liftedAgoMs] = (await run(
         SYNC_LUA,
         member,
         MEMBER_LIFE_MS,
@@ -89,13 +91,14 @@ export function openDestinationRecord(options: {
         PROBE_LEASE_MS,
         joining ? '1' : '0',
         Math.round(succeededAgoMs ?? -1),
-      )) as [number, string, number, string, number, number, number];
+      )) as [number, string, number, string, number, number, number, number];
       return {
         members,
         standstill: standstill === '' ? null : standstill,
         probeInMs,
         probesHere: prober === member,
         gateInMs,
+        liftedAgoMs: liftedAgoMs < 0 ? null : liftedAgoMs,
         successAgoMs: successAgoMs < 0 ? null : successAgoMs,
         atMs,
       };

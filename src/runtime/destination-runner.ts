@@ -18,6 +18,7 @@ import { createRatePace } from './rate-pace.ts';
 import { createRefusalHold, type RefusalHold } from './refusal-hold.ts';
 import { type SharedDestination, unsharedDestination } from './shared-destination.ts';
 import { createStandstill } from './standstill.ts';
+import { createTokenHold } from './token-hold.ts';
 
 export { type DestinationHealth, PROBE_TIMING, type ProbeTiming } from './destination-health.ts';
 
@@ -129,12 +130,13 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
       if (health.kind === 'stopped') permits.dismiss();
     },
   });
+  const tokenHold = createTokenHold({ destination: destination.name, log, now, onChange: changed });
   const tokenLook = setInterval(() => void lookAtToken(), TOKEN_LOOK_MS);
 
   function limit(): number {
-    const { kind } = standstill.health();
-    if (kind === 'stopped' || kind === 'down' || gate.isShut()) return 0;
-    if (kind === 'probing') return 1;
+    const kinds = [standstill.health().kind, tokenHold.health().kind];
+    if (kinds.includes('stopped') || kinds.includes('down') || gate.isShut()) return 0;
+    if (kinds.includes('probing')) return 1;
     return circuit.state(now()) === 'closed' ? adaptive.limit() : 0;
   }
 
@@ -188,10 +190,13 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
     destination,
     permits,
     refusals,
-    health: standstill.health,
+    health() {
+      const health = standstill.health();
+      return health.kind === 'running' ? tokenHold.health() : health;
+    },
     takesJobs() {
-      const { kind } = standstill.health();
-      return (kind === 'running' || kind === 'probing') && !gate.isShut();
+      const kinds = [standstill.health().kind, tokenHold.health().kind];
+      return kinds.every((kind) => kind === 'running' || kind === 'probing') && !gate.isShut();
     },
     times: shared.times,
     lastProgressAtMs: trouble.lastProgressAtMs,
@@ -210,13 +215,16 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
     troubleSinceMs: trouble.sinceMs,
     started() {
       standstill.attempted();
+      tokenHold.attempted();
       adaptive.started(now(), permits.inFlight());
       return moving.started();
     },
     movingSinceMs: moving.movingSinceMs,
     finished(result, { rttMs, bytes, file }) {
       const atMs = now();
-      const running = standstill.health().kind === 'running';
+      const health = standstill.health();
+      const running = health.kind === 'running';
+      const stopped = health.kind === 'stopped' || (health.kind === 'probing' && health.of === 'stopped');
       const capacity = capacitySignal(result);
       // What fails while the destination is down tells nothing about how much it can take.
       const outcome = running || capacity === 'ok' ? capacity : 'neutral';
@@ -235,6 +243,8 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
         circuit.ended({ ...ended, othersInFlight, roundTripMs });
         judgeCircuit();
       } else if (!running) judgeProbe(result, rttMs);
+      // A stop has probes of its own, which ask for the token too.
+      if (facts.circuit !== false && !stopped) tokenHold.ended(result, atMs - rttMs);
       trouble.attempted(result);
       if (result.kind === 'uploaded') {
         shared.succeeded();
@@ -250,6 +260,7 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
       clearInterval(tokenLook);
       if (suspicion !== null) clearTimeout(suspicion);
       standstill.close();
+      tokenHold.close();
       gate.close();
       pace.close();
       refusals.close();

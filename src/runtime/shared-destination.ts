@@ -22,6 +22,7 @@ export interface SharedView {
   readonly standstill: (SharedStandstill & { readonly probeInMs: number }) | null;
   readonly probesHere: boolean;
   readonly gateInMs: number;
+  readonly liftedAgoMs: number | null;
 }
 
 /** One destination as all processes see it together. Nothing here throws or waits long: without Redis each is on its own. */
@@ -187,10 +188,11 @@ export function sharedDestination(options: {
 }
 
 function sharedView(view: DestinationRecordView): SharedView {
-  const { standstill, probeInMs, probesHere, gateInMs } = view;
+  const { standstill, probeInMs, probesHere, gateInMs, liftedAgoMs } = view;
   return {
     standstill: standstill === null ? null : { ...(JSON.parse(standstill) as SharedStandstill), probeInMs },
     probesHere,
     gateInMs,
+    liftedAgoMs,
   };
 }

@@ -95,6 +95,23 @@ test('a standstill that one process finds holds all, and one of them at a time p
   );
 });
 
+test('a stop that was there before is inherited until somebody has tried in vain', async () => {
+  const redis = await redisForTest();
+  const early = await member(redis, 'early');
+  early.standstill.begin('stopped', FAILURE);
+  await vi.waitFor(() => expect(early.standstill.health().kind).toBe('probing'), 5_000);
+  expect(early.kinds).toContain('stopped');
+  const late = await member(redis, 'late');
+  expect(late.standstill.health()).toMatchObject({ kind: 'stopped', inherited: true });
+  early.standstill.attempted();
+  early.standstill.begin('stopped', FAILURE);
+  expect(early.standstill.health()).toMatchObject({ kind: 'stopped', inherited: false });
+  await vi.waitFor(() => {
+    late.shared.look();
+    expect(late.standstill.health()).toMatchObject({ kind: 'stopped', inherited: false });
+  }, 5_000);
+});
+
 test('a prober that dies is replaced once its lease has run out, and never before', async () => {
   const redis = await redisForTest();
   const [one, other] = [recordOf(redis, 'one'), recordOf(redis, 'other')];
@@ -190,6 +207,20 @@ test('a gate is never shortened by a shorter wish', async () => {
   await record.shutGate(30_000);
   await record.shutGate(3_000);
   expect((await record.sync({ joining: false, probing: false })).gateInMs).toBeGreaterThan(25_000);
+});
+
+test('a gate that was lifted by hand says so, one that Redis has lost does not', async () => {
+  const redis = await redisForTest();
+  const record = recordOf(redis, 'one');
+  const seen = () => record.sync({ joining: false, probing: false });
+  await record.shutGate(30_000);
+  await liftStandstill(redis.connect(), 'slipway', 'api');
+  const lifted = await seen();
+  expect(lifted.gateInMs).toBeLessThanOrEqual(0);
+  expect(lifted.liftedAgoMs).toBeLessThan(20_000);
+  await record.shutGate(30_000);
+  await redis.connect().flushall();
+  expect(await seen()).toMatchObject({ liftedAgoMs: null });
 });
 
 test('two processes share one quota: never more than one a second above it', async () => {

@@ -133,6 +133,27 @@ test('what another process gets through shows that a file which keeps failing he
   );
 });
 
+test('a stop that is left of a process which has just died is tried before it is believed', async () => {
+  const api = await startPacedApi();
+  const rig = await runRig({ definition: pacedDefinition(api) });
+  rig.files(3);
+  const { name: destination } = pacedDefinition(api);
+  const dead = openDestinationRecord({
+    connection: rig.redis.connect(),
+    ...{ prefix: 'slipway', destination, member: 'died a moment ago' },
+  });
+  await dead.sync({ joining: true, probing: false });
+  const failure = { kind: 'misconfigured', code: 'token_refused', message: 'log in again' };
+  const stop = { kind: 'stopped', failure, sinceMs: Date.now(), tries: 3 };
+  await dead.standStill(JSON.stringify(stop), { kind: 'stopped', probeInMs: 0, afterProbe: false });
+  // It died while it probed, and holds the lease of that.
+  expect(await dead.leaseProbe()).toBe('granted');
+
+  const run = await rig.start();
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(api.accepted()).toHaveLength(3);
+});
+
 test('a long Retry-After shuts the whole destination, a short one only delays its file', async () => {
   const api = await startPacedApi(5);
   const rig = await runRig({ definition: pacedDefinition(api), atOnce: 4 });
