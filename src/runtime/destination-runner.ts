@@ -131,6 +131,7 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
     },
   });
   const tokenHold = createTokenHold({ destination: destination.name, log, now, onChange: changed });
+  shared.onView(({ liftedAgoMs }) => tokenHold.lifted(liftedAgoMs));
   const tokenLook = setInterval(() => void lookAtToken(), TOKEN_LOOK_MS);
 
   function limit(): number {

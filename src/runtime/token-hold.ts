@@ -17,6 +17,8 @@ export interface TokenHold {
   attempted(): void;
   /** @param startedAtMs milliseconds since the epoch: what began before the probe says nothing */
   ended(result: AttemptResult, startedAtMs: number): void;
+  /** So long ago somebody asked for everything to be tried at once (`resume`); null: never. */
+  lifted(agoMs: number | null): void;
   close(): void;
 }
 
@@ -28,11 +30,13 @@ export function createTokenHold(facts: {
 }): TokenHold {
   const { destination, onChange, log, now } = facts;
   let probingSinceMs = 0;
+  let waitingSinceMs = 0;
   const standstill = createStandstill({
     ...{ destination, shared: unsharedDestination(null, now), stoppedTiming: PROBE_TIMING, log, now },
     random: Math.random,
     onChange({ kind }) {
       if (kind === 'probing') probingSinceMs = now();
+      if (kind === 'down') waitingSinceMs = now();
       onChange();
     },
   });
@@ -48,6 +52,10 @@ export function createTokenHold(facts: {
       if (away && (kind === 'running' || isProbe)) standstill.begin('down', result.failure);
       else if (isProbe && hadToken(result)) standstill.end();
       else if (isProbe) standstill.unanswered();
+    },
+    lifted(agoMs) {
+      const isNews = agoMs !== null && now() - agoMs > waitingSinceMs;
+      if (isNews && standstill.health().kind === 'down') standstill.hurry();
     },
     close: standstill.close,
   };

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { AttemptResult, UploadFailure } from '../../src/domain/attempt.ts';
 import type { DestinationRunner } from '../../src/runtime/destination-runner.ts';
-import { unsharedDestination } from '../../src/runtime/shared-destination.ts';
+import { type SharedView, unsharedDestination } from '../../src/runtime/shared-destination.ts';
 import { type LoneRunner, loneRunner } from '../support/lone-runner.ts';
 
 const never = new AbortController().signal;
@@ -193,6 +193,34 @@ test('a token source that is away here keeps no other process from sending', asy
   await attempt(runner, tokenAway(), 'a');
   expect(runner.health().kind).toBe('down');
   expect(told).toEqual([]);
+});
+
+test('after a resume the token is asked for at once, and once', async () => {
+  let heard: (view: SharedView) => void = () => undefined;
+  const shared = {
+    ...unsharedDestination(null, Date.now),
+    onView(listener: (view: SharedView) => void) {
+      heard = listener;
+    },
+  };
+  const { runner } = runnerWith({ shared });
+  const sees = (liftedAgoMs: number) =>
+    heard({ standstill: null, probesHere: false, gateInMs: 0, liftedAgoMs });
+  await attempt(runner, tokenAway(), 'a');
+  await vi.advanceTimersByTimeAsync(600);
+  await attempt(runner, tokenAway(), 'b');
+  await vi.advanceTimersByTimeAsync(300);
+  // That was before it was asked in vain.
+  sees(400);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(runner.health().kind).toBe('down');
+  sees(100);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(runner.health().kind).toBe('probing');
+  await attempt(runner, tokenAway(), 'c');
+  sees(200);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(runner.health().kind).toBe('down');
 });
 
 test('a probe of the token that tells nothing leaves the next job to ask', async () => {
