@@ -18,6 +18,7 @@ export type CircuitState = 'closed' | 'suspect' | 'open';
 export interface EndedAttempt {
   /** Milliseconds on any clock that only goes forward. */
   readonly nowMs: number;
+  readonly startedAtMs: number;
   /** Names the file: failures of one file alone open nothing. */
   readonly file: string;
   readonly signal: CircuitSignal;
@@ -38,6 +39,16 @@ interface Span {
   readonly files: Set<string>;
 }
 
+interface Row {
+  count: number;
+  lastAtMs: number;
+  readonly files: Set<string>;
+}
+
+function newRow(): Row {
+  return { count: 0, lastAtMs: Number.NEGATIVE_INFINITY, files: new Set() };
+}
+
 /** Tells an outage from single failures. Pure: time comes in with every call. */
 export interface Circuit {
   ended(attempt: EndedAttempt): void;
@@ -49,17 +60,20 @@ export interface Circuit {
 }
 
 /**
- * Opens after more than five failures in a row, of two files at least, unless an upload that is under way succeeds: an
+ * Opens after more than five failures in a row, of two files at least and none begun long after the last, unless an upload that is under way succeeds: an
  * overloaded server refuses quickly and in numbers, but finishes what it took. Opens as well when half of what was
  * tried lately failed.
  */
 export function createCircuit(): Circuit {
-  let row: { count: number; readonly files: Set<string> } = { count: 0, files: new Set() };
+  let row = newRow();
   let recent: Span[] = [];
   let suspectUntilMs: number | null = null;
   let open = false;
 
-  function down({ nowMs, file, othersInFlight, roundTripMs }: EndedAttempt): void {
+  function down({ nowMs, startedAtMs, file, othersInFlight, roundTripMs }: EndedAttempt): void {
+    // Failures hours apart are no row: where several processes send, the others may have been well all the while.
+    if (startedAtMs - row.lastAtMs > CIRCUIT.windowMs) row = newRow();
+    row.lastAtMs = nowMs;
     row.count += 1;
     if (row.files.size < CIRCUIT.leastFiles) row.files.add(file);
     if (mostlyFailing(nowMs)) open = true;
@@ -99,7 +113,7 @@ export function createCircuit(): Circuit {
       if (signal === 'nothing' || open) return;
       note(attempt);
       if (signal === 'down') return down(attempt);
-      row = { count: 0, files: new Set() };
+      row = newRow();
       suspectUntilMs = null;
     },
     state(nowMs) {
@@ -109,7 +123,7 @@ export function createCircuit(): Circuit {
     },
     suspectUntilMs: () => suspectUntilMs,
     close() {
-      row = { count: 0, files: new Set() };
+      row = newRow();
       recent = [];
       suspectUntilMs = null;
       open = false;

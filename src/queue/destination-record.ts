@@ -28,12 +28,25 @@ export interface DestinationRecordView {
   readonly probesHere: boolean;
   /** Milliseconds until anybody may send again; 0 or less: now. */
   readonly gateInMs: number;
+  /** Milliseconds since `resume` last lifted whatever there was; null: never. */
+  readonly liftedAgoMs: number | null;
+  /** Milliseconds since a file was last accepted from anybody; null: never. */
+  readonly successAgoMs: number | null;
+  /** Milliseconds since the epoch, of the clock all processes share: that of Redis. */
+  readonly atMs: number;
 }
 
 /** The record of one destination in Redis: circuit, stop, gate and rate, shared by all processes and hosts. */
 export interface DestinationRecord {
-  /** Reads it and shows that this process is there. `joining`: for the first time. */
-  sync(how: { readonly joining: boolean; readonly probing: boolean }): Promise<DestinationRecordView>;
+  /**
+   * Reads it and shows that this process is there. `joining`: for the first time. `succeededAgoMs`: since a success of
+   * this process that has not been told yet.
+   */
+  sync(how: {
+    readonly joining: boolean;
+    readonly probing: boolean;
+    readonly succeededAgoMs?: number | null;
+  }): Promise<DestinationRecordView>;
   /** Writes what keeps everybody from sending, unless it is known already. */
   standStill(
     text: string,
@@ -69,21 +82,25 @@ export function openDestinationRecord(options: {
     connection.eval(lua, 1, key, ...args);
 
   return {
-    async sync({ joining, probing }) {
-      const [members, standstill, probeInMs, prober, gateInMs] = (await run(
+    async sync({ joining, probing, succeededAgoMs }) {
+      const [members, standstill, probeInMs, prober, gateInMs, successAgoMs, atMs, liftedAgoMs] = (await run(
         SYNC_LUA,
         member,
         MEMBER_LIFE_MS,
         probing ? '1' : '0',
         PROBE_LEASE_MS,
         joining ? '1' : '0',
-      )) as [number, string, number, string, number];
+        Math.round(succeededAgoMs ?? -1),
+      )) as [number, string, number, string, number, number, number, number];
       return {
         members,
         standstill: standstill === '' ? null : standstill,
         probeInMs,
         probesHere: prober === member,
         gateInMs,
+        liftedAgoMs: liftedAgoMs < 0 ? null : liftedAgoMs,
+        successAgoMs: successAgoMs < 0 ? null : successAgoMs,
+        atMs,
       };
     },
     async standStill(text, { kind, probeInMs, afterProbe }) {

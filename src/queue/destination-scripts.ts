@@ -3,8 +3,9 @@
  * own (`TIME`), in milliseconds, and go in and out as distances from now, so that no two clocks have to agree.
  *
  * Fields: `standstill` what keeps everybody from sending (JSON); `probeAt` when one upload may try; `prober` and
- * `proberUntil` who does, until when; `gateUntil` no upload before; `slotAt` (microseconds) the first free slot of the
- * rate; `m:<member>` a process and its last sign of life.
+ * `proberUntil` who does, until when; `gateUntil` no upload before; `liftedAt` when `resume` last took all of that
+ * away; `slotAt` (microseconds) the first free slot of the
+ * rate; `okAt` when any process last had a file accepted; `m:<member>` a process and its last sign of life.
  */
 
 const NOW = `
@@ -17,8 +18,10 @@ local function clear() redis.call('HDEL', key, 'standstill', 'probeAt', 'prober'
 local function tell() redis.call('PUBLISH', key .. ':changed', '') end`;
 
 /**
- * ARGV: member, its life in ms, renew the probe lease ('1'), lease ms, joining ('1').
- * → [members, standstill, ms to the probe, prober, ms to the end of the gate]
+ * ARGV: member, its life in ms, renew the probe lease ('1'), lease ms, joining ('1'), ms since its last success that it
+ * has not told yet (-1: none).
+ * → [members, standstill, ms to the probe, prober, ms to the end of the gate, ms since anybody's last success (-1: never),
+ * the time, ms since it was last lifted by hand (-1: never)]
  * A process that comes to an empty house begins anew: whoever started it wants it tried.
  */
 export const SYNC_LUA = `${NOW}
@@ -40,7 +43,20 @@ if ARGV[5] == '1' and get('standstill') then
   tell()
 end
 if ARGV[3] == '1' and get('prober') == ARGV[1] then redis.call('HSET', key, 'proberUntil', now + ARGV[4]) end
-return { members, get('standstill') or '', num('probeAt') - now, get('prober') or '', num('gateUntil') - now }`;
+local okAt = num('okAt')
+local told = tonumber(ARGV[6])
+-- One in the future is from before the clock was set back.
+if told >= 0 and (okAt > now or now - told > okAt) then
+  okAt = now - told
+  redis.call('HSET', key, 'okAt', okAt)
+end
+local okAgo = -1
+if okAt > 0 then okAgo = math.max(0, now - okAt) end
+local liftedAgo = -1
+if get('liftedAt') then liftedAgo = math.max(0, now - num('liftedAt')) end
+return {
+  members, get('standstill') or '', num('probeAt') - now, get('prober') or '', num('gateUntil') - now, okAgo, now, liftedAgo
+}`;
 
 /**
  * ARGV: member, standstill, its kind, ms to the probe, after a probe of ours ('1'). → 1 when it was written.
@@ -86,10 +102,14 @@ if num('gateUntil') >= now + ARGV[1] then return end
 redis.call('HSET', key, 'gateUntil', now + ARGV[1])
 tell()`;
 
-/** Takes away what keeps everybody from sending, but for the quota. */
+/**
+ * Takes away what keeps everybody from sending, but for the quota. That it was by hand is kept: a gate that is merely
+ * gone went with the data of Redis, and is shut again by who knows of it.
+ */
 export const LIFT_LUA = `${NOW}
 clear()
 redis.call('HDEL', key, 'gateUntil')
+redis.call('HSET', key, 'liftedAt', now)
 tell()`;
 
 /**

@@ -6,12 +6,23 @@ export interface NumberedBatchEnd {
   /** From 1 on, ascending, never used again. */
   readonly seq: number;
   readonly end: BatchEnd;
+  /** Journal byte that all of its receipts lie before. */
+  readonly mark: number;
+}
+
+/** Of a ledger from before there was one: nothing is known but that the receipts are in the journal. */
+const UNKNOWN_MARK = Number.MAX_SAFE_INTEGER;
+
+/** As it is stored. */
+interface StoredEnd extends BatchEnd {
+  readonly mark?: number;
 }
 
 /** The batches of one source that have ended, in the ledger: what webhooks tell of them is read from here. */
 export interface BatchEnds {
   /**
-   * Writes one down. To be called inside `ledger.transact`, with whatever else ends the batch.
+   * Writes one down, behind all that is recorded by now. To be called inside `ledger.transact`, with whatever else ends
+   * the batch.
    * @returns its place, or null: this batch has ended before
    */
   add(end: BatchEnd): number | null;
@@ -27,7 +38,7 @@ const PLACE = 'place:';
 /** @returns null: a reader, of a ledger without batches */
 export function openBatchEnds(ledger: Ledger): BatchEnds | null {
   const coding = { encoding: 'json', keyEncoding: 'ordered-binary' } as const;
-  const ends = ledger.table<BatchEnd, number>('batch-ends', coding);
+  const ends = ledger.table<StoredEnd, number>('batch-ends', coding);
   const places = ledger.table<number, string>('batch-end-places', coding);
   if (ends === null || places === null) return null;
 
@@ -40,19 +51,24 @@ export function openBatchEnds(ledger: Ledger): BatchEnds | null {
     add(end) {
       if (places.get(PLACE + end.batch) !== undefined) return null;
       const seq = last() + 1;
-      ends.putSync(seq, end);
+      ends.putSync(seq, { ...end, mark: ledger.mark() });
       places.putSync(PLACE + end.batch, seq);
       return seq;
     },
     after(seq, limit) {
       const found: NumberedBatchEnd[] = [];
-      for (const { key, value } of ends.getRange({ start: seq + 1, limit }))
-        found.push({ seq: key, end: value });
+      for (const { key, value } of ends.getRange({ start: seq + 1, limit })) {
+        const { mark = UNKNOWN_MARK, ...end } = value;
+        found.push({ seq: key, end, mark });
+      }
       return found;
     },
     find(batch) {
       const seq = places.get(PLACE + batch);
-      return seq === undefined ? null : (ends.get(seq) ?? null);
+      const stored = seq === undefined ? undefined : ends.get(seq);
+      if (stored === undefined) return null;
+      const { mark: _, ...end } = stored;
+      return end;
     },
     last,
   };

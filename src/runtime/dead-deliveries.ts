@@ -6,13 +6,15 @@ import type {
   DeadLetterResult,
   ShownDeadLetter,
 } from './dead-letter-kind.ts';
-import { type DeadDelivery, listDeadDeliveries, replayWebhooks } from './webhook-list.ts';
+import { type DeadDelivery, listDeadDeliveries, notConfigured, replayWebhooks } from './webhook-list.ts';
 import type { ReplayWhat } from './webhook-replay.ts';
 
 /** What `--code` means among deliveries. */
 const CODE = 'delivery_failed';
 
 const FIX = 'see to the endpoint (slipway webhooks test NAME), then: slipway failed retry';
+
+const NOTHING_DONE = { refused: null, putBack: 0, missing: 0, examples: [], owner: null } as const;
 
 /** Deliveries that no endpoint acknowledged within the retry schedule; what they are about is the endpoint's name. */
 export function deadDeliveries(facts: DeadLetterFacts): DeadLetterKind {
@@ -25,19 +27,20 @@ export function deadDeliveries(facts: DeadLetterFacts): DeadLetterKind {
   /** One request for each endpoint of each source that has any. */
   async function ofEach(filter: DeadLetterFilter, what: ReplayWhat): Promise<DeadLetterResult[]> {
     const results: DeadLetterResult[] = [];
-    const found = new Set((await meant(filter)).map(({ source, endpoint }) => `${source}\0${endpoint}`));
-    for (const key of found) {
-      const [source, name = ''] = key.split('\0');
+    const dead = Map.groupBy(await meant(filter), ({ source, endpoint }) => `${source}\0${endpoint}`);
+    for (const letters of dead.values()) {
+      const [{ source, endpoint: name, configured }] = letters as [DeadDelivery];
+      if (!configured && what.kind !== 'discard') {
+        const refused = notConfigured(source, name);
+        results.push({ ...NOTHING_DONE, source, letters: letters.length, refused });
+        continue;
+      }
       const sources = facts.sources.filter((one) => one.name === source);
       for (const answer of await replayWebhooks({ ...facts, sources, what, name })) {
         const owner = answer.owner === null ? null : { pid: answer.owner.pid, host: answer.owner.host };
         results.push({
-          source: answer.source,
-          letters: answer.deliveries ?? 0,
-          putBack: 0,
-          missing: 0,
-          examples: [],
-          owner,
+          ...NOTHING_DONE,
+          ...{ source: answer.source, letters: answer.deliveries ?? 0, owner },
         });
       }
     }
@@ -56,13 +59,13 @@ export function deadDeliveries(facts: DeadLetterFacts): DeadLetterKind {
 }
 
 function shown(delivery: DeadDelivery): ShownDeadLetter {
-  const { source, endpoint, id, events, attempts, last } = delivery;
+  const { source, endpoint, id, events, attempts, last, configured } = delivery;
   return {
     source,
     code: CODE,
     httpStatus: last?.status ?? null,
     message: `not acknowledged in ${attempts} attempts${last === null ? '' : `: ${last.summary}`}`,
-    fix: FIX,
+    fix: configured ? FIX : notConfigured(source, endpoint),
     subject: `webhook ${endpoint} ${id}`,
     json: { kind: 'delivery', ...delivery },
     note: async () => (events === 1 ? null : `${events} events`),

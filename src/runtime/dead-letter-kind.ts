@@ -30,8 +30,10 @@ export interface ShownDeadLetter {
 /** What was done with the dead letters of one source. */
 export interface DeadLetterResult {
   readonly source: string;
-  /** Those that were meant, and are dealt with. */
+  /** Those that were meant, and are dealt with unless they are `refused`. */
   readonly letters: number;
+  /** Why nothing could be done with any of them, with the fix; null: it was done. */
+  readonly refused: string | null;
   /** Of them, files that had been moved away and lie in their place again. */
   readonly putBack: number;
   /** Of them, those whose file is not where it could be sent from; the first few with the reason. */

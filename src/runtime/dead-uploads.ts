@@ -94,7 +94,7 @@ async function everyPage(
     if (after === null) break;
   }
   const owner = door.by.kind === 'self' ? null : { pid: door.by.owner.pid, host: door.by.owner.host };
-  return { source, letters, putBack, missing, examples, owner };
+  return { source, letters, refused: null, putBack, missing, examples, owner };
 }
 
 function shown(source: KnownSource, { letter, receipt }: DeadUpload): ShownDeadLetter {

@@ -24,18 +24,22 @@ export function createGate(facts: {
 }): DestinationGate {
   const { destination, shared, onChange, log, now } = facts;
   let shutUntilMs = 0;
+  let shutSinceMs = 0;
   let timer: NodeJS.Timeout | null = null;
   const leftMs = (): number => Math.max(0, shutUntilMs - now());
 
-  shared.onView(({ gateInMs }) => {
-    if (gateInMs > 0) shut(gateInMs);
-    // Lifted by hand: nothing but `resume` shortens it.
-    else if (leftMs() > GATE.longMs) open();
+  shared.onView(({ gateInMs, liftedAgoMs }) => {
+    if (gateInMs > 0) return shut(gateInMs);
+    if (leftMs() <= GATE.longMs) return;
+    // Nothing but `resume` shortens it; what is gone without it, Redis has lost.
+    if (liftedAgoMs !== null && liftedAgoMs <= now() - shutSinceMs) open();
+    else shared.shutGate(leftMs());
   });
 
   function shut(ms: number): void {
     // The record tells the same end every second, a few milliseconds off.
     if (now() + ms <= shutUntilMs + 50) return;
+    if (leftMs() === 0) shutSinceMs = now();
     shutUntilMs = now() + ms;
     if (timer !== null) clearTimeout(timer);
     timer = setTimeout(open, ms);

@@ -16,6 +16,8 @@ export type DestinationHealth =
       readonly failure: UploadFailure;
       readonly sinceMs: number;
       readonly probeAtMs: number;
+      /** It was there when this process came, and nobody has tried since. */
+      readonly inherited: boolean;
     }
   | {
       readonly kind: 'probing';
@@ -23,6 +25,11 @@ export type DestinationHealth =
       readonly failure: UploadFailure;
       readonly sinceMs: number;
     };
+
+/** An inherited stop may be over: whoever found it may have died, and somebody has mended it and started again. */
+export function isStopped(health: DestinationHealth): boolean {
+  return health.kind === 'stopped' && !health.inherited;
+}
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

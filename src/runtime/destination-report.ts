@@ -29,6 +29,8 @@ export function destinationReport(
 }
 
 function circuitOf(health: DestinationHealth): DestinationReport['circuit'] {
+  // A token source that is away says nothing about the far side.
+  if (health.kind === 'running' || health.failure.code.startsWith('token_')) return 'closed';
   if (health.kind === 'down') return 'open';
   return health.kind === 'probing' && health.of === 'down' ? 'probing' : 'closed';
 }

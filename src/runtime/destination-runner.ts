@@ -7,6 +7,7 @@ import { concurrencyAt, type Rate } from '../pacing/known-quota.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { capacitySignal } from './capacity-signal.ts';
 import { circuitSignal } from './circuit-signal.ts';
+import type { CommonTimes } from './common-times.ts';
 import { createGate } from './destination-gate.ts';
 import { type DestinationHealth, PROBE_TIMING, type ProbeTiming } from './destination-health.ts';
 import { createDestinationTrouble } from './destination-trouble.ts';
@@ -17,6 +18,7 @@ import { createRatePace } from './rate-pace.ts';
 import { createRefusalHold, type RefusalHold } from './refusal-hold.ts';
 import { type SharedDestination, unsharedDestination } from './shared-destination.ts';
 import { createStandstill } from './standstill.ts';
+import { createTokenHold } from './token-hold.ts';
 
 export { type DestinationHealth, PROBE_TIMING, type ProbeTiming } from './destination-health.ts';
 
@@ -44,9 +46,9 @@ export interface DestinationRunner {
   health(): DestinationHealth;
   /** Whether workers may take more of its jobs. */
   takesJobs(): boolean;
-  /** Milliseconds since the epoch of the last accepted file in this process; null before the first. */
-  lastSuccessAtMs(): number | null;
-  /** The same, looks at accepted files that got through included. */
+  /** When a file was last accepted, from any process, and now: what a failure is judged by. */
+  times(): CommonTimes;
+  /** Milliseconds since the epoch of the last file accepted, or look got through, in this process; null before it. */
   lastProgressAtMs(): number | null;
   limit(): number;
   pace(): Pace;
@@ -128,12 +130,14 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
       if (health.kind === 'stopped') permits.dismiss();
     },
   });
+  const tokenHold = createTokenHold({ destination: destination.name, log, now, onChange: changed });
+  shared.onView(({ liftedAgoMs }) => tokenHold.lifted(liftedAgoMs));
   const tokenLook = setInterval(() => void lookAtToken(), TOKEN_LOOK_MS);
 
   function limit(): number {
-    const { kind } = standstill.health();
-    if (kind === 'stopped' || kind === 'down' || gate.isShut()) return 0;
-    if (kind === 'probing') return 1;
+    const kinds = [standstill.health().kind, tokenHold.health().kind];
+    if (kinds.includes('stopped') || kinds.includes('down') || gate.isShut()) return 0;
+    if (kinds.includes('probing')) return 1;
     return circuit.state(now()) === 'closed' ? adaptive.limit() : 0;
   }
 
@@ -187,12 +191,15 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
     destination,
     permits,
     refusals,
-    health: standstill.health,
-    takesJobs() {
-      const { kind } = standstill.health();
-      return (kind === 'running' || kind === 'probing') && !gate.isShut();
+    health() {
+      const health = standstill.health();
+      return health.kind === 'running' ? tokenHold.health() : health;
     },
-    lastSuccessAtMs: trouble.lastSuccessAtMs,
+    takesJobs() {
+      const kinds = [standstill.health().kind, tokenHold.health().kind];
+      return kinds.every((kind) => kind === 'running' || kind === 'probing') && !gate.isShut();
+    },
+    times: shared.times,
     lastProgressAtMs: trouble.lastProgressAtMs,
     limit,
     pace() {
@@ -209,13 +216,16 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
     troubleSinceMs: trouble.sinceMs,
     started() {
       standstill.attempted();
+      tokenHold.attempted();
       adaptive.started(now(), permits.inFlight());
       return moving.started();
     },
     movingSinceMs: moving.movingSinceMs,
     finished(result, { rttMs, bytes, file }) {
       const atMs = now();
-      const running = standstill.health().kind === 'running';
+      const health = standstill.health();
+      const running = health.kind === 'running';
+      const stopped = health.kind === 'stopped' || (health.kind === 'probing' && health.of === 'stopped');
       const capacity = capacitySignal(result);
       // What fails while the destination is down tells nothing about how much it can take.
       const outcome = running || capacity === 'ok' ? capacity : 'neutral';
@@ -230,11 +240,17 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
       if (running && facts.circuit !== false) {
         const othersInFlight = Math.max(0, permits.inFlight() - 1);
         const { rttMs: roundTripMs } = adaptive.snapshot();
-        circuit.ended({ nowMs: atMs, file, signal: circuitSignal(result), othersInFlight, roundTripMs });
+        const ended = { nowMs: atMs, startedAtMs: atMs - rttMs, file, signal: circuitSignal(result) };
+        circuit.ended({ ...ended, othersInFlight, roundTripMs });
         judgeCircuit();
       } else if (!running) judgeProbe(result, rttMs);
+      // A stop has probes of its own, which ask for the token too.
+      if (facts.circuit !== false && !stopped) tokenHold.ended(result, atMs - rttMs);
       trouble.attempted(result);
-      if (result.kind === 'uploaded') refusals.succeeded();
+      if (result.kind === 'uploaded') {
+        shared.succeeded();
+        refusals.succeeded();
+      }
       permits.pump();
     },
     looked: trouble.looked,
@@ -245,6 +261,7 @@ export function runDestination(facts: RunnerFacts): DestinationRunner {
       clearInterval(tokenLook);
       if (suspicion !== null) clearTimeout(suspicion);
       standstill.close();
+      tokenHold.close();
       gate.close();
       pace.close();
       refusals.close();

@@ -5,7 +5,6 @@ export interface DestinationTrouble {
   attempted(result: AttemptResult): void;
   /** A look at an accepted file: why it told nothing, null when it did. */
   looked(failure: UploadFailure | null): void;
-  lastSuccessAtMs(): number | null;
   lastProgressAtMs(): number | null;
   reason(): string | null;
   sinceMs(): number | null;
@@ -39,7 +38,6 @@ export function createDestinationTrouble(now: () => number): DestinationTrouble 
       if (failure === null) lastLookAtMs = now();
       note();
     },
-    lastSuccessAtMs: () => lastSuccessAtMs,
     lastProgressAtMs: () =>
       lastSuccessAtMs === null || lastLookAtMs === null
         ? (lastSuccessAtMs ?? lastLookAtMs)

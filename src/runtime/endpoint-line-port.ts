@@ -19,6 +19,8 @@ export interface NotifyTiming {
   readonly pollMs: number;
   /** Between two comparisons with what Redis holds. */
   readonly resyncMs: number;
+  /** Deliveries that may be open at once; 10,000 unless said otherwise. */
+  readonly mostOpen?: number;
 }
 
 export interface EndpointLineFacts {
@@ -31,7 +33,7 @@ export interface EndpointLineFacts {
   readonly connection: RedisConnection;
   readonly prefix: string;
   readonly send: Send;
-  readonly timing: Pick<NotifyTiming, 'scheduleMs'>;
+  readonly timing: Pick<NotifyTiming, 'scheduleMs' | 'mostOpen'>;
   /** Something has ended: to be written down soon. */
   readonly wake: () => void;
   readonly failpoint: (step: NotifyStep) => void | Promise<void>;

@@ -1,11 +1,11 @@
 import type { Delivery, EndpointState } from '../domain/delivery.ts';
 import { SlipwayError } from '../domain/errors.ts';
-import { shownTarget } from '../notify/endpoint.ts';
 import { healthAfter, healthAt, healthFrom, isGivenUp } from '../notify/endpoint-health.ts';
 import { type DeliveryQueue, openDeliveryQueue } from '../queue/delivery-queue.ts';
 import { createBodyCache, deliveryBody } from './delivery-body.ts';
 import { createDeliveryFeed } from './delivery-feed.ts';
 import type { EndpointLineFacts, EndpointReport } from './endpoint-line-port.ts';
+import { endpointReport } from './endpoint-report.ts';
 import { cutOutbox, type OutboxCut } from './outbox-cut.ts';
 import { afterAttempt, answerOf, attempt, type CountedEnd, failedFor } from './settle-delivery.ts';
 
@@ -45,6 +45,7 @@ export interface EndpointLine {
 export async function openEndpointLine(facts: EndpointLineFacts): Promise<EndpointLine> {
   const { endpoint, source, outbox, ends, log, now, random, wake, failpoint, send } = facts;
   const { name, concurrency } = endpoint;
+  const { mostOpen = MOST_OPEN } = facts.timing;
   const bodies = createBodyCache(BODY_CHARS);
   const open = new Map<number, Delivery>();
   /** Ended, not written down yet; null: acknowledged. */
@@ -78,7 +79,7 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
     moreOpen = false;
     for (const delivery of outbox.deliveries(name)) {
       if (delivery.state !== 'open') continue;
-      moreOpen = open.size >= MOST_OPEN;
+      moreOpen = open.size >= mostOpen;
       if (moreOpen) return;
       open.set(delivery.seq, delivery);
     }
@@ -166,7 +167,7 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
     if (state.disabled !== null || kind === 'open' || moreOpen) return 0;
     // One of what is new is the probe when nothing open is to be tried soon.
     const most = kind === 'closed' ? MOST_FRESH - feed.fresh() : feed.hasSoon() ? 0 : 1;
-    return Math.min(most, MOST_OPEN - open.size);
+    return Math.min(most, mostOpen - open.size);
   }
 
   applyCircuit(true);
@@ -233,7 +234,7 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
       const before = health;
       health = healthAt(health, now());
       if (health !== before) applyCircuit(false);
-      if (moreOpen && open.size < MOST_OPEN / 2 && changes.size === 0) loadOpen();
+      if (moreOpen && open.size < mostOpen / 2 && changes.size === 0) loadOpen();
       feed.fill(health.circuit.kind === 'open');
     },
 
@@ -249,9 +250,10 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
     isCaughtUp(mark) {
       if (changes.size > 0) return false;
       if (state.disabled !== null || health.circuit.kind !== 'closed') return true;
-      const allMadeOut =
-        state.cursor >= mark && state.batchSeq >= ends.last() && state.replay === null && !moreOpen;
-      return allMadeOut && !feed.hasSoon();
+      if (feed.hasSoon()) return false;
+      // No room, and none within seconds: what is open waits for retries that are hours away.
+      if (moreOpen || open.size >= mostOpen) return true;
+      return state.cursor >= mark && state.batchSeq >= ends.last() && state.replay === null;
     },
 
     reload() {
@@ -267,23 +269,8 @@ export async function openEndpointLine(facts: EndpointLineFacts): Promise<Endpoi
 
     resync: feed.resync,
 
-    report(mark) {
-      const oldest = [...open.values()].reduce(
-        (least, { eventAtMs }) => Math.min(least, eventAtMs),
-        Infinity,
-      );
-      return {
-        name,
-        target: shownTarget(endpoint),
-        health: state.disabled !== null ? 'disabled' : health.failingSinceMs === null ? 'ok' : 'failing',
-        pending: [...open.values()].reduce((sum, { events }) => sum + events, 0),
-        behindBytes: Math.max(0, mark - state.cursor),
-        oldestUnacknowledged: Number.isFinite(oldest) ? new Date(oldest).toISOString() : null,
-        dead: state.dead,
-        disabled: state.disabled?.reason ?? null,
-        last: state.last,
-      };
-    },
+    report: (mark) =>
+      endpointReport(endpoint, state, open, { failing: health.failingSinceMs !== null, mark }),
 
     pause() {
       stopping = true;

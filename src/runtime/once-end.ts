@@ -1,4 +1,3 @@
-import type { DestinationHealth } from './destination-health.ts';
 import type { OwnerLine } from './owner-line.ts';
 
 /** How one source ended under `--once`. `incomplete`: all is recorded but what could not be read. */
@@ -6,7 +5,8 @@ export type OnceEnd = 'drained' | 'incomplete' | 'gave-up' | 'stopped';
 
 /** What has to be known of a source's destination, in whatever process the uploads run. */
 export interface OnceView {
-  health(): DestinationHealth['kind'];
+  /** Nobody sends there until it is mended; false while that is about to be tried. */
+  stopped(): boolean;
   trouble(): string | null;
   /** Milliseconds since the epoch; null without trouble. */
   troubleSinceMs(): number | null;
@@ -47,7 +47,7 @@ export async function onceEnd(
         destination.troubleSinceMs() ?? 0,
       );
       const quietMs = Date.now() - sinceMs;
-      if (destination.health() === 'stopped') resolve('stopped');
+      if (destination.stopped()) resolve('stopped');
       else if (destination.trouble() !== null && quietMs > giveUpMs && !longUnderWay()) resolve('gave-up');
     };
     const timer = setInterval(look, Math.min(LOOK_EVERY_MS, giveUpMs));

@@ -55,22 +55,28 @@ export async function cutOutbox(options: CutOptions): Promise<OutboxCut | null> 
   if (state.replay !== null && (options.replayFirst || !news)) return await cutReplay(options, state.replay);
   if (!news) return null;
 
-  const batchEnded = wantsBatches && state.batchSeq < lastBatch;
-  const files = await cutFiles(options, batchEnded);
-  const left = options.room - files.deliveries.length;
   let batchSeq = wantsBatches ? state.batchSeq : lastBatch;
-  const batches: MadeOut[] = [];
-  // The end of a batch is told after its files have been made out.
-  if (batchEnded && files.cursor >= mark && left > 0) {
-    for (const { seq, end } of ends.after(state.batchSeq, left)) {
-      batches.push(madeOutBatch(endpoint.name, end));
+  /** The end of a batch is told after its files have been made out; it does not wait for what was recorded since. */
+  function endsUpTo(cursor: number, room: number): MadeOut[] {
+    const made: MadeOut[] = [];
+    if (batchSeq >= lastBatch || room <= 0) return made;
+    for (const { seq, end, mark: endMark } of ends.after(batchSeq, room)) {
+      if (cursor < Math.min(endMark, mark)) break;
+      made.push(madeOutBatch(endpoint.name, end));
       batchSeq = seq;
     }
+    return made;
   }
+
+  // First what was not told for want of room: a backlog behind it would take all of it again.
+  const early = endsUpTo(state.cursor, options.room);
+  const room = options.room - early.length;
+  const files = await cutFiles({ ...options, room }, batchSeq < lastBatch);
+  const late = endsUpTo(files.cursor, room - files.deliveries.length);
   if (files.cursor === state.cursor && batchSeq === state.batchSeq && files.waitMs === null) return null;
   return {
     ...files,
-    deliveries: [...files.deliveries, ...batches],
+    deliveries: [...early, ...files.deliveries, ...late],
     batchSeq,
     replay: state.replay,
   };
@@ -91,6 +97,7 @@ async function cutFiles(
   batchEnded: boolean,
 ): Promise<Pick<OutboxCut, 'deliveries' | 'windows' | 'cursor' | 'waitMs'>> {
   if (wantsFiles(endpoint).length === 0) return { deliveries: [], windows: [], cursor: mark, waitMs: null };
+  if (room <= 0) return { deliveries: [], windows: [], cursor: state.cursor, waitMs: null };
   // What there is no room for would be decoded again by the next look.
   const linesPerLook =
     endpoint.batch === null

@@ -140,9 +140,10 @@ export async function answerRequest(
       return { progress: means.runs?.progress(request.batch) ?? null };
     case 'replay': {
       const { store, telling } = means;
-      const endpoints =
-        telling === null ? [] : await replayDeliveries(store, telling, request.what, request.endpoint);
-      return { endpoints };
+      const { what, endpoint } = request;
+      // Who tells nobody sends nothing again, but what was given up before is still there to be discarded.
+      if (telling === null && what.kind !== 'discard') return { endpoints: [] };
+      return { endpoints: await replayDeliveries(store, telling ?? tellingOf(store, []), what, endpoint) };
     }
     case 'root':
       return { emptied: await means.rootEmptied() };

@@ -5,6 +5,7 @@ import { presetNames } from '../destinations/presets.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { liftStandstill } from '../queue/destination-record.ts';
+import { promoteDelayed } from '../queue/promote-delayed.ts';
 import { openDataDir } from '../record/data-dir.ts';
 import { knownSources } from './known-sources.ts';
 import { type PauseList, type PauseTarget, withoutPause, withPause } from './pause-list.ts';
@@ -66,14 +67,27 @@ async function change(
     const target = targetOf(named, choices);
     const list = await changePauses(dataDir, redis, (latest) => apply(latest, target));
     if (resuming && redis !== null) {
-      const lifted = target.kind === 'everything' ? choices.destination : [target.name];
-      if (target.kind === 'everything' || target.kind === 'destination')
-        for (const name of lifted) await liftStandstill(redis.connection, redis.prefix, name);
+      if (target.kind === 'everything') await lift(choices.destination, config, redis);
+      if (target.kind === 'destination') await lift([target.name], config, redis);
     }
     return { list, changed: list.revision !== before.revision, redisTrouble };
   } finally {
     connection?.disconnect();
     log.debug({}, 'pause list written');
+  }
+}
+
+/** Sends there at once, also what was asked to wait for long: a 503 with `Retry-After` delays its one file alone. */
+async function lift(
+  destinations: readonly string[],
+  config: ResolvedConfig,
+  { connection, prefix }: { readonly connection: RedisConnection; readonly prefix: string },
+): Promise<void> {
+  for (const name of destinations) await liftStandstill(connection, prefix, name);
+  for (const { name, plan } of await knownSources(config)) {
+    // Where a folder named on the command line goes, only who ran it knew.
+    if (plan.destination === '' || destinations.includes(plan.destination))
+      await promoteDelayed(connection, prefix, name);
   }
 }
 

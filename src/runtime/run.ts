@@ -10,7 +10,7 @@ import { within } from '../platform/within.ts';
 import { openDataDir } from '../record/data-dir.ts';
 import { createSmallReads } from '../upload/small-reads.ts';
 import { watchForCounterpart } from './counterpart.ts';
-import { PROBE_TIMING } from './destination-health.ts';
+import { isStopped, PROBE_TIMING } from './destination-health.ts';
 import { destinationReport } from './destination-report.ts';
 import { watchForRoots } from './late-roots.ts';
 import { etaSeconds, type LiveReport } from './live-report.ts';
@@ -211,6 +211,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   function destinationViews(): DestinationView[] {
     return runners.all().map((runner) => ({
       report: destinationReport(runner, pauses),
+      stopped: isStopped(runner.health()),
       lastProgressAtMs: runner.lastProgressAtMs(),
       movingSinceMs: runner.movingSinceMs(),
       troubleSinceMs: runner.troubleSinceMs(),
@@ -221,7 +222,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const paused = (): Pause | null => pauses.of(plan);
     if (pool !== null) return whilePaused(pool.view(plan.destination), paused);
     const { runner } = runnerOf(plan);
-    return whilePaused({ ...runner, health: () => runner.health().kind }, paused);
+    return whilePaused({ ...runner, stopped: () => isStopped(runner.health()) }, paused);
   }
 
   function logged(message: string): (error: unknown) => void {

@@ -5,6 +5,7 @@ import type { Rate } from '../pacing/known-quota.ts';
 import { RATE } from '../pacing/pacing-constants.ts';
 import { createLocalBucket, type Lease, slotIntervalMs } from '../pacing/rate-slots.ts';
 import type { DestinationRecord, DestinationRecordView } from '../queue/destination-record.ts';
+import { type CommonTimes, createCommonTimes } from './common-times.ts';
 import type { StandstillKind } from './destination-health.ts';
 
 /** What keeps everybody from sending, as it stands in the record. Nothing secret: it travels through Redis (G5). */
@@ -21,6 +22,7 @@ export interface SharedView {
   readonly standstill: (SharedStandstill & { readonly probeInMs: number }) | null;
   readonly probesHere: boolean;
   readonly gateInMs: number;
+  readonly liftedAgoMs: number | null;
 }
 
 /** One destination as all processes see it together. Nothing here throws or waits long: without Redis each is on its own. */
@@ -32,6 +34,10 @@ export interface SharedDestination {
   passProbeOn(): void;
   hurry(): void;
   shutGate(ms: number): void;
+  /** A file of this process was accepted; the others hear of it with the next look. */
+  succeeded(): void;
+  /** When a file was last accepted from any process, and now, both on the clock that all of them share. */
+  times(): CommonTimes;
   reserve(count: number): Promise<Lease>;
   /** Processes that send there, as far as is known. */
   members(): number;
@@ -58,6 +64,7 @@ export function unsharedDestination(rate: Rate | null, now: () => number): Share
     passProbeOn() {},
     hurry() {},
     shutGate() {},
+    ...createCommonTimes(now),
     reserve: async (count) => bucket?.reserve(now(), count, 1) ?? { inMs: 0, count, intervalMs: 0 },
     members: () => 1,
     onView() {},
@@ -82,6 +89,7 @@ export function sharedDestination(options: {
   const { record, rate, isThere, log, now } = options;
   const listeners = new Set<(view: SharedView) => void>();
   const bucket = rate === null ? null : createLocalBucket(rate.perSecond);
+  const times = createCommonTimes(now);
   let members = 1;
   let probing = false;
   /** Writes begun and ended: what is read while one is under way may be older. */
@@ -104,7 +112,10 @@ export function sharedDestination(options: {
   async function lookNow(): Promise<void> {
     const begunBefore = begun;
     // Who has written to it already has joined.
-    const view = await record.sync({ joining: !hasJoined && begun === 0, probing });
+    const joining = !hasJoined && begun === 0;
+    const asked = times.asking();
+    const view = await record.sync({ joining, probing, succeededAgoMs: asked.succeededAgoMs });
+    asked.answered(view);
     hasJoined = true;
     members = view.members;
     if (begun !== begunBefore || ended !== begun || closed) return;
@@ -149,6 +160,8 @@ export function sharedDestination(options: {
     passProbeOn: () => write(record.passProbeOn),
     hurry: () => write(record.hurry),
     shutGate: (ms) => write(() => record.shutGate(ms)),
+    succeeded: times.succeeded,
+    times: times.times,
     async reserve(count) {
       if (rate === null || bucket === null) return { inMs: 0, count, intervalMs: 0 };
       const intervalMs = slotIntervalMs(rate.perSecond);
@@ -175,10 +188,11 @@ export function sharedDestination(options: {
 }
 
 function sharedView(view: DestinationRecordView): SharedView {
-  const { standstill, probeInMs, probesHere, gateInMs } = view;
+  const { standstill, probeInMs, probesHere, gateInMs, liftedAgoMs } = view;
   return {
     standstill: standstill === null ? null : { ...(JSON.parse(standstill) as SharedStandstill), probeInMs },
     probesHere,
     gateInMs,
+    liftedAgoMs,
   };
 }

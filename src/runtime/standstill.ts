@@ -39,6 +39,9 @@ export function createStandstill(facts: {
   const { destination, shared, stoppedTiming, log, now, random } = facts;
   let health: DestinationHealth = { kind: 'running' };
   let tries = 0;
+  /** Failed probes of what was there when this process came; null: it knows by itself, or of a probe since. */
+  let inheritedTries: number | null = null;
+  let isFirstView = true;
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
   shared.onView(adopt);
@@ -51,7 +54,7 @@ export function createStandstill(facts: {
 
   function wait(kind: StandstillKind, failure: UploadFailure, sinceMs: number, probeInMs: number): void {
     arm(probeInMs, () => void probe());
-    become({ kind, failure, sinceMs, probeAtMs: now() + probeInMs });
+    become({ kind, failure, sinceMs, probeAtMs: now() + probeInMs, inherited: inheritedTries !== null });
   }
 
   function arm(delayMs: number, act: () => void): void {
@@ -90,6 +93,7 @@ export function createStandstill(facts: {
   function goOn(): void {
     if (timer !== null) clearTimeout(timer);
     tries = 0;
+    inheritedTries = null;
     if (health.kind === 'running') return;
     log.info({ destination }, `destination ${destination} accepts files again`);
     become({ kind: 'running' });
@@ -98,6 +102,8 @@ export function createStandstill(facts: {
   /** What the others have found. */
   function adopt({ standstill, probesHere }: SharedView): void {
     if (closed) return;
+    if (isFirstView && health.kind === 'running') inheritedTries = standstill?.tries ?? null;
+    isFirstView = false;
     if (standstill === null) {
       if (health.kind !== 'running') goOn();
       return;
@@ -105,13 +111,16 @@ export function createStandstill(facts: {
     if (health.kind === 'probing' && probesHere) return;
     const { kind, failure, sinceMs, probeInMs } = standstill;
     tries = standstill.tries;
+    if (tries !== inheritedTries) inheritedTries = null;
     if (health.kind === 'running') {
       log.warn(
         { destination },
         `destination ${destination} is ${kind}, another process says: ${failure.message}`,
       );
     }
-    if (health.kind === kind && health.probeAtMs <= now() + Math.max(0, probeInMs)) return;
+    if (health.kind === kind && health.inherited === (inheritedTries !== null)) {
+      if (health.probeAtMs <= now() + Math.max(0, probeInMs)) return;
+    }
     wait(kind, failure, sinceMs, Math.max(0, probeInMs));
   }
 
@@ -130,6 +139,7 @@ export function createStandstill(facts: {
       const kind = probed?.of === 'stopped' ? 'stopped' : found;
       const why = kind === found ? failure : (probed?.failure ?? failure);
       tries = probed?.of === kind ? tries + 1 : 0;
+      inheritedTries = null;
       const sinceMs = probed?.sinceMs ?? now();
       const probeInMs = delayOf(kind, sinceMs);
       const fields = { destination, code: why.code, retryInMs: Math.round(probeInMs) };

@@ -84,9 +84,8 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
 
     const step = nextStep(result, job, {
       retry,
-      nowMs: clock.nowMs(),
       random,
-      lastSuccessAtMs: runner.lastSuccessAtMs(),
+      ...runner.times(),
       queuedAtMs: upload.queuedAtMs,
     });
     return await follow(step, upload, signal);

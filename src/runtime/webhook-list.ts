@@ -39,6 +39,8 @@ export interface DeadDelivery {
   readonly attempts: number;
   readonly eventAt: string;
   readonly last: DeliveryAnswer | null;
+  /** Whether the config still has its webhook for this source: without it nothing can be sent again. */
+  readonly configured: boolean;
 }
 
 interface ListFacts {
@@ -121,9 +123,11 @@ export async function listDeadDeliveries({ config, sources }: ListFacts): Promis
     const ledger = readSourceLedger(config.dataDir, source);
     try {
       const outbox = ledger === null ? null : openOutbox(ledger);
+      const known = new Set(endpointsOf(config, source).map(({ name }) => name));
       for (const endpoint of outbox?.endpoints() ?? []) {
         for (const delivery of outbox?.deliveries(endpoint) ?? []) {
-          if (delivery.state === 'dead') found.push(deadOf(delivery, source, endpoint));
+          if (delivery.state === 'dead')
+            found.push({ ...deadOf(delivery, source, endpoint), configured: known.has(endpoint) });
         }
       }
     } finally {
@@ -133,9 +137,14 @@ export async function listDeadDeliveries({ config, sources }: ListFacts): Promis
   return found;
 }
 
-function deadOf(delivery: Delivery, source: string, endpoint: string): DeadDelivery {
+function deadOf(delivery: Delivery, source: string, endpoint: string): Omit<DeadDelivery, 'configured'> {
   const { id, events, attempts, eventAtMs, last } = delivery;
   return { source, endpoint, id, events, attempts, eventAt: new Date(eventAtMs).toISOString(), last };
+}
+
+/** Why dead deliveries of a webhook that is gone from the config go nowhere, with the fix. */
+export function notConfigured(source: string, endpoint: string): string {
+  return `the config has no webhook ${endpoint} for source ${source}: put it back to have them sent, or give them up (slipway failed discard --match ${endpoint})`;
 }
 
 /** What came of a replay at one endpoint of one source. */
@@ -161,7 +170,9 @@ export async function replayWebhooks(
   const answers: ReplayAnswer[] = [];
   for (const source of sources) {
     const endpoints = endpointsOf(config, source.name);
-    if (!endpoints.some((endpoint) => name === null || endpoint.name === name)) continue;
+    // What is given up may be of a webhook that is gone from the config: it is looked for in the ledger.
+    const known = endpoints.some((endpoint) => name === null || endpoint.name === name);
+    if (!known && what.kind !== 'discard') continue;
     const { answer, by } = await withOwner<'replay'>(
       source,
       { kind: 'replay', endpoint: name, what },

@@ -37,9 +37,10 @@ export interface Telling {
 
 /**
  * Has events told once more, under the ids they had, and enables what was disabled; an id that nothing is found for
- * enables nothing. Durable when it resolves. For the source's owner only.
+ * enables nothing. Durable when it resolves. For the source's owner only. What is to be given up may be of an endpoint
+ * that is not configured any more.
  * @param name of one endpoint; null: every one of the source
- * @throws SlipwayError `usage` when this process knows no such endpoint, `disk_full`, `ledger_unwritable`
+ * @throws SlipwayError `usage` when this process knows no such endpoint to send to, `disk_full`, `ledger_unwritable`
  */
 export async function replayDeliveries(
   { journal, ledger }: SourceStore,
@@ -47,6 +48,7 @@ export async function replayDeliveries(
   what: ReplayWhat,
   name: string | null,
 ): Promise<ReplayedEndpoint[]> {
+  if (what.kind === 'discard') return discardDead(telling, what.id, name);
   const endpoints = telling.endpoints.filter((endpoint) => name === null || endpoint.name === name);
   if (endpoints.length === 0 && name !== null) {
     throw new SlipwayError('usage', {
@@ -66,7 +68,6 @@ export async function replayDeliveries(
       const state = outbox.state(endpoint.name) ?? newEndpoint(mark, ends.last());
       const job = { endpoint, outbox, ends, state };
       if (what.kind === 'failed') return replayFailed(job);
-      if (what.kind === 'discard') return discardDead(job, what.id);
       if (what.kind === 'since') return replaySince(job, from, what.atMs);
       const made = found.get(endpoint.name) ?? [];
       // An endpoint that the id means nothing to stays as it is, disabled too.
@@ -90,14 +91,21 @@ function replayFailed({ endpoint, outbox, state }: Job): ReplayedEndpoint {
   return enable(endpoint, outbox, state, { ...state, dead: 0 }, dead.length);
 }
 
-function discardDead({ endpoint, outbox, state }: Job, id: string | null): ReplayedEndpoint {
-  const { name } = endpoint;
-  const dead = [...outbox.deliveries(name)].filter(
-    (delivery) => delivery.state === 'dead' && (id === null || delivery.id === id),
+function discardDead(telling: Telling, id: string | null, only: string | null): ReplayedEndpoint[] {
+  return telling.alter((outbox) =>
+    outbox
+      .endpoints()
+      .filter((name) => only === null || name === only)
+      .map((name) => {
+        const dead = [...outbox.deliveries(name)].filter(
+          (delivery) => delivery.state === 'dead' && (id === null || delivery.id === id),
+        );
+        for (const { seq } of dead) outbox.remove(name, seq);
+        const state = outbox.state(name);
+        if (state !== null) outbox.putState(name, { ...state, dead: state.dead - dead.length });
+        return { endpoint: name, deliveries: dead.length, enabled: false };
+      }),
   );
-  for (const { seq } of dead) outbox.remove(name, seq);
-  outbox.putState(name, { ...state, dead: state.dead - dead.length });
-  return { endpoint: name, deliveries: dead.length, enabled: false };
 }
 
 function replaySince(job: Job, from: number, atMs: number): ReplayedEndpoint {

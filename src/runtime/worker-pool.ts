@@ -98,8 +98,7 @@ export function startWorkerPool(
     view(destination) {
       return {
         // They all have the same credentials: what one is refused for, the others are.
-        health: () =>
-          viewsOf(destination).find(({ report }) => report.health === 'stopped')?.report.health ?? 'running',
+        stopped: () => viewsOf(destination).some(({ stopped }) => stopped),
         trouble: () =>
           viewsOf(destination).find(({ report }) => report.lastTrouble !== null)?.report.lastTrouble ?? null,
         troubleSinceMs: () => earliest(viewsOf(destination).map((view) => view.troubleSinceMs)),

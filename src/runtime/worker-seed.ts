@@ -30,6 +30,8 @@ export interface WorkerSeed {
 export interface DestinationView {
   readonly report: DestinationReport;
   /** Milliseconds since the epoch; null before the first. */
+  /** Nobody sends there until it is mended, as far as has been tried. */
+  readonly stopped: boolean;
   readonly lastProgressAtMs: number | null;
   readonly movingSinceMs: number | null;
   readonly troubleSinceMs: number | null;

@@ -40,12 +40,14 @@ export type NextStep =
 
 export interface StepContext {
   readonly retry: RetryOptions;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, on the clock of all processes that send there, as is the last success. */
   readonly nowMs: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** When any file was last accepted at this destination; null: never. */
+  /** When any file was last accepted at this destination, as this process knows at once; null: never. */
   readonly lastSuccessAtMs: number | null;
+  /** The same from any process, as one hears of it a moment later. */
+  readonly heardSuccessAtMs?: number | null;
   readonly queuedAtMs: number;
 }
 
@@ -151,11 +153,29 @@ const ALWAYS_COUNTED = new Set([
  * whole destination is down, and an outage never dead-letters anything.
  */
 function uses(failure: UploadFailure, history: AttemptHistory, context: StepContext): boolean {
-  if (failure.kind !== 'unavailable' || NEVER_COUNTED.has(failure.code)) return false;
+  if (!mayCount(failure)) return false;
   if (ALWAYS_COUNTED.has(failure.code)) return true;
+  const { lastSuccessAtMs, heardSuccessAtMs = null, queuedAtMs } = context;
   const previous = history.attemptLog.at(-1);
-  const sinceMs = previous === undefined ? context.queuedAtMs : Date.parse(previous.at);
-  return context.lastSuccessAtMs !== null && context.lastSuccessAtMs > sinceMs;
+  const sinceMs = previous === undefined ? queuedAtMs : Date.parse(previous.at);
+  if (lastSuccessAtMs !== null && lastSuccessAtMs > sinceMs) return true;
+  return heardSuccessAtMs !== null && heardSuccessAtMs > judgedUntilMs(history, context);
+}
+
+/**
+ * Up to when this file's failures were judged by all that was known. One that did not count for want of a success does not
+ * move it: of a success in another process one hears late, and by then a file that comes back quickly has failed again.
+ * Each count takes a success of its own, so none counts that would not have, had it been known at once.
+ */
+function judgedUntilMs({ attemptLog, dropped }: AttemptHistory, { queuedAtMs }: StepContext): number {
+  const judged = attemptLog.findLast((entry) => entry.counted || !mayCount(entry));
+  if (judged !== undefined) return Date.parse(judged.at);
+  const [oldest] = attemptLog;
+  return dropped === undefined || oldest === undefined ? queuedAtMs : Date.parse(oldest.at);
+}
+
+function mayCount({ kind, code }: Pick<AttemptEntry, 'kind' | 'code'>): boolean {
+  return kind === 'unavailable' && !NEVER_COUNTED.has(code);
 }
 
 /**

@@ -2,6 +2,7 @@
 import { expect, test, vi } from 'vitest';
 import type { Status } from '../../src/runtime/status.ts';
 import { errorLine } from '../support/cli.ts';
+import { startPacedApi } from '../support/paced-api.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';
 
@@ -43,6 +44,30 @@ test('pause holds a running process and the next one, status says so, and resume
   expect((await place.run(['run', '--once'])).code).toBe(0);
   expect(await place.receipts()).toHaveLength(1);
 });
+
+test('resume sends at once what a 503 asked to wait for an hour', async () => {
+  const place = await newWorkplace();
+  const api = await startPacedApi();
+  api.answer = () => ({ status: 503, retryAfter: '3600' });
+  const url = `${api.server.origin}/files`;
+  await place.config(
+    inboxConfig({ url, visibility: 'private', answer: { id: '/id' }, ref: 'fileid://{id}' }),
+  );
+  await place.file('inbox/a.txt', 'a');
+  const run = place.start(['run']);
+  await vi.waitFor(async () => expect((await statusOf(place)).destinations[0]?.delayed).toBe(1), {
+    timeout: 20_000,
+    interval: 200,
+  });
+  api.answer = () => undefined;
+  expect((await place.run(['resume', 'demo'])).code).toBe(0);
+  await vi.waitFor(async () => expect(await place.receipts()).toHaveLength(1), {
+    timeout: 20_000,
+    interval: 100,
+  });
+  run.signal('SIGTERM');
+  await run.ended;
+}, 90_000);
 
 test('what cannot be paused is named, with what can', async () => {
   const place = await newWorkplace();

@@ -1,6 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { newEndpoint } from '../../src/domain/delivery.ts';
+import { outboxOf } from '../../src/runtime/notifier.ts';
 import { batchOf } from '../support/ingest-place.ts';
+import { storeIn } from '../support/record-rig.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
 import { inboxConfig, newWorkplace, sandboxDestination } from '../support/workplace.ts';
@@ -92,6 +95,38 @@ test('an ingest tells of its files and of its end, also of a folder that no sour
   const told = receiver.arrived.find(({ body }) => body.type === 'batch.completed');
   expect(told?.body.data).toMatchObject({ batch, counts: { discovered: 2, uploaded: 2 } });
   expect(receiver.refusals).toEqual([]);
+});
+
+test('what was given up of a webhook that is gone from the config is passed over by no command in silence', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  await place.config(inboxConfig(sandboxDestination(sandbox), {}));
+  await place.file('inbox/a.txt', 'a');
+  expect((await place.run(['run', '--once', '--yes'])).code).toBe(0);
+  // As three days of attempts would leave it.
+  const store = await storeIn(place.path());
+  const { outbox } = outboxOf(store);
+  const at = { seq: 1, eventAtMs: Date.now(), attempts: 10, dueAtMs: 0, events: 1, last: null };
+  store.ledger.transact(() => {
+    outbox.putState('old', { ...newEndpoint(0, 0), dead: 1 });
+    outbox.put('old', { ...at, id: 'msg_1', content: { kind: 'batch', batch: 'b1' }, state: 'dead' });
+  });
+  await store.close();
+
+  const fix = 'give them up (slipway failed discard --match old)';
+  const [listed, retried, replayed] = [
+    await place.run(['failed', 'list']),
+    await place.run(['failed', 'retry']),
+    await place.run(['webhooks', 'replay', '--failed']),
+  ];
+  expect(listed.stdout).toContain(fix);
+  expect(retried.stdout).toContain(`inbox: 1 delivery stays as it is: the config has no webhook old`);
+  expect(retried.stdout).toContain(fix);
+  expect(replayed.stderr).toContain(`1 delivery stays given up: the config has no webhook old`);
+  expect(replayed.stderr).toContain(fix);
+  const discarded = await place.run(['failed', 'discard', '--match', 'old']);
+  expect(discarded).toMatchObject({ code: 0, stdout: 'inbox: 1 delivery is given up\n' });
+  expect((await place.run(['failed', 'list'])).stdout).not.toContain('old');
 });
 
 test('mistakes are told with the fix', async () => {

@@ -6,6 +6,7 @@ import {
   liftStandstill,
   openDestinationRecord,
 } from '../../src/queue/destination-record.ts';
+import { destinationKey } from '../../src/queue/queue-key.ts';
 import { createRatePace } from '../../src/runtime/rate-pace.ts';
 import { type SharedDestination, sharedDestination } from '../../src/runtime/shared-destination.ts';
 import { createStandstill, type Standstill } from '../../src/runtime/standstill.ts';
@@ -41,7 +42,7 @@ interface Member {
 }
 
 /** A process that shares the destination, as far as this room knows processes. */
-async function member(redis: TestRedis, name: string): Promise<Member> {
+async function member(redis: TestRedis, name: string, now = Date.now): Promise<Member> {
   const connection = redis.connect();
   await connection.ping();
   const shared = sharedDestination({
@@ -49,7 +50,7 @@ async function member(redis: TestRedis, name: string): Promise<Member> {
     rate: { perSecond: 50 },
     isThere: () => connection.status === 'ready',
     log: silentLog,
-    now: Date.now,
+    now,
   });
   const kinds: string[] = [];
   const standstill = createStandstill({
@@ -91,6 +92,23 @@ test('a standstill that one process finds holds all, and one of them at a time p
     () => expect(members.every(({ standstill }) => standstill.health().kind === 'running')).toBe(true),
     5_000,
   );
+});
+
+test('a stop that was there before is inherited until somebody has tried in vain', async () => {
+  const redis = await redisForTest();
+  const early = await member(redis, 'early');
+  early.standstill.begin('stopped', FAILURE);
+  await vi.waitFor(() => expect(early.standstill.health().kind).toBe('probing'), 5_000);
+  expect(early.kinds).toContain('stopped');
+  const late = await member(redis, 'late');
+  expect(late.standstill.health()).toMatchObject({ kind: 'stopped', inherited: true });
+  early.standstill.attempted();
+  early.standstill.begin('stopped', FAILURE);
+  expect(early.standstill.health()).toMatchObject({ kind: 'stopped', inherited: false });
+  await vi.waitFor(() => {
+    late.shared.look();
+    expect(late.standstill.health()).toMatchObject({ kind: 'stopped', inherited: false });
+  }, 5_000);
 });
 
 test('a prober that dies is replaced once its lease has run out, and never before', async () => {
@@ -153,12 +171,55 @@ test('who comes to an empty house begins anew; who comes to others takes over wh
   expect(third.gateInMs).toBeGreaterThan(50_000);
 });
 
+test('a success of one process is one that the others know of, whatever their clocks say', async () => {
+  const redis = await redisForTest();
+  const HOUR = 3_600_000;
+  const one = await member(redis, 'one', () => Date.now() - HOUR);
+  const other = await member(redis, 'other');
+  expect(other.shared.times().heardSuccessAtMs).toBeNull();
+  const beforeMs = Date.now();
+  one.shared.succeeded();
+  await vi.waitFor(() => expect(other.shared.times().heardSuccessAtMs).not.toBeNull(), 5_000);
+  const heardMs = other.shared.times().heardSuccessAtMs ?? 0;
+  // Within what two clocks may differ and still be taken for one.
+  expect(heardMs).toBeGreaterThanOrEqual(beforeMs - 500);
+  expect(heardMs).toBeLessThanOrEqual(Date.now());
+  expect(Math.abs(one.shared.times().nowMs - Date.now())).toBeLessThan(1_000);
+});
+
+test('of two successes the later one stays, and one from before the clock was set back gives way', async () => {
+  const redis = await redisForTest();
+  const [one, other] = [recordOf(redis, 'one'), recordOf(redis, 'other')];
+  const tell = (record: DestinationRecord, succeededAgoMs: number | null) =>
+    record.sync({ joining: false, probing: false, succeededAgoMs });
+  expect((await tell(one, null)).successAgoMs).toBeNull();
+  await tell(one, 1_000);
+  expect((await tell(other, 60_000)).successAgoMs).toBeLessThan(30_000);
+  await redis.connect().hset(destinationKey('slipway', 'api'), 'okAt', Date.now() + 3_600_000);
+  await tell(other, 20_000);
+  expect((await tell(one, null)).successAgoMs).toBeGreaterThanOrEqual(20_000);
+});
+
 test('a gate is never shortened by a shorter wish', async () => {
   const redis = await redisForTest();
   const record = recordOf(redis, 'one');
   await record.shutGate(30_000);
   await record.shutGate(3_000);
   expect((await record.sync({ joining: false, probing: false })).gateInMs).toBeGreaterThan(25_000);
+});
+
+test('a gate that was lifted by hand says so, one that Redis has lost does not', async () => {
+  const redis = await redisForTest();
+  const record = recordOf(redis, 'one');
+  const seen = () => record.sync({ joining: false, probing: false });
+  await record.shutGate(30_000);
+  await liftStandstill(redis.connect(), 'slipway', 'api');
+  const lifted = await seen();
+  expect(lifted.gateInMs).toBeLessThanOrEqual(0);
+  expect(lifted.liftedAgoMs).toBeLessThan(20_000);
+  await record.shutGate(30_000);
+  await redis.connect().flushall();
+  expect(await seen()).toMatchObject({ liftedAgoMs: null });
 });
 
 test('two processes share one quota: together they take as long as one would alone', async () => {

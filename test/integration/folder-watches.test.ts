@@ -59,7 +59,7 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
     const folders = ['a', 'b', 'c/d', 'c/d/e'];
     const before = watchesHeld();
     await using rig = await startIntakeRig({
-      ...{ ...LARGE, maxPending: 40 },
+      ...{ ...WATCHED, maxPending: 40 },
       prepare: (root) => folders.forEach((folder) => void fill(join(root, folder), names)),
     });
     // The root and `c` besides.

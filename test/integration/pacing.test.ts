@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { openDestinationRecord } from '../../src/queue/destination-record.ts';
 import type { DestinationReport } from '../../src/runtime/live-report.ts';
 import type { Run } from '../../src/runtime/run.ts';
 import { pacedDefinition, startPacedApi } from '../support/paced-api.ts';
@@ -110,6 +111,53 @@ test('a file that is always answered with 500 opens no circuit and keeps none of
   // Alone, it is tried on: a single file is no outage.
   await vi.waitFor(() => expect(sick()).toBeGreaterThan(tried + 5), 15_000);
   expect((await destinationOf(run)).circuit).toBe('closed');
+});
+
+test('what another process gets through shows that a file which keeps failing here is to blame itself', async () => {
+  const api = await startPacedApi();
+  api.answer = () => ({ status: 500 });
+  const rig = await runRig({
+    definition: pacedDefinition(api),
+    retry: { attempts: 3, baseDelay: 10, maxDelay: 10 },
+  });
+  rig.file('poison.txt');
+  await rig.start();
+  // Nothing succeeds anywhere: far more failures than three, and no receipt.
+  await vi.waitFor(() => expect(api.requests.length).toBeGreaterThan(8), 15_000);
+  expect(rig.receipts()).toEqual([]);
+
+  const record = openDestinationRecord({
+    connection: rig.redis.connect(),
+    ...{ prefix: 'slipway', destination: pacedDefinition(api).name, member: 'another host' },
+  });
+  await vi.waitFor(
+    async () => {
+      await record.sync({ joining: false, probing: false, succeededAgoMs: 0 });
+      expect(rig.receipts()).toMatchObject([{ path: 'poison.txt', status: 'failed' }]);
+    },
+    { timeout: 20_000, interval: 100 },
+  );
+});
+
+test('a stop that is left of a process which has just died is tried before it is believed', async () => {
+  const api = await startPacedApi();
+  const rig = await runRig({ definition: pacedDefinition(api) });
+  rig.files(3);
+  const { name: destination } = pacedDefinition(api);
+  const dead = openDestinationRecord({
+    connection: rig.redis.connect(),
+    ...{ prefix: 'slipway', destination, member: 'died a moment ago' },
+  });
+  await dead.sync({ joining: true, probing: false });
+  const failure = { kind: 'misconfigured', code: 'token_refused', message: 'log in again' };
+  const stop = { kind: 'stopped', failure, sinceMs: Date.now(), tries: 3 };
+  await dead.standStill(JSON.stringify(stop), { kind: 'stopped', probeInMs: 0, afterProbe: false });
+  // It died while it probed, and holds the lease of that.
+  expect(await dead.leaseProbe()).toBe('granted');
+
+  const run = await rig.start();
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(api.accepted()).toHaveLength(3);
 });
 
 test('a long Retry-After shuts the whole destination, a short one only delays its file', async () => {

@@ -66,6 +66,40 @@ test('Redis restarts with its data in the middle of 500 files: all are recorded 
   for (const path of recordedBefore) expect(times.get(path), path).toBe(1);
 });
 
+test('a token service that is away is asked by one job at a time, fails no file, and status says why', async () => {
+  const sandbox = await sandboxForTest();
+  let asked = 0;
+  let away = true;
+  const rig = await runRig({
+    definition: autoglm(sandbox),
+    atOnce: 16,
+    aroundToken: (read) => async (url, options) => {
+      if (!away) return await read(url, options);
+      asked += 1;
+      return { status: 503, body: '' };
+    },
+  });
+  rig.files(100);
+  const run = await rig.start();
+  const destination = async () => (await run.report()).destinations[0];
+  await vi.waitFor(async () => expect((await destination())?.health).toBe('down'), 15_000);
+  expect(await destination()).toMatchObject({
+    circuit: 'closed',
+    failure: expect.stringMatching(/token service at .* does not answer \(HTTP 503\)/),
+  });
+  // The first reading of all, and a probe each: a hundred jobs would have asked far more often by the fifth.
+  await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(5), 30_000);
+  const tries = rig.log.lines.filter(({ message }) => message === 'upload will be tried again');
+  expect(tries.length).toBeGreaterThan(0);
+  expect(tries.length).toBeLessThanOrEqual(16 + asked);
+  expect(rig.receipts()).toEqual([]);
+  away = false;
+  await vi.waitFor(() => expect(rig.receipts()).toHaveLength(100), 60_000);
+  expect(rig.receipts().every(({ status, attempts: sent }) => status === 'uploaded' && sent === 1)).toBe(
+    true,
+  );
+});
+
 test('a flushed Redis loses nothing: files without a recorded result are queued again from disk, recorded ones are not', async () => {
   const sandbox = await sandboxForTest({ capacity: { serviceMs: SERVICE_MS } });
   const rig = await runRig({ definition: autoglm(sandbox) });

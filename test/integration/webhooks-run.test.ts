@@ -1,5 +1,9 @@
 import { expect, test, vi } from 'vitest';
-import type { DeadLetterFilter, ShownDeadLetter } from '../../src/runtime/dead-letter-kind.ts';
+import type {
+  DeadLetterFilter,
+  DeadLetterKind,
+  ShownDeadLetter,
+} from '../../src/runtime/dead-letter-kind.ts';
 import { deadLetterKinds } from '../../src/runtime/dead-letters.ts';
 import { endpointsOf } from '../../src/runtime/endpoint-plans.ts';
 import { definitionOf } from '../support/destination-definitions.ts';
@@ -83,6 +87,15 @@ test('draining once ends when a dead endpoint cannot be told, and another source
   expect(dead.visits()).toBeLessThan(20);
 });
 
+async function lettersOf(
+  kind: DeadLetterKind | undefined,
+  filter: DeadLetterFilter,
+): Promise<ShownDeadLetter[]> {
+  const letters: ShownDeadLetter[] = [];
+  for await (const page of kind?.list(filter) ?? []) letters.push(...page);
+  return letters;
+}
+
 test('a dead delivery is a dead letter: listed beside failed files, sent again or given up by name', async () => {
   let status = 500;
   const receiver = await startReceiver(() => status);
@@ -107,11 +120,7 @@ test('a dead delivery is a dead letter: listed beside failed files, sent again o
     ...{ dataDir, redis, log: rig.log },
   });
   if (deliveries === undefined) throw new Error('no kind for deliveries');
-  async function listed(filter: DeadLetterFilter): Promise<ShownDeadLetter[]> {
-    const letters: ShownDeadLetter[] = [];
-    for await (const page of deliveries?.list(filter) ?? []) letters.push(...page);
-    return letters;
-  }
+  const listed = (filter: DeadLetterFilter) => lettersOf(deliveries, filter);
   const all = { match: [], codes: [] };
   await vi.waitFor(async () => expect(await listed(all)).toHaveLength(2), { timeout: 15_000 });
   expect(await listed(all)).toMatchObject([
@@ -135,10 +144,44 @@ test('a dead delivery is a dead letter: listed beside failed files, sent again o
 
   status = 500;
   rig.file('third.txt');
-  await vi.waitFor(async () => expect(await dead()).toBe(1), { timeout: 15_000 });
-  // In the report first, in the ledger a moment later.
+  // In the ledger, that is: the process knows of it a moment before.
   await vi.waitFor(async () => expect(await listed(all)).toHaveLength(1), { timeout: 15_000 });
   expect(await deliveries.discard(all)).toMatchObject([{ letters: 1, owner }]);
   expect(await listed(all)).toEqual([]);
   expect(receiver.told().size).toBe(2);
 });
+
+test.each(['by the running process', 'by nobody but the command'])(
+  'dead deliveries of a webhook that is gone from the config can be given up, and say why they are not sent again (%s)',
+  async (who) => {
+    const receiver = await startReceiver(() => 500);
+    const webhook = {
+      ...{ name: 'old', url: receiver.origin, headers: {}, batch: null, concurrency: 1, timeout: 5_000 },
+      ...{ secret: SECRET, events: ['file.uploaded' as const] },
+    };
+    const before = { webhooks: [webhook], sources: {} };
+    const telling = { senders: SENDERS, timing: { ...QUICK, scheduleMs: [0] } };
+    const rig = await rigTelling({ ...telling, endpointsOf: (source) => endpointsOf(before, source) });
+    rig.files(2);
+    const first = await rig.start();
+    await vi.waitFor(async () => expect((await first.report()).sources[0]?.webhooks[0]?.dead).toBe(2), {
+      timeout: 15_000,
+    });
+    await first.stop(5_000);
+    if (who === 'by the running process') await rig.start({ telling: { ...telling, endpointsOf: () => [] } });
+
+    const { dataDir, log } = rig;
+    const redis = { url: rig.redis.socketPath, prefix: 'slipway' };
+    const config = { webhooks: [], sources: {}, dataDir, redis };
+    const facts = { config, sources: [{ name: 'inbox', plan: rig.plan() }], dataDir, redis, log };
+    const [, deliveries] = deadLetterKinds(facts);
+    const all = { match: [], codes: [] };
+    const fix = expect.stringContaining('slipway failed discard --match old');
+    expect(await lettersOf(deliveries, all)).toMatchObject([{ fix }, { fix }]);
+    expect(await deliveries?.retry(all)).toMatchObject([{ source: 'inbox', letters: 2, refused: fix }]);
+    expect(await deliveries?.discard({ match: ['ol*'], codes: [] })).toMatchObject([
+      { letters: 2, refused: null, owner: who === 'by the running process' ? { pid: process.pid } : null },
+    ]);
+    expect(await lettersOf(deliveries, all)).toEqual([]);
+  },
+);

@@ -188,6 +188,31 @@ test.each([
   },
 );
 
+test('with all the room taken by deliveries that wait for hours, everything was told that could be', async () => {
+  const rig = await notifyRig();
+  // Every other event fails: no row of failures, so no rest for the endpoint, and the room fills up.
+  let turn = 0;
+  const receiver = await startReceiver(() => {
+    turn += 1;
+    return turn % 2 === 0 ? 204 : 500;
+  });
+  const timing = { ...QUICK, scheduleMs: [0, 3_600_000], mostOpen: 20 };
+  const notifier = await rig.start([endpointTo(receiver.origin, { concurrency: 1 })], { timing });
+  await rig.record(paths(100));
+  await notifier.caughtUp();
+  const [report] = notifier.report();
+  expect(report).toMatchObject({ pending: 20, dead: 0 });
+  expect(report?.behindBytes).toBeGreaterThan(0);
+  // What it was told once, and what it still has to be told, is everything; the next start goes on with it.
+  expect(turn).toBeLessThan(100);
+  await rig.start([endpointTo(receiver.origin, { concurrency: 1 })], {
+    timing: { ...timing, mostOpen: 200 },
+  });
+  await rig.notifier().caughtUp();
+  expect(rig.notifier().report()).toMatchObject([{ behindBytes: 0 }]);
+  expect(turn).toBe(100);
+});
+
 test('an endpoint that is down is left alone after ten failures, uses up no attempts, and comes back', async () => {
   const rig = await notifyRig();
   let works = false;

@@ -31,4 +31,8 @@ test('ends keep their order and their places, and a batch ends once', async () =
   expect(ends?.find('b2')).toEqual(endOf('b2'));
   expect(ends?.find('b3')).toBeNull();
   expect(ends?.last()).toBe(2);
+  // All that was recorded lies before it: it need not wait for what comes later.
+  store.ledger.transact(() => store.ledger.commit([], 4_711));
+  store.ledger.transact(() => ends?.add(endOf('b4')));
+  expect(ends?.after(0, 10).map(({ mark }) => mark)).toEqual([0, 0, 4_711]);
 });

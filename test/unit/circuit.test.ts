@@ -6,7 +6,9 @@ import { circuitSignal } from '../../src/runtime/circuit-signal.ts';
 type Ended = Parameters<ReturnType<typeof createCircuit>['ended']>[0];
 
 function ended(change: Partial<Ended> = {}): Ended {
-  return { nowMs: 0, file: 'a', signal: 'down', othersInFlight: 0, roundTripMs: 100, ...change };
+  const { nowMs = 0, startedAtMs = nowMs } = change;
+  const usual = { file: 'a', signal: 'down', othersInFlight: 0, roundTripMs: 100 } as const;
+  return { ...usual, ...change, nowMs, startedAtMs };
 }
 
 function fails(circuit: ReturnType<typeof createCircuit>, times: number, change: Partial<Ended> = {}): void {
@@ -27,6 +29,19 @@ test('a success in between begins the row anew', () => {
   circuit.ended(ended({ signal: 'up' }));
   fails(circuit, 4);
   expect(circuit.state(0)).toBe('closed');
+});
+
+test('failures with a long quiet between them are no row; slow ones, one after the other, are', () => {
+  const circuit = createCircuit();
+  const hours = 3_600_000;
+  for (let n = 0; n < 20; n += 1) circuit.ended(ended({ nowMs: n * hours, file: `file-${n}` }));
+  expect(circuit.state(20 * hours)).toBe('closed');
+  // Each takes a time-out of its own, longer than the window, and the next begins at once.
+  const slow = createCircuit();
+  for (let n = 1; n <= 6; n += 1) {
+    slow.ended(ended({ nowMs: n * 60_000, startedAtMs: (n - 1) * 60_000 + 1_000, file: `file-${n}` }));
+  }
+  expect(slow.state(6 * 60_000)).toBe('open');
 });
 
 test('one file that fails for ever opens nothing', () => {

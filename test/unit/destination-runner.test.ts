@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { AttemptResult, UploadFailure } from '../../src/domain/attempt.ts';
 import type { DestinationRunner } from '../../src/runtime/destination-runner.ts';
-import { unsharedDestination } from '../../src/runtime/shared-destination.ts';
+import { type SharedView, unsharedDestination } from '../../src/runtime/shared-destination.ts';
 import { type LoneRunner, loneRunner } from '../support/lone-runner.ts';
 
 const never = new AbortController().signal;
@@ -181,8 +181,90 @@ test.each([
   expect([runner.health().kind, passedOn]).toEqual(['down', 1]);
 });
 
+const tokenAway = (code = 'token_service_unreachable'): AttemptResult => ({
+  ...{ kind: 'failed', failure: failure({ code, message: 'the token service is away' }), requests: 0 },
+});
+
+test.each(['token_service_unreachable', 'token_command_failed'])(
+  'with %s one job at a time asks for a token, ever more rarely, and all go on once one has it',
+  async (code) => {
+    const { runner } = runnerWith();
+    const early = runner.started();
+    expect(await attempt(runner, tokenAway(code), 'a')).toBe(true);
+    expect(runner.health()).toMatchObject({
+      kind: 'down',
+      failure: { message: 'the token service is away' },
+    });
+    expect([runner.limit(), runner.takesJobs()]).toEqual([0, false]);
+    // One that was sent with an older token says nothing.
+    runner.finished(uploaded, { rttMs: 500, bytes: 1, file: 'early' });
+    early.ended();
+    expect(runner.health().kind).toBe('down');
+    for (const waitMs of [600, 1_200, 2_300]) {
+      expect(runner.health().kind).toBe('down');
+      await vi.advanceTimersByTimeAsync(waitMs);
+      expect(runner.health()).toMatchObject({ kind: 'probing', of: 'down' });
+      const permits: boolean[] = [];
+      for (let n = 0; n < 3; n += 1) permits.push(await attempt(runner, tokenAway(code), `file-${n}`));
+      expect(permits).toEqual([true, false, false]);
+    }
+    await vi.advanceTimersByTimeAsync(3_500);
+    await attempt(runner, failed({ code: 'http_500', httpStatus: 500 }), 'had a token');
+    expect([runner.health().kind, runner.limit()]).toEqual(['running', 8]);
+  },
+);
+
+test('a token source that is away here keeps no other process from sending', async () => {
+  const told: string[] = [];
+  const shared = { ...unsharedDestination(null, Date.now), standStill: () => void told.push('standstill') };
+  const { runner } = runnerWith({ shared });
+  await attempt(runner, tokenAway(), 'a');
+  expect(runner.health().kind).toBe('down');
+  expect(told).toEqual([]);
+});
+
+test('after a resume the token is asked for at once, and once', async () => {
+  let heard: (view: SharedView) => void = () => undefined;
+  const shared = {
+    ...unsharedDestination(null, Date.now),
+    onView(listener: (view: SharedView) => void) {
+      heard = listener;
+    },
+  };
+  const { runner } = runnerWith({ shared });
+  const sees = (liftedAgoMs: number) =>
+    heard({ standstill: null, probesHere: false, gateInMs: 0, liftedAgoMs });
+  await attempt(runner, tokenAway(), 'a');
+  await vi.advanceTimersByTimeAsync(600);
+  await attempt(runner, tokenAway(), 'b');
+  await vi.advanceTimersByTimeAsync(300);
+  // That was before it was asked in vain.
+  sees(400);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(runner.health().kind).toBe('down');
+  sees(100);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(runner.health().kind).toBe('probing');
+  await attempt(runner, tokenAway(), 'c');
+  sees(200);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(runner.health().kind).toBe('down');
+});
+
+test('a probe of the token that tells nothing leaves the next job to ask', async () => {
+  const { runner } = runnerWith();
+  await attempt(runner, tokenAway(), 'a');
+  await vi.advanceTimersByTimeAsync(600);
+  await attempt(runner, { kind: 'skipped', code: 'vanished', message: 'gone', requests: 0 }, 'b');
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect([runner.health().kind, runner.limit()]).toEqual(['probing', 1]);
+  await attempt(runner, uploaded, 'c');
+  expect(runner.health().kind).toBe('running');
+});
+
 test('without a circuit every file fails for itself', async () => {
   const { runner } = runnerWith({ circuit: false });
+  await attempt(runner, tokenAway(), 'first');
   for (let n = 0; n < 50; n += 1) expect(await attempt(runner, failed(), `file-${n}`)).toBe(true);
   expect(runner.health().kind).toBe('running');
 });

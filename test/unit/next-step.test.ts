@@ -136,6 +136,39 @@ test('unavailable counts only when another file got through since the previous a
   expect(counted(NOW - 9_999)).toBe(true);
 });
 
+test('a success of another process, heard of late, counts the next failure, and none twice', () => {
+  // Queued a minute ago; the success lies between the two failures, but was not known at the second.
+  const history = { attemptLog: [entryAt(NOW - 10_000, false), entryAt(NOW - 5_000, false)] };
+  const heard = (heardSuccessAtMs: number | null, after: AttemptHistory = history) =>
+    retryOf(nextStep(failed({ kind: 'unavailable' }), after, context({ heardSuccessAtMs }))).entry.counted;
+  expect(heard(null)).toBe(false);
+  expect(heard(NOW - MINUTE - 1)).toBe(false);
+  expect(heard(NOW - 7_000)).toBe(true);
+  expect(heard(NOW - 7_000, { attemptLog: [...history.attemptLog, entryAt(NOW - 1_000, true)] })).toBe(false);
+  // A 429 since then: what was before it is no longer asked.
+  const throttled = { ...entryAt(NOW - 6_000, false), kind: 'throttled' } as const;
+  expect(heard(NOW - 7_000, { attemptLog: [throttled, entryAt(NOW - 5_000, false)] })).toBe(false);
+});
+
+test('however late one hears of the successes, no more failures count than there were successes', () => {
+  let history = fresh;
+  let counted = 0;
+  for (let turn = 1; turn <= 60; turn += 1) {
+    const nowMs = NOW + turn * 1_000;
+    // One success every ten seconds until the outage begins, heard of nine seconds later.
+    const heardSuccessAtMs = NOW + Math.min(2, Math.floor((turn - 9) / 10)) * 10_000;
+    const step = nextStep(
+      failed({ kind: 'unavailable' }),
+      history,
+      context({ nowMs, queuedAtMs: NOW, heardSuccessAtMs }),
+    );
+    const { entry, history: next } = retryOf(step);
+    counted += entry.counted ? 1 : 0;
+    history = next;
+  }
+  expect(counted).toBe(2);
+});
+
 test('before the first attempt, "since the previous one" is since it was queued', () => {
   const counted = (lastSuccessAtMs: number) =>
     retryOf(nextStep(failed({ kind: 'unavailable' }), fresh, context({ lastSuccessAtMs }))).entry.counted;

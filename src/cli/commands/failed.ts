@@ -188,7 +188,11 @@ async function report(
 }
 
 function textOf(result: DeadLetterResult, kind: DeadLetterKind, what: string): string {
-  const { source, letters, putBack, missing, examples } = result;
+  const { source, letters, refused, putBack, missing, examples } = result;
+  if (refused !== null) {
+    const stay = letters === 1 ? 'stays as it is' : 'stay as they are';
+    return `${source}: ${counted(letters, kind)} ${stay}: ${printable(refused)}\n`;
+  }
   const lines = [`${source}: ${counted(letters, kind)} ${what}`];
   if (putBack > 0) lines.push(`  ${putBack} of them had been moved away and put back where they were`);
   if (missing > 0) lines.push(`  ${missing} of them cannot be sent from where they are now:`);

@@ -2,8 +2,11 @@ import type { Command } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
 import { knownSources } from '../../runtime/known-sources.ts';
 import {
+  type DeadDelivery,
   endpointNames,
+  listDeadDeliveries,
   listWebhooks,
+  notConfigured,
   type ReplayAnswer,
   replayWebhooks,
   type WebhookRow,
@@ -127,8 +130,9 @@ async function replay(name: string | undefined, flags: ReplayFlags): Promise<Exi
     const known = names.length === 0 ? 'the config has none' : `there are ${names.join(', ')}`;
     throw new SlipwayError('usage', { problem: `there is no webhook ${name}: ${known}` });
   }
+  const sources = await knownSources(config);
   const answers = await replayWebhooks({
-    ...{ config, sources: await knownSources(config), name: name ?? null, log },
+    ...{ config, sources, name: name ?? null, log },
     what:
       since !== undefined
         ? { kind: 'since', atMs: since }
@@ -138,10 +142,32 @@ async function replay(name: string | undefined, flags: ReplayFlags): Promise<Exi
   });
   for (const answer of answers)
     await print(flags.json === true ? `${JSON.stringify(answer)}\n` : `${replayText(answer)}\n`);
+  if (failed === true) await sayNotConfigured({ config, sources }, name);
   const found = answers.some(({ deliveries }) => deliveries !== 0);
   if (id === undefined || found) return EXIT.ok;
   process.stderr.write(`slipway: nothing that was told has the id ${id}\n`);
   return EXIT.permanent;
+}
+
+/** Deliveries that were given up, of webhooks that are gone from the config, are not passed over in silence. */
+async function sayNotConfigured(
+  facts: Parameters<typeof listDeadDeliveries>[0],
+  name: string | undefined,
+): Promise<void> {
+  const dead = (await listDeadDeliveries(facts)).filter(
+    ({ endpoint, configured }) => !configured && (name === undefined || endpoint === name),
+  );
+  for (const [{ source, endpoint }, count] of groupedBySender(dead)) {
+    const what = `${count} ${count === 1 ? 'delivery stays' : 'deliveries stay'} given up`;
+    process.stderr.write(`slipway: ${what}: ${printable(notConfigured(source, endpoint))}\n`);
+  }
+}
+
+function groupedBySender(dead: readonly DeadDelivery[]): [DeadDelivery, number][] {
+  const groups = Map.groupBy(dead, ({ source, endpoint }) => `${source}\0${endpoint}`);
+  return [...groups.values()].flatMap((group) =>
+    group.slice(0, 1).map((one) => [one, group.length] as [DeadDelivery, number]),
+  );
 }
 
 function replayText({ endpoint, source, deliveries, enabled, owner }: ReplayAnswer): string {
