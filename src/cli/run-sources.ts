@@ -142,7 +142,10 @@ async function follow(
   roles: readonly Role[],
   drainMs: number,
 ): Promise<ExitCode> {
+  // Folders that a worker does not see yet it has named already.
+  const serves = roles.includes('intake') ? null : (await running.report()).serves;
   for (const { name, root, destination, manifest } of plans) {
+    if (serves?.includes(name) === false) continue;
     screen.say(
       roles.includes('intake')
         ? `watching ${root} (source ${name}) → ${destination}; manifest ${manifest}`

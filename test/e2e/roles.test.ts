@@ -78,6 +78,8 @@ test('a worker that cannot see a folder serves the others, says which it does no
   const worker = place.start(['worker']);
   await worker.said('this worker does not serve source elsewhere');
   await worker.said('nobody does the intake of source inbox');
+  expect(worker.stderr()).toContain(`uploading from ${place.path('inbox')}`);
+  expect(worker.stderr()).not.toContain(`uploading from ${place.path('not-mounted-here')}`);
   await mkdir(place.path('not-mounted-here'));
   await worker.said('opened the queue of source elsewhere');
   await worker.said('nobody does the intake of source elsewhere');
