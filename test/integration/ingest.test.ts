@@ -10,43 +10,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { exitCodeOf } from '../../src/cli/exit-codes.ts';
 import { ingestOutcome } from '../../src/cli/ingest-outcome.ts';
-import type { DestinationDefinition } from '../../src/destinations/definition.ts';
-import type { BatchInput } from '../../src/intake/batch-sink.ts';
 import { openBatches } from '../../src/record/batches.ts';
 import { openSourceStore } from '../../src/record/source-store.ts';
-import { type BatchPart, writeBatchSpec } from '../../src/runtime/batch-spec.ts';
-import { handToOwners } from '../../src/runtime/owner-links.ts';
-import type { Run, RunFacts } from '../../src/runtime/run.ts';
-import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
-import { definitionOf } from '../support/destination-definitions.ts';
+import { ALL, BATCH, handOver, partOf, startBatch } from '../support/batch-part.ts';
 import { lineOf } from '../support/record-rig.ts';
 import { type RunRig, runRig } from '../support/run-rig.ts';
+import { autoglm, GIVE_UP_MS, never } from '../support/run-steps.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { tarBytes } from '../support/tar-bytes.ts';
 import { zipBytes } from '../support/zip-bytes.ts';
-
-const never = new AbortController().signal;
-const GIVE_UP_MS = 20_000;
-const BATCH = 'b20261122T010203Z-abcdef';
-
-function autoglm({ autoglmUrl, tokenUrl }: Sandbox): DestinationDefinition {
-  return definitionOf('autoglm', { url: autoglmUrl, token: { url: tokenUrl } });
-}
-
-function partOf(rig: RunRig, ...inputs: BatchInput[]): BatchPart {
-  const { name, root, destination, manifest } = rig.plan();
-  return {
-    ...{ batch: BATCH, source: name, destination, root, sourceManifest: manifest, inputs },
-    manifest: join(rig.dataDir, 'batches', `${BATCH}.manifest.json`),
-    startedAt: '2026-11-22T01:02:03.000Z',
-  };
-}
-
-const startBatch = (rig: RunRig, part: BatchPart, more: Partial<RunFacts> = {}): Promise<Run> =>
-  rig.start({ batches: [part], spoolMaxBytes: 1_000_000, ...more });
 
 function spoolBytes(rig: RunRig): number {
   const folder = join(rig.dataDir, 'spool', 'inbox');
@@ -56,8 +31,6 @@ function spoolBytes(rig: RunRig): number {
     0,
   );
 }
-
-const ALL: BatchInput = { kind: 'folder', path: '' };
 
 test('what was recorded before belongs to the batch with the receipt it has, and is not sent again', async () => {
   const sandbox = await sandboxForTest();
@@ -247,24 +220,16 @@ test('an owner refuses a batch for another destination than its own, and takes o
   const sandbox = await sandboxForTest();
   const rig = await runRig({ definition: autoglm(sandbox) });
   const run = await rig.start();
-  const redis = { url: rig.redis.socketPath, prefix: 'slipway' };
-  const hand = async (part: BatchPart) => {
-    const { batch, startedAt } = part;
-    await writeBatchSpec(rig.dataDir, { v: 1, batch, startedAt, parts: [part] });
-    const handed = await handToOwners([part], { dataDir: rig.dataDir, redis, log: rig.log });
-    onTestFinished(() => handed.close());
-    return handed;
-  };
   const part = partOf(rig, ALL);
-  const refused = hand({ ...part, destination: 'openai' });
+  const refused = handOver(rig, { ...part, destination: 'openai' });
   await expect(refused).rejects.toMatchObject({ code: 'owner_refused' });
   await expect(refused).rejects.toThrow(/it sends to test, not to openai: stop it first.*or ingest to test/);
   expect(run.batch(BATCH)).toEqual([]);
   rig.file('a.txt');
-  const handed = await hand(part);
+  const handed = await handOver(rig, part);
   expect(await handed.once(GIVE_UP_MS, never)).toEqual(['drained']);
   // What has ended is shown, whatever the owner sends to.
-  const again = await hand({ ...part, destination: 'openai' });
+  const again = await handOver(rig, { ...part, destination: 'openai' });
   expect(await again.once(GIVE_UP_MS, never)).toEqual(['drained']);
   expect(again.progress()).toMatchObject([{ end: { counts: { uploaded: 1 }, destination: 'test' } }]);
 });

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { silentLog } from '../../src/domain/log.ts';
 import { type BatchDiscoveryOptions, openBatchDiscovery } from '../../src/intake/batch-discovery.ts';
 import { type BatchInput, type BatchTally, emptyTally } from '../../src/intake/batch-sink.ts';
+import { anyFolder } from '../support/batch-root.ts';
 
 const never = new AbortController().signal;
 const folder = (path: string): BatchInput => ({ kind: 'folder', path });
@@ -40,7 +41,7 @@ async function discover(
   const now = () => ({ wallMs: Date.now(), monotonicMs: performance.now() });
   const options = {
     ...{ source: 'inbox', root, include: ['**'], ignore: [], hidden: false, ownPaths: [] },
-    ...{ settle: 300, now, log: silentLog, ...more },
+    ...{ settle: 300, minAge: 0, rootFolder: anyFolder(root), now, log: silentLog, ...more },
   };
   await (await openBatchDiscovery(options, sink, tally)).discover(inputs, never);
   return { paths, tally };
