@@ -7,6 +7,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -16,6 +17,8 @@ import { ingestOutcome } from '../../src/cli/ingest-outcome.ts';
 import { openBatches } from '../../src/record/batches.ts';
 import { openSourceStore } from '../../src/record/source-store.ts';
 import { ALL, BATCH, handOver, partOf, startBatch } from '../support/batch-part.ts';
+import { definitionFrom } from '../support/destination-definitions.ts';
+import { startHttpServer } from '../support/http-server.ts';
 import { lineOf } from '../support/record-rig.ts';
 import { type RunRig, runRig } from '../support/run-rig.ts';
 import { autoglm, GIVE_UP_MS, never } from '../support/run-steps.ts';
@@ -66,6 +69,29 @@ test('a file that changes while it is sent ends as skipped, and its new version 
   expect(ofLast.map(({ batch }) => batch)).toEqual(ofLast.map(() => BATCH));
   expect(counts).toMatchObject({ uploaded: 8, discovered: 7 + ofLast.length });
 });
+
+test('a file that is written to whenever it is sent is given up, counted, and makes it 5', async () => {
+  // More than the sockets hold: it changes before its last byte is sent.
+  const bytes = 32_000_000;
+  let sent = 0;
+  const server = await startHttpServer(async (visit) => {
+    sent += 1;
+    truncateSync(join(rig.root(), 'busy.bin'), bytes + sent);
+    await visit.body();
+    visit.json(200, { id: `file-${sent}` });
+  });
+  const answer = { id: '/id' };
+  const definition = definitionFrom({ url: `${server.origin}/files`, fileField: 'file', answer });
+  const rig = await runRig({ definition });
+  rig.file('busy.bin', '');
+  truncateSync(join(rig.root(), 'busy.bin'), bytes);
+  const run = await startBatch(rig, partOf(rig, ALL));
+  const ended = await run.once(GIVE_UP_MS, never);
+  const outcome = ingestOutcome(BATCH, run.batch(BATCH), ended);
+  expect(outcome).toMatchObject({ state: 'completed', counts: { uploaded: 0 }, unsettled: 1, exitCode: 5 });
+  const codes = rig.receipts().map(({ error }) => error?.code);
+  expect(codes).toEqual(Array.from({ length: sent }, () => 'changed'));
+}, 60_000);
 
 test('an archive goes through a spool smaller than itself, which is empty in the end', async () => {
   const sandbox = await sandboxForTest({ capacity: { serviceMs: 5 } });
