@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { ALL, BATCH, handOver, partOf, startBatch } from '../support/batch-part.ts';
 import { type RunRig, runRig } from '../support/run-rig.ts';
-import { autoglm, drain, GIVE_UP_MS, never, receiptOf } from '../support/run-steps.ts';
+import { autoglm, drain, GIVE_UP_MS, never, receiptOf, reportOf } from '../support/run-steps.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { tarBytes } from '../support/tar-bytes.ts';
 import { zipBytes } from '../support/zip-bytes.ts';
@@ -133,20 +133,27 @@ test('a file that changes while it waits for its equal is taken as what it is th
 }, 30_000);
 
 test('what a watcher and a batch find at the same time goes once for all equal files of both', async () => {
-  const sandbox = await sandboxForTest({ capacity: { serviceMs: 100 } });
-  const rig = await runRig({ definition: autoglm(sandbox), source: { dedupe: 'content' } });
+  const sandbox = await sandboxForTest({ faults: [{ api: 'token', action: '503' }] });
+  const rig = await runRig({
+    ...{ definition: autoglm(sandbox), source: { dedupe: 'content' } },
+    retry: { baseDelay: 20, maxDelay: 50 },
+  });
   const run = await rig.start({ spoolMaxBytes: 1_000_000 });
   for (let index = 0; index < 30; index += 1) rig.file(`${index}.txt`, 'equal');
+  // The watcher has sent one of them and holds the others.
+  const held = { pending: 30, unsettled: 0 };
+  await vi.waitFor(async () => expect(await reportOf(run)).toMatchObject(held), 10_000);
   const path = join(dirname(rig.root()), 'a.zip');
   writeFileSync(path, zipBytes([{ name: 'x', content: 'equal' }]));
   const handed = await handOver(rig, partOf(rig, ALL, { kind: 'archive', path }));
+  await vi.waitFor(() => expect(run.batch(BATCH)).toMatchObject([{ walked: true, members: 31 }]), 10_000);
+  sandbox.clearFaults();
   expect(await handed.once(GIVE_UP_MS, never)).toEqual(['drained']);
   expect(handed.progress()).toMatchObject([{ end: { counts: { discovered: 31, uploaded: 31 } } }]);
   expect(sandbox.summary().count).toBe(1);
   const paths = rig.receipts().map(({ path: name }) => name);
   expect([paths.length, new Set(paths).size]).toEqual([31, 31]);
-  await run.stop(2_000);
-});
+}, 40_000);
 
 test('minAge: a batch waits for young files and takes none before', async () => {
   const sandbox = await sandboxForTest();
