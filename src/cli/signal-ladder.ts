@@ -1,6 +1,6 @@
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
-export interface LadderSteps {
+interface LadderSteps {
   /** First signal: finish what is in flight, within the budget. Resolves to whether all of it could. */
   drain(): Promise<boolean>;
   /** Second signal: cut that short. */
@@ -32,7 +32,7 @@ const SIGNALS = { SIGINT: EXIT.sigint, SIGTERM: EXIT.sigterm } as const;
  * when something hangs.
  * @param budgetMs `shutdown.drain`
  */
-export function signalLadder(steps: LadderSteps, budgetMs: number): SignalLadder {
+function signalLadder(steps: LadderSteps, budgetMs: number): SignalLadder {
   const { promise, resolve } = Promise.withResolvers<ExitCode>();
   let received = 0;
   let came: ExitCode = EXIT.ok;
