@@ -37,10 +37,12 @@ test('a public destination is asked about with the files and bytes of the batch,
 });
 
 test('while a batch goes on in the background, --resume follows it to its end and sends nothing itself', async () => {
+  // It cannot end before somebody follows it.
   const { place, sandbox } = await ingestPlace(
-    { capacity: { serviceMs: 100 } },
+    { faults: [{ api: 'autoglm', operation: 'upload', action: '503', after: 5 }] },
     {
       worker: { concurrency: { initial: 2, max: 2, adaptive: false } },
+      retry: { baseDelay: '20ms', maxDelay: '50ms' },
     },
   );
   for (let index = 0; index < 30; index += 1) await place.file(`docs/${index}.txt`, `${index}`);
@@ -51,9 +53,11 @@ test('while a batch goes on in the background, --resume follows it to its end an
     timeout: 30_000,
     interval: 20,
   });
-  const followed = await place.run(['ingest', '--resume', batch, '--json']);
+  const following = place.start(['ingest', '--resume', batch, '--json']);
+  await following.said('is worked on by a running process');
+  sandbox.clearFaults();
+  const followed = await following.ended;
   expect(followed.code).toBe(0);
-  expect(followed.stderr).toContain('is worked on by a running process');
   expect(batchOf(followed)).toMatchObject({ state: 'completed', counts: { discovered: 30, uploaded: 30 } });
   expect(sandbox.summary().count).toBe(30);
   // It leaves its private Redis in order, a moment after its batch has ended.
