@@ -25,7 +25,7 @@ import {
   sessionHttp,
   tellingOf,
 } from './session.ts';
-import { type SignalLadder, signalLadder } from './signal-ladder.ts';
+import { ladderOf, type SignalLadder } from './signal-ladder.ts';
 
 export interface IngestFlags extends SharedFlags, MetaFlags {
   readonly to?: string;
@@ -142,16 +142,8 @@ async function send(
       },
       ...(processes > 1 ? { pool: (held) => startWorkerPool(seed, processes, held, screen.log) } : {}),
     });
-    const cut = signalCode();
     const drainMs = config.shutdown.drain;
-    const ladder = signalLadder(
-      {
-        drain: async () => await (await starting).stop(drainMs),
-        cutShort: () => void starting.then(({ cutShort }) => cutShort()).catch(() => undefined),
-        say: screen.say,
-      },
-      drainMs,
-    );
+    const ladder = ladderOf(starting, drainMs, screen.say);
     try {
       const running = await starting;
       screen.follow(async () => ({
@@ -159,10 +151,9 @@ async function send(
         report: await running.report(),
         sentBytes,
       }));
-      return await follow(running, spec.batch, { ladder, cut, screen, flags, drainMs });
+      return await follow(running, spec.batch, { ladder, screen, flags, drainMs });
     } finally {
       ladder.release();
-      cut.release();
     }
   } catch (error) {
     await http.close();
@@ -175,20 +166,19 @@ async function follow(
   batch: string,
   means: {
     readonly ladder: SignalLadder;
-    readonly cut: { code(): ExitCode };
     readonly screen: IngestScreen;
     readonly flags: IngestFlags;
     readonly drainMs: number;
   },
 ): Promise<ExitCode> {
-  const { ladder, cut, screen, flags, drainMs } = means;
+  const { ladder, screen, flags, drainMs } = means;
   for (const source of running.handedOver)
     screen.say(`source ${source} is worked on by a running process: it does this batch`);
   const over = new AbortController();
   try {
     const once = running.once(flags.giveUp ?? GIVE_UP_MS, over.signal).catch((error: unknown) => {
       // What a signal ended did not fail.
-      if (cut.code() === EXIT.ok) throw error;
+      if (ladder.came() === EXIT.ok) throw error;
       return ladder.ended;
     });
     // Of the loser of the race nobody hears any more.
@@ -202,7 +192,7 @@ async function follow(
       return typeof ended === 'number' && ended !== EXIT.ok
         ? ended
         : failure === null
-          ? cut.code()
+          ? ladder.came()
           : exitCodeOf(failure);
     }
     const parts = running.progress();
@@ -221,26 +211,6 @@ async function follow(
   } finally {
     over.abort();
   }
-}
-
-/** The exit code that the signal which came stands for; 0: none came. */
-function signalCode(): { code(): ExitCode; release(): void } {
-  let code: ExitCode = EXIT.ok;
-  const onInt = (): void => {
-    code = EXIT.sigint;
-  };
-  const onTerm = (): void => {
-    code = EXIT.sigterm;
-  };
-  process.once('SIGINT', onInt);
-  process.once('SIGTERM', onTerm);
-  return {
-    code: () => code,
-    release() {
-      process.off('SIGINT', onInt);
-      process.off('SIGTERM', onTerm);
-    },
-  };
 }
 
 /** The same batch in a process of its own session: it outlives the terminal. */

@@ -4,6 +4,7 @@ import { formatBytes, formatDuration } from '../platform/units.ts';
 import type { BatchProgress } from '../runtime/batch-runs.ts';
 import type { LiveReport } from '../runtime/live-report.ts';
 import { openTerminal, paintFor, printable } from './terminal.ts';
+import { terminalLog, troubleLine } from './terminal-log.ts';
 
 /** What an ingest shows while it works. */
 export interface IngestScreen {
@@ -85,17 +86,11 @@ export function terminalIngestScreen(stream: NodeJS.WriteStream, env: NodeJS.Pro
   const paint = paintFor(stream, env);
   let stop = (): void => undefined;
   return {
-    log: {
-      debug() {},
-      info() {},
-      warn: (_fields, message) => terminal.say(`${paint.bad('!')} ${printable(message)}`),
-      error: (_fields, message) => terminal.say(`${paint.bad('✗')} ${printable(message)}`),
-    },
+    log: terminalLog(terminal, paint),
     receipts(receipts) {
-      for (const { path, status, error } of receipts) {
-        if (error === null) continue;
-        const mark = status === 'failed' ? paint.bad('✗') : paint.faint('–');
-        terminal.say(`${mark} ${printable(path)} ${status}: ${printable(error.message)}`);
+      for (const receipt of receipts) {
+        const line = troubleLine(receipt, paint);
+        if (line !== null) terminal.say(line);
       }
     },
     say: (line) => terminal.say(printable(line)),

@@ -3,6 +3,7 @@ import type { Receipt } from '../domain/receipt.ts';
 import type { LiveReport } from '../runtime/live-report.ts';
 import { progressLine } from './progress-line.ts';
 import { openTerminal, type Paint, paintFor, printable } from './terminal.ts';
+import { terminalLog, troubleLine } from './terminal-log.ts';
 
 /** What a run shows while it works. */
 export interface RunScreen {
@@ -34,12 +35,7 @@ export function terminalScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEn
   }
 
   return {
-    log: {
-      debug() {},
-      info() {},
-      warn: (_fields, message) => terminal.say(`${paint.bad('!')} ${printable(message)}`),
-      error: (_fields, message) => terminal.say(`${paint.bad('✗')} ${printable(message)}`),
-    },
+    log: terminalLog(terminal, paint),
     receipts(receipts) {
       for (const receipt of receipts) {
         if (printed < LINES_PER_REDRAW) terminal.say(receiptLine(receipt, paint));
@@ -81,9 +77,9 @@ export function logScreen(log: Log): RunScreen {
 }
 
 function receiptLine(receipt: Receipt, paint: Paint): string {
-  const name = printable(receipt.path);
-  if (receipt.error === null)
-    return `${paint.good('✓')} ${name} → ${printable(receipt.ref ?? receipt.url ?? receipt.fileId ?? '')}`;
-  const mark = receipt.status === 'failed' ? paint.bad('✗') : paint.faint('–');
-  return `${mark} ${name} ${receipt.status}: ${printable(receipt.error.message)}`;
+  const { path, ref, url, fileId } = receipt;
+  return (
+    troubleLine(receipt, paint) ??
+    `${paint.good('✓')} ${printable(path)} → ${printable(ref ?? url ?? fileId ?? '')}`
+  );
 }

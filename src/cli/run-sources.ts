@@ -15,7 +15,7 @@ import { givenMeta, type MetaFlags } from './meta-flags.ts';
 import { onceExit, onceSummary, onceTrouble } from './once-outcome.ts';
 import { logScreen, type RunScreen, terminalScreen } from './run-screen.ts';
 import { httpOptions, openSession, type SharedFlags, sessionHttp, tellingOf } from './session.ts';
-import { type SignalLadder, signalLadder } from './signal-ladder.ts';
+import { ladderOf, type SignalLadder } from './signal-ladder.ts';
 
 export interface RunFlags extends SharedFlags, MetaFlags {
   readonly to?: string;
@@ -111,15 +111,7 @@ export async function runSources(
       log: screen.log,
     });
     const drainMs = config.shutdown.drain;
-    // From before the start is over: a signal then must not leave a private Redis behind.
-    const ladder = signalLadder(
-      {
-        drain: async () => await (await starting).stop(drainMs),
-        cutShort: () => void starting.then(({ cutShort }) => cutShort()).catch(() => undefined),
-        say: screen.say,
-      },
-      drainMs,
-    );
+    const ladder = ladderOf(starting, drainMs, screen.say);
     try {
       return await follow(await starting, ladder, screen, plans, flags, roles, drainMs);
     } finally {

@@ -1,6 +1,6 @@
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
-export interface LadderSteps {
+interface LadderSteps {
   /** First signal: finish what is in flight, within the budget. Resolves to whether all of it could. */
   drain(): Promise<boolean>;
   /** Second signal: cut that short. */
@@ -12,8 +12,17 @@ export interface LadderSteps {
 export interface SignalLadder {
   /** Resolves with the exit code once a signal has ended the work. */
   readonly ended: Promise<ExitCode>;
+  /** The exit code that the signal which came first stands for; 0: none came. */
+  came(): ExitCode;
   /** Signals mean what they mean to the system again. */
   release(): void;
+}
+
+/** Work that a signal ends. */
+export interface Stoppable {
+  /** Resolves to whether all that was in flight could be finished within the budget. */
+  stop(budgetMs: number): Promise<boolean>;
+  cutShort(): void;
 }
 
 const SIGNALS = { SIGINT: EXIT.sigint, SIGTERM: EXIT.sigterm } as const;
@@ -23,14 +32,16 @@ const SIGNALS = { SIGINT: EXIT.sigint, SIGTERM: EXIT.sigterm } as const;
  * when something hangs.
  * @param budgetMs `shutdown.drain`
  */
-export function signalLadder(steps: LadderSteps, budgetMs: number): SignalLadder {
+function signalLadder(steps: LadderSteps, budgetMs: number): SignalLadder {
   const { promise, resolve } = Promise.withResolvers<ExitCode>();
   let received = 0;
+  let came: ExitCode = EXIT.ok;
 
   const onSignal = (signal: NodeJS.Signals): void => {
     const cutCode = signal === 'SIGTERM' ? SIGNALS.SIGTERM : SIGNALS.SIGINT;
     received += 1;
     if (received === 1) {
+      came = cutCode;
       steps.say(
         `${signal}: finishing what is in flight (at most ${Math.round(budgetMs / 1000)} s; again to cut it short)`,
       );
@@ -52,5 +63,21 @@ export function signalLadder(steps: LadderSteps, budgetMs: number): SignalLadder
   }
 
   for (const signal of Object.keys(SIGNALS)) process.on(signal, onSignal);
-  return { ended: promise, release };
+  return { ended: promise, came: () => came, release };
+}
+
+/** The ladder of work from before its start is over: a signal then must not leave a private Redis behind. */
+export function ladderOf(
+  starting: Promise<Stoppable>,
+  budgetMs: number,
+  say: LadderSteps['say'],
+): SignalLadder {
+  return signalLadder(
+    {
+      drain: async () => await (await starting).stop(budgetMs),
+      cutShort: () => void starting.then(({ cutShort }) => cutShort()).catch(() => undefined),
+      say,
+    },
+    budgetMs,
+  );
 }

@@ -9,7 +9,7 @@ import { jobIdOf, newUploadJob } from '../domain/upload-job.ts';
 import { fullJitterMs } from '../pacing/backoff.ts';
 import { createMutex } from '../platform/mutex.ts';
 import { attachTo } from './attach-to.ts';
-import { createOpenNeeds, type Need, type UploadNeed } from './open-needs.ts';
+import { createOpenNeeds, type Need, type OpenVersion, type UploadNeed } from './open-needs.ts';
 import { refusedOutcome } from './own-outcome.ts';
 import { createOwnSettling } from './own-settling.ts';
 import type { AdmissionPorts, AdmittedJob } from './ports.ts';
@@ -64,7 +64,7 @@ export interface Admission {
   /** Resolves when everything offered so far is in the queue or recorded; rejects when the signal fires. */
   passed(signal: AbortSignal): Promise<void>;
   /** Files offered that are neither in the queue nor recorded yet. */
-  inHand(): number;
+  inHand(): Iterable<OpenVersion>;
   /** Jobs queued since the start. */
   admitted(): number;
 }
@@ -75,7 +75,7 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   // A chunk waits until all of it fits: with one as large as the room, half the room would often stand empty.
   const chunkSize = Math.min(MAX_CHUNK, Math.max(1, Math.floor(maxPending / 4)));
   const open = createOpenNeeds();
-  const settling = createOwnSettling({
+  const settling = createOwnSettling<Need>({
     record: async (outcomes) => await ports.settle(await attachTo(outcomes, ports.attached)),
     done: open.done,
     log,
@@ -248,7 +248,7 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     flush,
     flushSoon,
     passed: open.passed,
-    inHand: open.size,
+    inHand: open.all,
     admitted: () => admitted,
   };
 }

@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SlipwayError } from '../domain/errors.ts';
 import type { PathName } from '../domain/path-bytes.ts';
-import { folderIdentityOf, isEmptyFolder } from '../platform/folder-identity.ts';
 import { discoverArchive } from './archives/discover-archive.ts';
 import type { BatchInput, BatchSink, BatchTally } from './batch-sink.ts';
 import { discoverList } from './discover-list.ts';
@@ -25,6 +23,8 @@ export interface BatchDiscovery {
   discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void>;
   /** The same for single files, which may have become another version. */
   lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void>;
+  /** Files seen by the pass under way that are not whole, or not old enough, yet. */
+  unsettled(): number;
 }
 
 /** Files being written at the same time; past it the walk waits for them. */
@@ -43,7 +43,7 @@ export async function openBatchDiscovery(
   sink: BatchSink,
   tally: BatchTally,
 ): Promise<BatchDiscovery> {
-  const { root, source, now, rootMemory } = options;
+  const { root, source, now, rootFolder, minAge, log } = options;
   const filter = await openSourceFilter(options);
   const isLocal = (await networkFileSystemOf(root)) === null;
   const looks = createLooks(
@@ -51,40 +51,44 @@ export async function openBatchDiscovery(
     () => isLocal,
     () => now().monotonicMs,
   );
-  /** Of the folder that the walk began in; null: none yet. */
-  let identity: string | null = null;
-  const patienceMs = Math.max(MIN_PATIENCE_MS, options.settle * PATIENCE_IN_SETTLES);
+  // What is only too young becomes due within `minAge`: it is never given up.
+  const patienceMs = Math.max(MIN_PATIENCE_MS, options.settle * PATIENCE_IN_SETTLES) + minAge;
+  let unsettled = (): number => 0;
 
   async function discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void> {
     const { means, finish } = begin(signal);
-    identity = await assertRoot(inputs);
+    await rootFolder.assert();
     for (const input of inputs) {
       if (input.kind === 'folder') await discoverFolder(input.path, means);
       else if (input.kind === 'list') await discoverList(input, means);
       else await discoverArchive(input.path, means);
     }
     await finish();
-    await assertRoot(inputs);
+    await rootFolder.assert();
   }
 
   async function lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void> {
     const { means, finish } = begin(signal);
+    await rootFolder.assert();
     for (const look of await looks.at(names)) if (look.kind === 'file') await means.see([look.file]);
     await finish();
+    await rootFolder.assert();
   }
 
   function begin(signal: AbortSignal): { means: DiscoveryMeans; finish: () => Promise<void> } {
     const maxTracked = options.maxTracked ?? MAX_TRACKED;
     const settle = createSettle({
       settleMs: options.settle,
-      minAgeMs: 0,
+      minAgeMs: minAge,
       trustTimes: () => isLocal,
       maxTracked,
     });
+    unsettled = settle.size;
+    let saidToWait = false;
 
     /** Whole ones go on. True when there were any. */
     async function take(files: readonly SeenFile[]): Promise<boolean> {
-      if (files.length > 0) holdsFiles();
+      if (files.length > 0) rootFolder.holdsFiles();
       const settled = files.flatMap((file): SettledFile[] => {
         const sight = settle.see(file, now());
         return sight === null ? [] : [{ ...file, sight }];
@@ -121,9 +125,19 @@ export async function openBatchDiscovery(
         if (dueMs <= byMs) {
           // The sink may have held this up for long: the patience begins only when it returns.
           if (await takeDue(byMs)) endMs = now().monotonicMs + patienceMs;
-        } else if (nowMs < endMs) await sleep(Math.min(dueMs, endMs) - nowMs, undefined, { signal });
-        else return giveUp();
+        } else if (nowMs < endMs) {
+          sayToWait(dueMs - nowMs);
+          await sleep(Math.min(dueMs, endMs) - nowMs, undefined, { signal });
+        } else return giveUp();
       }
+    }
+
+    /** Nobody would guess what a batch waits for that long. */
+    function sayToWait(waitMs: number): void {
+      if (saidToWait || waitMs <= options.settle) return;
+      saidToWait = true;
+      const said = { source, files: settle.size(), minAgeMs: minAge };
+      log.info(said, 'files are younger than minAge: waiting until they are old enough');
     }
 
     function giveUp(): void {
@@ -144,23 +158,7 @@ export async function openBatchDiscovery(
     };
   }
 
-  /** An empty mount point, or a lost mount, is no empty folder. Archives may lie elsewhere. */
-  async function assertRoot(inputs: readonly BatchInput[]): Promise<string> {
-    const found = await folderIdentityOf(root);
-    if (found === null) throw new SlipwayError('source_missing', { source, path: root });
-    const held = rootMemory?.held() ?? null;
-    const another = held !== null && held !== found && inputs.some(({ kind }) => kind !== 'archive');
-    if (another && (await isEmptyFolder(root)))
-      throw new SlipwayError('source_unmounted', { source, path: root });
-    return found;
-  }
-
-  /** A later process that finds an empty mount point here must know. */
-  function holdsFiles(): void {
-    if (identity !== null && identity !== rootMemory?.held()) rootMemory?.remember(identity);
-  }
-
-  return { discover, lookAgain };
+  return { discover, lookAgain, unsettled: () => unsettled() };
 }
 
 async function discoverFolder(path: string, means: DiscoveryMeans): Promise<void> {

@@ -1,8 +1,8 @@
 import type { Log } from '../domain/log.ts';
+import type { BatchRoot } from './batch-root.ts';
 import type { BatchSink, BatchTally } from './batch-sink.ts';
 import type { Filter } from './filter.ts';
 import type { Looks } from './look.ts';
-import type { RootMemory } from './root-guard.ts';
 import type { SeenFile } from './seen-file.ts';
 import type { Instant } from './settle.ts';
 import type { SourceFilterOptions } from './source-filter.ts';
@@ -11,10 +11,11 @@ export interface BatchDiscoveryOptions extends SourceFilterOptions {
   readonly source: string;
   /** Milliseconds. */
   readonly settle: number;
+  /** Milliseconds: a younger file is waited for. */
+  readonly minAge: number;
   /** Files being written that are waited for at the same time; 100 000 when left out. */
   readonly maxTracked?: number;
-  /** Left out: any folder in the place of the root is taken for it. */
-  readonly rootMemory?: RootMemory;
+  readonly rootFolder: BatchRoot;
   readonly now: () => Instant;
   readonly log: Log;
 }

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
 import { pathOnDisk } from '../domain/path-bytes.ts';
-import { isSameFile } from './renames.ts';
-import { type SeenFile, seenFileOf } from './seen-file.ts';
+import { isSameFile, type SeenFile, seenFileOf } from './seen-file.ts';
 
 /** Never follow a link that was put in the file's place, never hang on a pipe that was. */
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);

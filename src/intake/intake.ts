@@ -3,11 +3,12 @@ import type { PathName } from '../domain/path-bytes.ts';
 import type { EventSource } from './event-source.ts';
 import type { Filter } from './filter.ts';
 import type { ScanTally } from './full-reconcile.ts';
+import type { OpenVersion } from './open-needs.ts';
 import type { IntakeOptions } from './options.ts';
 import type { RootState } from './root-guard.ts';
 
 export interface WatcherOptions
-  extends Readonly<Omit<IntakeOptions, 'path' | 'include' | 'ignore' | 'meta' | 'batch'>> {
+  extends Readonly<Omit<IntakeOptions, 'path' | 'include' | 'ignore' | 'meta' | 'batch' | 'dedupe'>> {
   readonly batch?: IntakeOptions['batch'] | undefined;
   readonly meta?: IntakeOptions['meta'] | undefined;
   /** Slipway writes `<file>.receipt.json` beside the files; left out: no. */
@@ -56,7 +57,7 @@ export interface Intake {
   rescan(first?: string): void;
   unsettled(): number;
   /** Settled files that are neither in the queue nor recorded yet. */
-  inHand(): number;
+  inHand(): Iterable<OpenVersion>;
   /** Where top folders are batches: begins the quiet period of one anew. */
   stir(folder: PathName): void;
   counts(): IntakeCounts;

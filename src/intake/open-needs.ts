@@ -22,12 +22,23 @@ export interface Need {
 /** One that is to be sent, unless another upload stands for it. */
 export type UploadNeed = Need & { readonly ruling: Extract<Ruling, { kind: 'upload' }> };
 
+/** A version in hand, on its way from being found to the queue or to its receipt. */
+export interface OpenVersion {
+  readonly jobId: string;
+  /** The file version's id. */
+  readonly id: string;
+  /** The generation that it needs. */
+  readonly gen: number;
+}
+
 /** The needs that are neither queued nor recorded yet: between two books, and counted in neither of the others. */
 export interface OpenNeeds {
   /** False: it is open already. */
-  add(need: Need): boolean;
+  add(need: Pick<Need, 'jobId' | 'id' | 'ruling'>): boolean;
   /** Queued, recorded, or out of sight. */
-  done(needs: readonly Need[]): void;
+  done(needs: readonly Pick<Need, 'jobId'>[]): void;
+  has(jobId: string): boolean;
+  all(): Iterable<OpenVersion>;
   size(): number;
   /** Resolves when all that are open now are done; rejects when the signal fires. */
   passed(signal: AbortSignal): Promise<void>;
@@ -36,25 +47,27 @@ export interface OpenNeeds {
 /** None open. */
 export function createOpenNeeds(): OpenNeeds {
   // Insertion order is the order of the sequence numbers.
-  const open = new Map<string, number>();
+  const open = new Map<string, OpenVersion & { readonly seq: number }>();
   const condition = createCondition();
   let seq = 0;
 
   function oldest(): number {
-    for (const first of open.values()) return first;
+    for (const first of open.values()) return first.seq;
     return seq;
   }
 
   return {
-    add({ jobId }) {
+    add({ jobId, id, ruling: { gen } }) {
       if (open.has(jobId)) return false;
-      open.set(jobId, seq++);
+      open.set(jobId, { jobId, id, gen, seq: seq++ });
       return true;
     },
     done(needs) {
       for (const { jobId } of needs) open.delete(jobId);
       condition.changed();
     },
+    has: (jobId) => open.has(jobId),
+    all: () => open.values(),
     size: () => open.size,
     passed(signal) {
       const until = seq;

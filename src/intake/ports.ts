@@ -2,10 +2,11 @@ import type { Arrival, Place } from '../domain/arrival.ts';
 import type { FileMeta } from '../domain/file-meta.ts';
 import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
-import type { Outcome, Receipt, ReceiptStatus } from '../domain/receipt.ts';
+import type { Outcome, ReceiptStatus } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
+import type { ContentCheck } from './content-check.ts';
+import type { EarlierUploads } from './earlier-uploads.ts';
 import type { RootMemory } from './root-guard.ts';
-import type { SeenFile } from './seen-file.ts';
 import type { Instant } from './settle.ts';
 
 /** The latest generation recorded for a file version. */
@@ -59,22 +60,10 @@ export interface AdmissionPorts {
   /** Makes receipts without a job; resolves when they are durable, rejects when they cannot be kept any more. */
   settle(outcomes: readonly Outcome[]): Promise<void>;
   readonly uploads: EarlierUploads;
+  /** Left out: contents are not compared. */
+  readonly contents?: ContentCheck | undefined;
   /** The mutex of the source: {ledger check, enqueue} here and {remove} in the recorder exclude each other. */
   exclusive<T>(work: () => Promise<T>): Promise<T>;
-}
-
-/** Uploads that are recorded and may stand for a file that has not been sent. */
-export interface EarlierUploads {
-  /** Which file on disk a pending job, or a receipt to come, is about: kept until it is recorded. No I/O. */
-  remember(jobId: string, file: SeenFile): void;
-  /** The version that was uploaded from this very file on disk, unchanged since; null: none. Microseconds. */
-  ofInode(file: SeenFile): string | null;
-  /** A version that was uploaded with these bytes (hex); null: none is known. Microseconds. */
-  ofContent(sha256: string): string | null;
-  /** Its receipt, when that upload can still stand for a file of so many bytes; null: it cannot. */
-  standIn(id: string, size: number): Promise<Receipt | null>;
-  /** Resolves when a job has left Redis; rejects when the signal fires. */
-  untilRecorded(jobId: string, signal: AbortSignal): Promise<void>;
 }
 
 /** What becomes of top folders, where they are batches. */

@@ -1,8 +1,8 @@
 import type { Receipt } from '../domain/receipt.ts';
+import type { EarlierUploads } from './earlier-uploads.ts';
 import type { Looks } from './look.ts';
 import type { UploadNeed } from './open-needs.ts';
-import type { EarlierUploads } from './ports.ts';
-import type { SeenFile } from './seen-file.ts';
+import { isSameFile, type SeenFile } from './seen-file.ts';
 
 /** Receipts read and old paths looked at side by side: a folder that was renamed brings all its files at once. */
 const AT_ONCE = 16;
@@ -55,9 +55,4 @@ export function createRenames({ looks, uploads, rootPresent }: RenamesOptions): 
       return found;
     },
   };
-}
-
-/** The same file, written to by nobody since. */
-export function isSameFile(a: SeenFile, b: SeenFile): boolean {
-  return a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeNs === b.mtimeNs;
 }

@@ -1,16 +1,15 @@
 import type { Arrival } from '../domain/arrival.ts';
-import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
-import { createContentCheck } from './content-check.ts';
+import type { Comparable, ContentCheck } from './content-check.ts';
+import type { EarlierUploads } from './earlier-uploads.ts';
 import { gathered } from './gathered.ts';
 import { hashFile } from './hash-file.ts';
 import type { Looks } from './look.ts';
 import type { Need, UploadNeed } from './open-needs.ts';
 import { reusedOutcome } from './own-outcome.ts';
 import type { OwnReceipt } from './own-settling.ts';
-import type { EarlierUploads } from './ports.ts';
-import { createRenames, isSameFile } from './renames.ts';
-import type { SeenFile } from './seen-file.ts';
+import { createRenames } from './renames.ts';
+import { isSameFile, type SeenFile } from './seen-file.ts';
 
 /** Where files go from here. */
 export interface ReuseEnds {
@@ -25,13 +24,13 @@ export interface ReuseEnds {
 export interface ReuseOptions {
   /** Absolute path of the source's root. */
   readonly root: string;
-  readonly dedupe: 'version' | 'content';
+  /** Null: contents are not compared. */
+  readonly contents: ContentCheck | null;
   readonly looks: Looks;
   readonly uploads: EarlierUploads;
   readonly rootPresent: () => Promise<boolean>;
   /** Takes up another version of a file; it settles anew. */
   readonly take: (file: SeenFile, arrival: Arrival) => void;
-  readonly log: Log;
   /** Since the epoch. */
   readonly wallMs: () => number;
 }
@@ -43,7 +42,7 @@ export interface Reuse {
 }
 
 export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
-  const { root, dedupe, looks, uploads, rootPresent, take, log, wallMs } = options;
+  const { root, contents, looks, uploads, rootPresent, take, wallMs } = options;
   const renames = createRenames({ looks, uploads, rootPresent });
 
   const receiptOf = (need: UploadNeed, upload: Receipt): OwnReceipt => ({
@@ -54,23 +53,25 @@ export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
   // Apart: what was found may wait for room in the queue for long.
   const send = { live: gathered(ends.send), found: gathered(ends.send) };
 
-  const contents = createContentCheck({
-    hash: (file, signal) => hashFile(root, file, signal),
-    uploads,
-    async isThere(file) {
-      const [look] = await looks.at([file.name]);
-      return look?.kind === 'file' && isSameFile(look.file, file);
-    },
-    reuse: (need, upload, signal) => ends.settle([receiptOf(need, upload)], signal),
-    send: (need, signal) => send[need.arrival](need, signal),
-    async changed(need) {
-      const [look] = await looks.at([need.file.name]);
-      // In one go: it may be the same version, come back, and is at no moment in none of the books.
-      ends.dropped(need);
-      if (look?.kind === 'file') take(look.file, need.arrival);
-    },
-    log,
-  });
+  function comparable(need: UploadNeed): Comparable {
+    const { jobId, file, arrival } = need;
+    return {
+      ...{ jobId, path: file.name.path, size: file.size, arrival },
+      hash: (signal) => hashFile(root, file, signal),
+      async isThere() {
+        const [look] = await looks.at([file.name]);
+        return look?.kind === 'file' && isSameFile(look.file, file);
+      },
+      reuse: (upload, signal) => ends.settle([receiptOf(need, upload)], signal),
+      send: (signal) => send[arrival](need, signal),
+      async changed() {
+        const [look] = await looks.at([file.name]);
+        // In one go: it may be the same version, come back, and is at no moment in none of the books.
+        ends.dropped(need);
+        if (look?.kind === 'file') take(look.file, arrival);
+      },
+    };
+  }
 
   return {
     async rest(needs, signal) {
@@ -80,9 +81,9 @@ export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
         signal,
       );
       const others = moved.size === 0 ? needs : needs.filter((need) => !moved.has(need));
-      if (dedupe === 'version') return others;
+      if (contents === null) return others;
       const asked = others.filter(({ ruling }) => ruling.asked);
-      for (const need of others) if (!need.ruling.asked) await contents.take(need, signal);
+      for (const need of others) if (!need.ruling.asked) await contents.take(comparable(need), signal);
       return asked;
     },
   };

@@ -41,3 +41,8 @@ export function seenFileOf(name: PathName, stats: BigIntStats): SeenFile {
 export function keyOf(name: PathName): string {
   return name.pathBytes === undefined ? name.path : `\0${name.pathBytes}`;
 }
+
+/** The same file, written to by nobody since. */
+export function isSameFile(a: SeenFile, b: SeenFile): boolean {
+  return a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeNs === b.mtimeNs;
+}

@@ -118,7 +118,7 @@ export async function startIntake(
   };
   const wallMs = (): number => now().wallMs;
   const reuse: ReuseOptions = {
-    ...{ root, dedupe: options.dedupe, looks, uploads: ports.uploads, log, wallMs },
+    ...{ root, contents: ports.contents ?? null, looks, uploads: ports.uploads, wallMs },
     rootPresent: async () => (await guard.check()) === 'present',
     take(file, arrival) {
       see(file, arrival);

@@ -6,6 +6,11 @@ export async function folderIdentityOf(path: string): Promise<string | null> {
   return stats?.isDirectory() ? `${stats.dev}:${stats.ino}:${stats.birthtimeNs}` : null;
 }
 
+/** The same, of a folder in which something lies; null: none is to be seen, or nothing lies in it. */
+export async function filledFolderIdentityOf(path: string): Promise<string | null> {
+  return (await isEmptyFolder(path)) ? null : await folderIdentityOf(path);
+}
+
 /** Whether nothing at all lies in a folder. False also for one that cannot be listed: nothing is known of it. */
 export async function isEmptyFolder(path: string): Promise<boolean> {
   try {

@@ -6,15 +6,14 @@ export function batchIntake(batch: string, runs: BatchRuns): Intake {
   return {
     caughtUp: runs.caughtUp,
     rescan: runs.rescan,
-    // Files that are still being written hold up the end of the walk itself.
-    unsettled: () => 0,
+    unsettled: runs.unsettled,
     stir() {},
     counts() {
       const { files = 0, bytes = 0, ignored = {}, unreadable = 0 } = runs.progress(batch)?.tally ?? {};
       const scan = { files, bytes, ignored, unobservable: unreadable };
-      return { root: 'present', scan, reconciles: 0, unsettled: 0, admitted: 0 };
+      return { root: 'present', scan, reconciles: 0, unsettled: runs.unsettled(), admitted: 0 };
     },
-    inHand: () => 0,
+    inHand: runs.inHand,
     stop: runs.stop,
   };
 }

@@ -4,11 +4,15 @@ import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Receipt } from '../domain/receipt.ts';
 import type { Spool } from '../intake/archives/spool.ts';
-import { createBatchAdmission } from '../intake/batch-admission.ts';
-import { openBatchDiscovery } from '../intake/batch-discovery.ts';
+import { type BatchAdmission, createBatchAdmission } from '../intake/batch-admission.ts';
+import { type BatchDiscovery, openBatchDiscovery } from '../intake/batch-discovery.ts';
+import { createBatchRoot } from '../intake/batch-root.ts';
 import { type BatchTally, emptyTally } from '../intake/batch-sink.ts';
+import type { OpenVersion } from '../intake/open-needs.ts';
 import type { AdmissionPorts } from '../intake/ports.ts';
+import type { RootMemory } from '../intake/root-guard.ts';
 import type { Rules } from '../intake/ruling.ts';
+import { keyOf } from '../intake/seen-file.ts';
 import { createWaker, type Waker } from '../platform/waker.ts';
 import type { BatchKeeper } from '../record/batches.ts';
 import type { Attachments } from './attachments.ts';
@@ -44,6 +48,10 @@ export interface BatchRuns {
   ended(): Promise<void>;
   /** null: this owner does not know it. */
   progress(batch: string): BatchProgress | null;
+  /** What was found for them and is neither in the queue nor recorded yet. */
+  inHand(): Iterable<OpenVersion>;
+  /** Files seen for them that are not whole yet. */
+  unsettled(): number;
   stop(): Promise<void>;
 }
 
@@ -54,6 +62,7 @@ export interface BatchRunsFacts {
   readonly ports: AdmissionPorts;
   /** What decides, besides the ledger, whether a file is sent. */
   readonly rules: Rules;
+  readonly rootMemory: RootMemory;
   readonly batches: BatchKeeper;
   readonly attachments: Attachments;
   /** Takes out of a batch what can have no receipt any more. */
@@ -67,6 +76,8 @@ interface Running {
   readonly part: BatchPart;
   readonly waker: Waker;
   tally: BatchTally;
+  admission: BatchAdmission | null;
+  discovery: BatchDiscovery | null;
   walked: boolean;
   /** To be looked through again from the beginning. */
   again: boolean;
@@ -94,10 +105,22 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
     const { batch, inputs } = part;
     if (batches.open(part) === 'ended') return;
     const attachments = await facts.attachments.ofBatch(batch, part.meta);
+    const rootFolder = createBatchRoot({
+      ...{
+        source: plan.name,
+        root: plan.root,
+        memory: facts.rootMemory,
+        askedFor: part.rootIdentity ?? null,
+      },
+      walked: inputs.some(({ kind }) => kind !== 'archive'),
+      expectsFiles: () => isOpen(batch),
+    });
     const admission = createBatchAdmission(
       {
-        ...{ source: plan.name, destination: plan.destination, batch, spool, log, now },
+        ...{ source: plan.name, destination: plan.destination, batch, root: plan.root, spool, log, now },
         ...{ maxPending: facts.maxPending, rules: facts.rules, random: Math.random },
+        rootPresent: rootFolder.isPresent,
+        changed: (name) => void running.changed.set(keyOf(name), name),
       },
       {
         ...facts.ports,
@@ -105,18 +128,21 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
         members: (found) => void batches.add(batch, found),
       },
     );
-    const options = { ...plan, source: plan.name, ownPaths: facts.ownPaths, now, log };
+    running.admission = admission;
+    const options = { ...plan, source: plan.name, rootFolder, ownPaths: facts.ownPaths, now, log };
     let changes = 0;
     do {
       running.again = false;
       running.tally = emptyTally();
       const discovery = await openBatchDiscovery(options, admission, running.tally);
+      running.discovery = discovery;
       await discovery.discover(inputs, signal);
       await admission.flush(signal);
-      await dropOrphans(batch);
       running.walked = true;
       batches.walked(batch);
       for (;;) {
+        await admission.passed(signal);
+        await dropOrphans(batch);
         await untilRecorded(running);
         if (running.again || running.changed.size === 0 || changes === MAX_CHANGES) break;
         changes += 1;
@@ -126,6 +152,8 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
         await admission.flush(signal);
       }
     } while (running.again);
+    // Written to all the time: the version of now has no receipt.
+    running.tally.unsettled += running.changed.size;
     running.over = true;
     batches.discovered(batch, missedOf(running.tally));
     await attachments.forget();
@@ -138,13 +166,15 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
       log.warn({ batch, files }, 'files of a batch went away before they were sent: they are no part of it');
   }
 
+  /** Whether members of it wait for their receipts. */
+  function isOpen(batch: string): boolean {
+    const state = batches.state(batch);
+    return state !== null && state.done < state.members;
+  }
+
   /** Every member that is known has its receipt, or the inputs are to be looked through again. */
   async function untilRecorded(running: Running): Promise<void> {
-    const isOpen = (): boolean => {
-      const state = batches.state(running.part.batch);
-      return state !== null && state.done < state.members;
-    };
-    while (isOpen() && !running.again) {
+    while (isOpen(running.part.batch) && !running.again) {
       signal.throwIfAborted();
       await running.waker.sleep(null);
     }
@@ -177,6 +207,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
       }
       const running: Running = {
         ...{ part, waker: createWaker(), tally: emptyTally(), walked: false, again: false },
+        ...{ admission: null, discovery: null },
         ...{ changed: new Map(), failure: null, over: false, done: Promise.resolve() },
       };
       runs.set(part.batch, running);
@@ -197,7 +228,7 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
       for (const { batch, error, path, pathBytes } of receipts) {
         if (error?.code !== 'changed' || batch === null) continue;
         const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
-        runs.get(batch)?.changed.set(pathBytes ?? path, name);
+        runs.get(batch)?.changed.set(keyOf(name), name);
       }
       wakeAll();
     },
@@ -231,6 +262,13 @@ export function createBatchRuns(facts: BatchRunsFacts): BatchRuns {
         failure: failure === null ? null : failureText(failure),
       };
     },
+
+    *inHand() {
+      for (const { admission } of runs.values()) yield* admission?.inHand() ?? [];
+    },
+
+    unsettled: () =>
+      [...runs.values()].reduce((sum, { discovery }) => sum + (discovery?.unsettled() ?? 0), 0),
 
     async stop() {
       stopping.abort();

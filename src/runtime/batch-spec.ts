@@ -13,6 +13,11 @@ export interface BatchPart {
   readonly destination: string;
   /** Absolute path of the source's folder. */
   readonly root: string;
+  /**
+   * Which folder lay there when the batch was asked for, with something in it; left out: none did, or an older Slipway
+   * asked.
+   */
+  readonly rootIdentity?: string;
   /** Absolute path of the source's own manifest; the journal lies beside it. */
   readonly sourceManifest: string;
   /** Absolute path of the manifest of this part of the batch. */

@@ -1,7 +1,7 @@
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
-import type { EarlierUploads } from '../intake/ports.ts';
+import type { EarlierUploads } from '../intake/earlier-uploads.ts';
 import type { ContentIndex } from '../record/content-index.ts';
 import type { InodeIndex } from '../record/inode-index.ts';
 import type { SourceStore } from '../record/source-store.ts';

@@ -7,6 +7,7 @@ import type { DestinationDefinition } from '../destinations/definition.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { archiveKind } from '../intake/archives/archive-kind.ts';
 import type { BatchInput } from '../intake/batch-sink.ts';
+import { filledFolderIdentityOf } from '../platform/folder-identity.ts';
 import { adHocSourceName, rememberedManifest, rememberManifest } from '../record/ad-hoc-source.ts';
 import { openDataDir, sourceFolder } from '../record/data-dir.ts';
 import { journalPathOf } from '../record/manifest-journal.ts';
@@ -65,13 +66,16 @@ export async function planIngest(request: IngestRequest, loaded: LoadedConfig): 
     const name = plans.length === 1 ? batch : `${batch}.${source}`;
     return join(batchFolder(config.dataDir), `${name}.manifest.json`);
   };
-  const parts = plans.map((plan): BatchPart => {
+  const parts: BatchPart[] = [];
+  for (const plan of plans) {
     const own = inputs.filter((one) => one.plan.name === plan.name).map(({ input }) => input);
-    return {
+    const rootIdentity = await filledFolderIdentityOf(plan.root);
+    parts.push({
       ...{ batch, source: plan.name, destination: plan.destination, root: plan.root, startedAt },
+      ...(rootIdentity === null ? {} : { rootIdentity }),
       ...{ sourceManifest: plan.manifest, manifest: manifestOf(plan.name), inputs: own },
-    };
-  });
+    });
+  }
   return { spec: { v: 1, batch, startedAt, parts }, plans, definitions: definitionsOf(plans, loaded) };
 }
 

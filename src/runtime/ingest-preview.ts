@@ -5,8 +5,12 @@ import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import { openBatchDiscovery } from '../intake/batch-discovery.ts';
+import { type BatchRoot, createBatchRoot } from '../intake/batch-root.ts';
 import { type BatchSink, type BatchTally, emptyTally } from '../intake/batch-sink.ts';
 import { ruleOn, rulesOf } from '../intake/ruling.ts';
+import { openBatchStates } from '../record/batch-states.ts';
+import type { Ledger } from '../record/ledger-port.ts';
+import { openKeptRoot } from '../record/root-memory.ts';
 import { readSourceLedger } from '../record/source-store.ts';
 import { preflight } from '../upload/preflight.ts';
 import type { BatchPart } from './batch-spec.ts';
@@ -103,7 +107,10 @@ export async function previewPart(
   const now = () => ({ wallMs: Date.now(), monotonicMs: performance.now() });
   try {
     // What is still being written is counted as it is: nobody waits for a preview.
-    const options = { ...plan, settle: 0, source, ownPaths: facts.ownPaths, now, log: facts.log };
+    const options = {
+      ...{ ...plan, settle: 0, minAge: 0, source, ownPaths: facts.ownPaths, now, log: facts.log },
+      rootFolder: rootFolderOf(part, ledger, facts.log),
+    };
     const discovery = await openBatchDiscovery(options, sink, tally);
     await discovery.discover(part.inputs, facts.signal);
   } finally {
@@ -111,6 +118,18 @@ export async function previewPart(
   }
   const seconds = definition.rate === null ? null : Math.ceil(files / definition.rate.perSecond);
   return { source, destination, files, bytes, known, skipped, skippedPaths, tally, seconds };
+}
+
+/** By the same memory as a real run's, of which nothing changes here. */
+function rootFolderOf(part: BatchPart, ledger: Ledger | null, log: Log): BatchRoot {
+  const { source, root, batch, inputs, rootIdentity = null } = part;
+  const held = ledger === null ? () => null : openKeptRoot(ledger, root, log).held;
+  const open = ledger === null ? [] : openBatchStates(source, ledger);
+  return createBatchRoot({
+    ...{ source, root, memory: { held, remember() {} }, askedFor: rootIdentity },
+    walked: inputs.some(({ kind }) => kind !== 'archive'),
+    expectsFiles: () => open.some((state) => state.batch === batch && state.done < state.members),
+  });
 }
 
 function limitsOf(definition: DestinationDefinition | undefined): DestinationDefinition['limits'] {

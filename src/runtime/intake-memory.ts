@@ -1,5 +1,6 @@
 import type { Log } from '../domain/log.ts';
 import { jobIdOf } from '../domain/upload-job.ts';
+import { createContentCheck } from '../intake/content-check.ts';
 import type { AdmissionPorts } from '../intake/ports.ts';
 import { openChangedVerdicts } from '../record/changed-verdicts.ts';
 import { openContentIndex } from '../record/content-index.ts';
@@ -19,7 +20,7 @@ export async function openIntakeMemory(facts: {
   readonly pending: PendingJobs;
   readonly now: () => number;
   readonly log: Log;
-}): Promise<Pick<AdmissionPorts, 'recorded' | 'uploads'>> {
+}): Promise<Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents'>> {
   const { plan, store, pending, now, log } = facts;
   const { ledger, journal } = store;
   const { destination } = plan;
@@ -28,11 +29,13 @@ export async function openIntakeMemory(facts: {
   const inodes = openInodeIndex(ledger);
   const contents =
     plan.dedupe === 'content' ? await openContentIndex({ ledger, journal: journal.path, log }) : null;
+  const uploads = earlierUploads({ destination, store, inodes, contents, pending, now, log });
   return {
     recorded(id) {
       const known = ledger.find(id);
       return known?.code === 'changed' ? { ...known, changedInRow: changed.inARow(id, known.gen) } : known;
     },
-    uploads: earlierUploads({ destination, store, inodes, contents, pending, now, log }),
+    uploads,
+    contents: contents === null ? undefined : createContentCheck(uploads, log),
   };
 }

@@ -171,10 +171,8 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     const clock = () => ({ wallMs: now(), monotonicMs: performance.now() });
     const ports = portsFor(recorder.settle, folders);
     const { ownPaths, maxPending, limits } = facts;
-    // With the plan the memory gets to the discovery of every batch.
-    const batchPlan = { ...plan, rootMemory };
     const found = createBatchRuns({
-      ...{ plan: batchPlan, ownPaths, maxPending, ports, batches, attachments, spool, log, now: clock },
+      ...{ plan, rootMemory, ownPaths, maxPending, ports, batches, attachments, spool, log, now: clock },
       rules: rulesOf({ ...plan, limits }, () => null),
       dropOrphans: (batch) => dropOrphans({ ledger: store.ledger, batch, isPending: pending.has, exclusive }),
     });
@@ -228,7 +226,9 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
     });
     releases.push(() => resync.close());
 
-    const reports = createOwnerReport({ plan, queue, store, pending, recorder, intake, batches, notifier });
+    const reports = createOwnerReport({
+      ...{ plan, queue, store, pending, recorder, intake, runs: found, batches, notifier },
+    });
 
     return {
       plan,

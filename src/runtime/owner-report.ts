@@ -4,6 +4,7 @@ import type { BatchKeeper } from '../record/batches.ts';
 import { openLostCount } from '../record/lost-count.ts';
 import type { Recorder } from '../record/recorder.ts';
 import type { SourceStore } from '../record/source-store.ts';
+import type { BatchRuns } from './batch-runs.ts';
 import type { SourceReport } from './live-report.ts';
 import type { Notifier } from './notifier.ts';
 import type { PendingJobs } from './pending-jobs.ts';
@@ -23,10 +24,21 @@ export function createOwnerReport(parts: {
   readonly pending: PendingJobs;
   readonly recorder: Recorder;
   readonly intake: Intake;
+  readonly runs: Pick<BatchRuns, 'inHand'>;
   readonly batches: Pick<BatchKeeper, 'list'>;
   readonly notifier: Notifier | null;
 }): OwnerReport {
-  const { plan, queue, store, pending, recorder, intake, batches, notifier } = parts;
+  const { plan, queue, store, pending, recorder, intake, runs, batches, notifier } = parts;
+
+  /** Versions between two books, each once: a watcher and a batch may have the same one in hand. */
+  function inHand(): number {
+    const counted = new Set<string>();
+    for (const { jobId, id, gen } of [...intake.inHand(), ...runs.inHand()]) {
+      // Queued or recorded a moment ago: it is in the next book already.
+      if (!pending.has(jobId) && (store.ledger.find(id)?.gen ?? -1) < gen) counted.add(jobId);
+    }
+    return counted.size;
+  }
 
   const lost = openLostCount(store.ledger);
 
@@ -53,7 +65,7 @@ export function createOwnerReport(parts: {
       const { waiting, active, delayed } = await queue.counts();
       const { uploaded, failed, skipped } = store.ledger.counts().latest;
       const unsettled = intake.unsettled();
-      const open = pending.open() + intake.inHand() + unsettled;
+      const open = pending.open() + inHand() + unsettled;
       return {
         name: plan.name,
         path: plan.root,

@@ -1,3 +1,4 @@
+import type { IntakeOptions } from '../intake/options.ts';
 import type { WatcherOptions } from '../intake/watcher.ts';
 import type { AfterActions, SnapshotMode } from '../record/options.ts';
 
@@ -15,10 +16,10 @@ export interface SourcePlan
       | 'minBytes'
       | 'maxBytes'
       | 'existing'
-      | 'dedupe'
       | 'meta'
       | 'batch'
     >,
+    Pick<IntakeOptions, 'dedupe'>,
     AfterActions {
   readonly name: string;
   /** Absolute path of its folder. */

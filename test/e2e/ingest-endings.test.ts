@@ -37,10 +37,14 @@ test('a public destination is asked about with the files and bytes of the batch,
 });
 
 test('while a batch goes on in the background, --resume follows it to its end and sends nothing itself', async () => {
-  // One file is kept waiting, so that the batch has not ended before anybody follows it.
-  const { place, sandbox } = await ingestPlace({
-    faults: [{ api: 'autoglm', action: '429', retryAfter: 1, filename: '7.txt' }],
-  });
+  // It cannot end before somebody follows it.
+  const { place, sandbox } = await ingestPlace(
+    { faults: [{ api: 'autoglm', operation: 'upload', action: '503', after: 5 }] },
+    {
+      worker: { concurrency: { initial: 2, max: 2, adaptive: false } },
+      retry: { baseDelay: '20ms', maxDelay: '50ms' },
+    },
+  );
   for (let index = 0; index < 30; index += 1) await place.file(`docs/${index}.txt`, `${index}`);
   const detached = await place.run(['ingest', 'docs', '--to', 'demo', '--detach', '--json']);
   const { batch } = JSON.parse(detached.stdout) as { batch: string };

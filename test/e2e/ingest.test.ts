@@ -1,6 +1,6 @@
 /** `slipway ingest` as users run it: one batch, one end, whatever happens on the way. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import { batchOf, ingestPlace, manifestOf } from '../support/ingest-place.ts';
 import { zipBytes } from '../support/zip-bytes.ts';
@@ -74,6 +74,23 @@ test('--dry-run says what would go and what not, sends nothing and starts no Red
   expect(text.stdout).toContain('docs → demo: 1 files, 3 B would be sent\n  1 left alone: hidden\n');
   expect(sandbox.summary().count).toBe(0);
   expect(existsSync(place.path('data', 'redis'))).toBe(false);
+});
+
+test('--dry-run on an empty mount point says so, as the run itself does', async () => {
+  const { place, sandbox } = await ingestPlace();
+  await place.file('docs/a.txt', 'abc');
+  expect((await place.run(['ingest', 'docs', '--to', 'demo'])).code).toBe(0);
+  await rename(place.path('docs'), place.path('away'));
+  await mkdir(place.path('docs'));
+  for (const args of [
+    ['docs', '--to', 'demo', '--dry-run'],
+    ['docs', '--to', 'demo'],
+  ]) {
+    const { code, stdout, stderr } = await place.run(['ingest', ...args]);
+    expect([code, stdout], stderr).toEqual([5, '']);
+    expect(stderr).toContain('docs is empty and is not the folder that held its files before');
+  }
+  expect(sandbox.summary().count).toBe(1);
 });
 
 test('Ctrl-C finishes what is in flight, says how to go on, and exits 130', async () => {

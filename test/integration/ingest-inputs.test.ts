@@ -6,6 +6,7 @@ import { openBatchDiscovery } from '../../src/intake/batch-discovery.ts';
 import { type BatchSink, emptyTally } from '../../src/intake/batch-sink.ts';
 import { intakeOptionsSchema } from '../../src/intake/options.ts';
 import { deadLetterKinds } from '../../src/runtime/dead-letters.ts';
+import { anyFolder } from '../support/batch-root.ts';
 import { definitionOf } from '../support/destination-definitions.ts';
 import { rememberingLog, testFolder } from '../support/record-rig.ts';
 import { runRig } from '../support/run-rig.ts';
@@ -32,6 +33,7 @@ async function discover(root: string, input: Parameters<Discovery>[0][number]) {
     root,
     ownPaths: [],
     now,
+    rootFolder: anyFolder(root),
   };
   const discovery = await openBatchDiscovery({ ...options, log: rememberingLog() }, sink, tally);
   await discovery.discover([input], never);

@@ -7,46 +7,24 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { exitCodeOf } from '../../src/cli/exit-codes.ts';
 import { ingestOutcome } from '../../src/cli/ingest-outcome.ts';
-import type { DestinationDefinition } from '../../src/destinations/definition.ts';
-import type { BatchInput } from '../../src/intake/batch-sink.ts';
 import { openBatches } from '../../src/record/batches.ts';
 import { openSourceStore } from '../../src/record/source-store.ts';
-import { type BatchPart, writeBatchSpec } from '../../src/runtime/batch-spec.ts';
-import { handToOwners } from '../../src/runtime/owner-links.ts';
-import type { Run, RunFacts } from '../../src/runtime/run.ts';
-import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
-import { definitionOf } from '../support/destination-definitions.ts';
+import { ALL, BATCH, handOver, partOf, startBatch } from '../support/batch-part.ts';
+import { definitionFrom } from '../support/destination-definitions.ts';
+import { startHttpServer } from '../support/http-server.ts';
 import { lineOf } from '../support/record-rig.ts';
 import { type RunRig, runRig } from '../support/run-rig.ts';
+import { autoglm, GIVE_UP_MS, never } from '../support/run-steps.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { tarBytes } from '../support/tar-bytes.ts';
 import { zipBytes } from '../support/zip-bytes.ts';
-
-const never = new AbortController().signal;
-const GIVE_UP_MS = 60_000;
-const BATCH = 'b20261122T010203Z-abcdef';
-
-function autoglm({ autoglmUrl, tokenUrl }: Sandbox): DestinationDefinition {
-  return definitionOf('autoglm', { url: autoglmUrl, token: { url: tokenUrl } });
-}
-
-function partOf(rig: RunRig, ...inputs: BatchInput[]): BatchPart {
-  const { name, root, destination, manifest } = rig.plan();
-  return {
-    ...{ batch: BATCH, source: name, destination, root, sourceManifest: manifest, inputs },
-    manifest: join(rig.dataDir, 'batches', `${BATCH}.manifest.json`),
-    startedAt: '2026-11-22T01:02:03.000Z',
-  };
-}
-
-const startBatch = (rig: RunRig, part: BatchPart, more: Partial<RunFacts> = {}): Promise<Run> =>
-  rig.start({ batches: [part], spoolMaxBytes: 1_000_000, ...more });
 
 function spoolBytes(rig: RunRig): number {
   const folder = join(rig.dataDir, 'spool', 'inbox');
@@ -56,8 +34,6 @@ function spoolBytes(rig: RunRig): number {
     0,
   );
 }
-
-const ALL: BatchInput = { kind: 'folder', path: '' };
 
 test('what was recorded before belongs to the batch with the receipt it has, and is not sent again', async () => {
   const sandbox = await sandboxForTest();
@@ -94,6 +70,29 @@ test('a file that changes while it is sent ends as skipped, and its new version 
   expect(ofLast.map(({ batch }) => batch)).toEqual(ofLast.map(() => BATCH));
   expect(counts).toMatchObject({ uploaded: 8, discovered: 7 + ofLast.length });
 });
+
+test('a file that is written to whenever it is sent is given up, counted, and makes it 5', async () => {
+  // More than the sockets hold: it changes before its last byte is sent.
+  const bytes = 32_000_000;
+  let sent = 0;
+  const server = await startHttpServer(async (visit) => {
+    sent += 1;
+    truncateSync(join(rig.root(), 'busy.bin'), bytes + sent);
+    await visit.body();
+    visit.json(200, { id: `file-${sent}` });
+  });
+  const answer = { id: '/id' };
+  const definition = definitionFrom({ url: `${server.origin}/files`, fileField: 'file', answer });
+  const rig = await runRig({ definition });
+  rig.file('busy.bin', '');
+  truncateSync(join(rig.root(), 'busy.bin'), bytes);
+  const run = await startBatch(rig, partOf(rig, ALL));
+  const ended = await run.once(GIVE_UP_MS, never);
+  const outcome = ingestOutcome(BATCH, run.batch(BATCH), ended);
+  expect(outcome).toMatchObject({ state: 'completed', counts: { uploaded: 0 }, unsettled: 1, exitCode: 5 });
+  const codes = rig.receipts().map(({ error }) => error?.code);
+  expect(codes).toEqual(Array.from({ length: sent }, () => 'changed'));
+}, 60_000);
 
 test('an archive goes through a spool smaller than itself, which is empty in the end', async () => {
   const sandbox = await sandboxForTest({ capacity: { serviceMs: 5 } });
@@ -253,24 +252,16 @@ test('an owner refuses a batch for another destination than its own, and takes o
   const sandbox = await sandboxForTest();
   const rig = await runRig({ definition: autoglm(sandbox) });
   const run = await rig.start();
-  const redis = { url: rig.redis.socketPath, prefix: 'slipway' };
-  const hand = async (part: BatchPart) => {
-    const { batch, startedAt } = part;
-    await writeBatchSpec(rig.dataDir, { v: 1, batch, startedAt, parts: [part] });
-    const handed = await handToOwners([part], { dataDir: rig.dataDir, redis, log: rig.log });
-    onTestFinished(() => handed.close());
-    return handed;
-  };
   const part = partOf(rig, ALL);
-  const refused = hand({ ...part, destination: 'openai' });
+  const refused = handOver(rig, { ...part, destination: 'openai' });
   await expect(refused).rejects.toMatchObject({ code: 'owner_refused' });
   await expect(refused).rejects.toThrow(/it sends to test, not to openai: stop it first.*or ingest to test/);
   expect(run.batch(BATCH)).toEqual([]);
   rig.file('a.txt');
-  const handed = await hand(part);
+  const handed = await handOver(rig, part);
   expect(await handed.once(GIVE_UP_MS, never)).toEqual(['drained']);
   // What has ended is shown, whatever the owner sends to.
-  const again = await hand({ ...part, destination: 'openai' });
+  const again = await handOver(rig, { ...part, destination: 'openai' });
   expect(await again.once(GIVE_UP_MS, never)).toEqual(['drained']);
   expect(again.progress()).toMatchObject([{ end: { counts: { uploaded: 1 }, destination: 'test' } }]);
 });

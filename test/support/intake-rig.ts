@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { type Log, silentLog } from '../../src/domain/log.ts';
 import type { Outcome } from '../../src/domain/receipt.ts';
 import type { UploadJob } from '../../src/domain/upload-job.ts';
+import { createContentCheck } from '../../src/intake/content-check.ts';
+import type { EarlierUploads } from '../../src/intake/earlier-uploads.ts';
 import type { Intake, WatcherOptions } from '../../src/intake/intake.ts';
-import type { AdmittedJob, EarlierUploads, IntakePorts, RecordedVersion } from '../../src/intake/ports.ts';
+import type { AdmittedJob, IntakePorts, RecordedVersion } from '../../src/intake/ports.ts';
 import { startIntake } from '../../src/intake/watcher.ts';
 import { createMutex } from '../../src/platform/mutex.ts';
 import { createPendingJobs } from '../../src/runtime/pending-jobs.ts';
@@ -50,6 +52,8 @@ export interface IntakeRigOptions extends Partial<Omit<WatcherOptions, 'root' | 
   readonly autoRecord?: boolean;
   /** Uploads that were recorded earlier; none unless said otherwise. */
   readonly uploads?: Partial<EarlierUploads>;
+  /** Compares contents; no unless said otherwise. */
+  readonly dedupe?: 'content' | 'version';
   /** While the first pass is not complete: when the source was first started. */
   readonly firstStartMs?: () => number | null;
 }
@@ -67,7 +71,6 @@ const DEFAULTS = {
   minBytes: null,
   maxBytes: null,
   existing: 'upload',
-  dedupe: 'version',
   limits: null,
   maxPending: 100_000,
 } as const;
@@ -84,7 +87,8 @@ export const NO_UPLOADS: EarlierUploads = {
 /** A real watcher on a real folder, with a queue and a ledger that live in memory. */
 export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<IntakeRig> {
   const { createRoot = true, prepare, own = [], autoRecord = false, ...rest } = options;
-  const { uploads, firstStartMs = () => null, ...given } = rest;
+  const { uploads: someUploads, dedupe, firstStartMs = () => null, ...given } = rest;
+  const uploads = { ...NO_UPLOADS, ...someUploads };
   const base = await mkdtemp(join(tmpdir(), 'slipway-intake-'));
   const [root, beside] = [join(base, 'inbox'), join(base, 'beside')];
   await mkdir(beside);
@@ -132,7 +136,8 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
       for (const { id, gen, status, error } of batch)
         recorded.set(id, { gen, status, code: error?.code ?? null, again: false });
     },
-    uploads: { ...NO_UPLOADS, ...uploads },
+    uploads,
+    ...(dedupe !== 'content' ? {} : { contents: createContentCheck(uploads, log) }),
     firstStartMs,
     exclusive: createMutex(),
     async enqueue(batch, place) {

@@ -1,10 +1,19 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { silentLog } from '../../src/domain/log.ts';
 import { type BatchDiscoveryOptions, openBatchDiscovery } from '../../src/intake/batch-discovery.ts';
-import { type BatchInput, type BatchTally, emptyTally } from '../../src/intake/batch-sink.ts';
+import { type BatchInput, type BatchSink, type BatchTally, emptyTally } from '../../src/intake/batch-sink.ts';
+import { anyFolder } from '../support/batch-root.ts';
 
 const never = new AbortController().signal;
 const folder = (path: string): BatchInput => ({ kind: 'folder', path });
@@ -40,7 +49,7 @@ async function discover(
   const now = () => ({ wallMs: Date.now(), monotonicMs: performance.now() });
   const options = {
     ...{ source: 'inbox', root, include: ['**'], ignore: [], hidden: false, ownPaths: [] },
-    ...{ settle: 300, now, log: silentLog, ...more },
+    ...{ settle: 300, minAge: 0, rootFolder: anyFolder(root), now, log: silentLog, ...more },
   };
   await (await openBatchDiscovery(options, sink, tally)).discover(inputs, never);
   return { paths, tally };
@@ -81,4 +90,66 @@ test('past the bound of files being written the walk waits for them before it go
   const { paths, tally } = await discover(root, [folder('a'), folder('b')], onFiles, { maxTracked: 100 });
   expect(paths).toContain('b/late.txt');
   expect(tally).toMatchObject({ files: 301, unsettled: 0 });
+});
+
+test('what is looked at again in a folder that is gone, or in an empty one in its place, is not taken for gone', async () => {
+  const root = newRoot();
+  fresh(root, 1);
+  const rootFolder = anyFolder(root);
+  const options = {
+    ...{
+      source: 'inbox',
+      root,
+      include: ['**'],
+      ignore: [],
+      hidden: false,
+      ownPaths: [],
+      settle: 0,
+      minAge: 0,
+    },
+    ...{ rootFolder, log: silentLog, now: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }) },
+  };
+  const paths: string[] = [];
+  const sink: BatchSink = {
+    files: async (files) => void paths.push(...files.map(({ name }) => name.path)),
+    async entry() {},
+    async refused() {},
+  };
+  const discovery = await openBatchDiscovery(options, sink, emptyTally());
+  await discovery.discover([folder('')], never);
+  renameSync(root, `${root}-away`);
+  onTestFinished(() => rmSync(`${root}-away`, { recursive: true, force: true }));
+  const again = (): Promise<void> => discovery.lookAgain([{ path: '0.txt' }], never);
+  await expect(again()).rejects.toMatchObject({ code: 'source_missing' });
+  mkdirSync(root);
+  await expect(again()).rejects.toMatchObject({ code: 'source_unmounted' });
+  rmSync(root, { recursive: true });
+  renameSync(`${root}-away`, root);
+  await again();
+  expect(paths).toEqual(['0.txt', '0.txt']);
+});
+
+test('a file that is only too young is never given up, however much longer minAge is than the patience', async () => {
+  const root = newRoot();
+  for (const name of ['busy', 'young']) writeFileSync(join(root, name), 'x');
+  const minAge = 40_100;
+  const most = 40_000;
+  // Of a time to come nobody knows the age: it is young from its first look on.
+  utimesSync(join(root, 'young'), 7e9, 7e9);
+  let jumpedMs = 0;
+  const beganMs = performance.now();
+  const now = () => {
+    // The other is due soon. Then it is written to, and most of minAge has passed without a whole file.
+    if (jumpedMs === 0 && performance.now() - beganMs > 40) {
+      utimesSync(join(root, 'busy'), 7e9 + 1, 7e9 + 1);
+      jumpedMs = most;
+    }
+    return { wallMs: Date.now() + most + jumpedMs, monotonicMs: performance.now() + jumpedMs };
+  };
+  const onFiles = (): void => {
+    jumpedMs += most;
+  };
+  const { paths, tally } = await discover(root, [folder('')], onFiles, { now, settle: 50, minAge });
+  expect(paths).toEqual(['young', 'busy']);
+  expect(tally).toMatchObject({ files: 2, unsettled: 0 });
 });

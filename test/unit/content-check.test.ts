@@ -1,56 +1,52 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import type { Arrival } from '../../src/domain/arrival.ts';
 import { silentLog } from '../../src/domain/log.ts';
-import { atFirstSight } from '../../src/domain/sight.ts';
-import { type ContentCheckOptions, createContentCheck } from '../../src/intake/content-check.ts';
+import { type Comparable, createContentCheck } from '../../src/intake/content-check.ts';
+import type { EarlierUploads } from '../../src/intake/earlier-uploads.ts';
 import type { HashedFile } from '../../src/intake/hash-file.ts';
-import type { UploadNeed } from '../../src/intake/open-needs.ts';
 import { NO_UPLOADS } from '../support/intake-rig.ts';
-import { seenFile } from '../support/next-generation.ts';
 import { receiptOf } from '../support/record-rig.ts';
 import { uploadedOutcome } from '../support/upload-job.ts';
 
 const signal = new AbortController().signal;
 
-function needOf(path: string, arrival: UploadNeed['arrival'] = 'found'): UploadNeed {
-  const file = seenFile(path);
-  const version = { source: 's', destination: 'd', path, size: 1, mtimeNs: '1' };
-  return {
-    jobId: path,
-    id: path,
-    version,
-    file,
-    sight: atFirstSight(0),
-    arrival,
-    ruling: { kind: 'upload', gen: 0, asked: false },
-    unlimited: false,
-  };
+interface Steps {
+  readonly hash: (path: string) => Promise<HashedFile>;
+  readonly isThere: () => Promise<boolean>;
+  readonly send: (path: string) => Promise<void>;
+  readonly uploads: EarlierUploads;
 }
 
 /** Files whose content is the first letter of their name; jobs end when the test says so. */
-function rig(change: Partial<ContentCheckOptions> = {}) {
+function rig(change: Partial<Steps> = {}) {
   const events: string[] = [];
   const uploaded = new Map<string, string>();
   const ends = new Map<string, () => void>();
-  const check = createContentCheck({
-    hash: async ({ name }) => ({ kind: 'hashed', sha256: name.path.slice(0, 1) }),
+  const steps: Steps = {
+    hash: async (path) => ({ kind: 'hashed', sha256: path.slice(0, 1) }),
+    isThere: async () => true,
+    send: async (path) => void events.push(`send ${path}`),
     uploads: {
       ...NO_UPLOADS,
       ofContent: (sha256) => uploaded.get(sha256) ?? null,
       standIn: async (id) => ({ ...receiptOf(uploadedOutcome(id)), sha256: id.slice(0, 1) }),
-      untilRecorded: (jobId) => new Promise((resolve) => ends.set(jobId, resolve)),
+      untilRecorded: (jobId) => new Promise((resolve) => ends.set(jobId, () => resolve())),
     },
-    isThere: async () => true,
-    reuse: async ({ jobId }, { path }) => void events.push(`${jobId} = ${path}`),
-    send: async ({ jobId }) => void events.push(`send ${jobId}`),
-    changed: async ({ jobId }) => void events.push(`changed ${jobId}`),
-    log: silentLog,
     ...change,
+  };
+  const check = createContentCheck(steps.uploads, silentLog);
+  const one = (path: string, arrival: Arrival = 'found'): Comparable => ({
+    ...{ jobId: path, path, size: 1, arrival, isThere: steps.isThere },
+    hash: () => steps.hash(path),
+    reuse: async (upload) => void events.push(`${path} = ${upload.path}`),
+    send: () => steps.send(path),
+    changed: async () => void events.push(`changed ${path}`),
   });
   return {
-    check,
     events,
-    take: (...paths: string[]) => Promise.all(paths.map((path) => check.take(needOf(path), signal))),
+    take: (...paths: string[]) => Promise.all(paths.map((path) => check.take(one(path), signal))),
+    takeLive: (path: string) => check.take(one(path, 'live'), signal),
     /** The job has ended; uploaded or not. */
     async end(jobId: string, asUploaded: boolean) {
       await vi.waitFor(() => expect(ends.has(jobId)).toBe(true));
@@ -122,7 +118,7 @@ test('a receipt with other bytes than the index says stands for nothing', async 
 test('few files are read at once, and whoever brings too many waits', async () => {
   const reading: (() => void)[] = [];
   let most = 0;
-  const { check } = rig({
+  const { take } = rig({
     hash: () =>
       new Promise<HashedFile>((resolve) => {
         most = Math.max(
@@ -134,7 +130,7 @@ test('few files are read at once, and whoever brings too many waits', async () =
   let taken = 0;
   const taking = (async () => {
     for (let index = 0; index < 1_100; index += 1) {
-      await check.take(needOf(`${index}`), signal);
+      await take(`${index}`);
       taken += 1;
     }
   })();
@@ -151,14 +147,14 @@ test('few files are read at once, and whoever brings too many waits', async () =
 test('while the queue has no room nothing more is read, and what was is sent once there is', async () => {
   const sends: (() => void)[] = [];
   let read = 0;
-  const { check } = rig({
-    async hash({ name }) {
+  const { take } = rig({
+    async hash(path) {
       read += 1;
-      return { kind: 'hashed', sha256: name.path };
+      return { kind: 'hashed', sha256: path };
     },
-    send: () => new Promise((resolve) => sends.push(resolve)),
+    send: () => new Promise((resolve) => sends.push(() => resolve())),
   });
-  for (let index = 0; index < 500; index += 1) await check.take(needOf(`${index}`), signal);
+  for (let index = 0; index < 500; index += 1) await take(`${index}`);
   await vi.waitFor(() => expect(sends.length).toBeGreaterThanOrEqual(200));
   for (let turn = 0; turn < 20; turn += 1) await nextTurn();
   expect(read).toBeLessThanOrEqual(202);
@@ -172,22 +168,22 @@ test('while the queue has no room nothing more is read, and what was is sent onc
 test('a live file is read before those that were found, and while those wait for room in the queue', async () => {
   const hashed: string[] = [];
   const sent: string[] = [];
-  const { check } = rig({
-    hash: async ({ name }) => {
-      hashed.push(name.path);
-      return { kind: 'hashed', sha256: name.path };
+  const { take, takeLive } = rig({
+    hash: async (path) => {
+      hashed.push(path);
+      return { kind: 'hashed', sha256: path };
     },
-    send: async ({ jobId, arrival }) => {
-      sent.push(jobId);
+    send: async (path) => {
+      sent.push(path);
       // No room for what was found.
-      if (arrival === 'found') await new Promise(() => {});
+      if (path !== 'live') await new Promise(() => {});
     },
   });
-  for (let index = 0; index < 400; index += 1) await check.take(needOf(`old ${index}`), signal);
+  for (let index = 0; index < 400; index += 1) await take(`old ${index}`);
   // So many may wait for room; the rest is not even read.
   await vi.waitFor(() => expect(sent).toHaveLength(200));
   expect(hashed).toHaveLength(200);
-  await check.take(needOf('live', 'live'), signal);
+  await takeLive('live');
   await vi.waitFor(() => expect(sent.at(-1)).toBe('live'));
   expect(hashed).toHaveLength(201);
 });

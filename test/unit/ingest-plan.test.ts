@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts';
+import { folderIdentityOf } from '../../src/platform/folder-identity.ts';
 import { newBatchId, readBatchSpec, writeBatchSpec } from '../../src/runtime/batch-spec.ts';
 import { type IngestRequest, planIngest, planOfSpec } from '../../src/runtime/ingest-plan.ts';
 
@@ -49,6 +50,12 @@ test('each PATH is a source of its own, named after it, with a manifest of its o
     join(folder, 'a.zip.manifest.json'),
   ]);
   expect(definitions.map(({ name }) => name)).toEqual(['one']);
+  // Nothing lies in the second one: an empty folder may be the place of another.
+  expect(spec.parts.map(({ rootIdentity }) => rootIdentity)).toEqual([
+    await folderIdentityOf(join(folder, 'docs')),
+    undefined,
+    await folderIdentityOf(folder),
+  ]);
   expect(spec.batch).toMatch(/^b20261122T010203Z-[0-9a-f]{6}$/);
   expect(spec.parts[1]?.manifest).toBe(join(folder, 'data/batches', `${spec.batch}.docs-2.manifest.json`));
 });

@@ -32,7 +32,7 @@ function receipts(count: number, from = 0): OwnReceipt[] {
 function rig() {
   const durable: (() => void)[] = [];
   const done: string[] = [];
-  const settling = createOwnSettling({
+  const settling = createOwnSettling<Need>({
     record: () => new Promise((resolve) => durable.push(resolve)),
     done: (needs) => void done.push(...needs.map(({ jobId }) => jobId)),
     log: silentLog,

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Receipt } from '../../src/domain/receipt.ts';
 import { atFirstSight } from '../../src/domain/sight.ts';
+import type { EarlierUploads } from '../../src/intake/earlier-uploads.ts';
 import type { Look, Looks } from '../../src/intake/look.ts';
 import type { UploadNeed } from '../../src/intake/open-needs.ts';
-import type { EarlierUploads } from '../../src/intake/ports.ts';
 import { createRenames } from '../../src/intake/renames.ts';
 import type { SeenFile } from '../../src/intake/seen-file.ts';
 import { NO_UPLOADS } from '../support/intake-rig.ts';

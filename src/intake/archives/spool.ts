@@ -18,9 +18,11 @@ export interface Spool {
   fits(bytes: number): boolean;
   /**
    * Unpacks one, as soon as there is room for it.
+   * @param seen told of its bytes on the way
+   * @returns false: it lay there already, and no bytes were seen
    * @throws SlipwayError `archive_entry_broken` when it is not what the archive says, `disk_full`, `data_dir`
    */
-  put(jobId: string, entry: FileEntry, signal: AbortSignal): Promise<void>;
+  put(jobId: string, entry: FileEntry, signal: AbortSignal, seen?: (chunk: Buffer) => void): Promise<boolean>;
   /** Their receipts are durable. */
   release(jobIds: readonly string[]): Promise<void>;
 }
@@ -51,11 +53,16 @@ export async function openSpool(
     }
   }
 
-  async function unpack(path: string, entry: FileEntry, signal: AbortSignal): Promise<void> {
+  async function unpack(
+    path: string,
+    entry: FileEntry,
+    signal: AbortSignal,
+    seen: (chunk: Buffer) => void,
+  ): Promise<void> {
     if (!made) await mkdir(folder, { recursive: true, mode: 0o700 });
     made = true;
     const seconds = Number(BigInt(entry.mtimeNs) / 1_000_000_000n);
-    const chunks = gathered(checked(entry, signal));
+    const chunks = gathered(checked(entry, signal, seen));
     if (entry.size <= WRITE_BYTES) {
       // In one piece, without a trip to the thread pool for each step: most of an archive's files are small.
       const parts: Buffer[] = [];
@@ -88,15 +95,16 @@ export async function openSpool(
     has: (jobId, bytes) => held.get(jobId) === bytes,
     fits: budget.fits,
 
-    async put(jobId, entry, signal) {
-      if (held.get(jobId) === entry.size) return;
+    async put(jobId, entry, signal, seen = () => {}) {
+      if (held.get(jobId) === entry.size) return false;
       await release([jobId]);
       await budget.take(entry.size, signal);
       const unfinished = join(folder, jobId + UNFINISHED);
       try {
-        await unpack(unfinished, entry, signal);
+        await unpack(unfinished, entry, signal, seen);
         await rename(unfinished, join(folder, jobId));
         held.set(jobId, entry.size);
+        return true;
       } catch (error) {
         await rm(unfinished, { force: true }).catch(() => undefined);
         budget.give(entry.size);
@@ -114,7 +122,11 @@ export function spoolFolder(dataDir: string, source: string): string {
 }
 
 /** The bytes of an entry; throws where they are not what the archive says they are: no fault of the disk. */
-async function* checked(entry: FileEntry, signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* checked(
+  entry: FileEntry,
+  signal: AbortSignal,
+  seen: (chunk: Buffer) => void,
+): AsyncGenerator<Buffer> {
   let bytes = 0;
   let sum = 0;
   for await (const chunk of bytesOf(entry)) {
@@ -122,6 +134,7 @@ async function* checked(entry: FileEntry, signal: AbortSignal): AsyncGenerator<B
     bytes += chunk.length;
     if (bytes > entry.size) throw broken(`it has more than the ${entry.size} bytes that it should`);
     if (entry.crc32 !== null) sum = crc32(chunk, sum);
+    seen(chunk);
     yield chunk;
   }
   if (bytes < entry.size) throw broken(`it has ${bytes} bytes, not ${entry.size}`);

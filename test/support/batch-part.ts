@@ -1,0 +1,36 @@
+/** A batch of a source of `runRig`, for a run of its own or for a live owner. */
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { BatchInput } from '../../src/intake/batch-sink.ts';
+import { type BatchPart, writeBatchSpec } from '../../src/runtime/batch-spec.ts';
+import { type HandedParts, handToOwners } from '../../src/runtime/owner-links.ts';
+import type { Run, RunFacts } from '../../src/runtime/run.ts';
+import type { RunRig } from './run-rig.ts';
+
+export const BATCH = 'b20261122T010203Z-abcdef';
+
+/** All of the source's folder. */
+export const ALL: BatchInput = { kind: 'folder', path: '' };
+
+export function partOf(rig: RunRig, ...inputs: BatchInput[]): BatchPart {
+  const { name, root, destination, manifest } = rig.plan();
+  return {
+    ...{ batch: BATCH, source: name, destination, root, sourceManifest: manifest, inputs },
+    manifest: join(rig.dataDir, 'batches', `${BATCH}.manifest.json`),
+    startedAt: '2026-11-22T01:02:03.000Z',
+  };
+}
+
+export function startBatch(rig: RunRig, part: BatchPart, more: Partial<RunFacts> = {}): Promise<Run> {
+  return rig.start({ batches: [part], spoolMaxBytes: 1_000_000, ...more });
+}
+
+/** To the owner that works on the source now. */
+export async function handOver(rig: RunRig, part: BatchPart): Promise<HandedParts> {
+  const { batch, startedAt } = part;
+  await writeBatchSpec(rig.dataDir, { v: 1, batch, startedAt, parts: [part] });
+  const redis = { url: rig.redis.socketPath, prefix: 'slipway' };
+  const handed = await handToOwners([part], { dataDir: rig.dataDir, redis, log: rig.log });
+  onTestFinished(() => handed.close());
+  return handed;
+}
