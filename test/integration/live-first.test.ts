@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { askOwner } from '../../src/queue/owner-requests.ts';
 import { startHttpServer } from '../support/http-server.ts';
 import { pacedDefinition } from '../support/paced-api.ts';
 import { type RunRig, type RunRigOptions, runRig } from '../support/run-rig.ts';
@@ -104,4 +105,28 @@ test('one that is refused for now comes before the backlog again', async () => {
   api.open();
   expect(await run.once(GIVE_UP_MS, new AbortController().signal)).toEqual(['drained']);
   expectEachOnce(rig, api.asked, 301, 2);
+});
+
+test('a file that is asked for by name goes before the backlog, though the scan is held up by it', async () => {
+  const { api, rig, run, areNext } = await withBacklog();
+  const first = await api.answer();
+  const request = {
+    ...{ kind: 'send-again', name: { path: first }, to: rig.plan().destination },
+    ...{ batch: null, mark: null, from: 0 },
+  };
+  const place = { connection: rig.redis.connect(), prefix: 'slipway', source: 'inbox' };
+  // It has to be recorded first.
+  await expect
+    .poll(() => askOwner({ ...place, request, timeoutMs: 20_000 }), soon)
+    .toMatchObject({ versions: 1 });
+  await areNext(first);
+  const next: string[] = [];
+  for (let count = 0; count < 4; count += 1) next.push(await api.answer());
+  expect(next).toContain(first);
+  api.open();
+  expect(await run.once(GIVE_UP_MS, new AbortController().signal)).toEqual(['drained']);
+  const uploaded = rig.receipts().filter(({ status }) => status === 'uploaded');
+  expect(uploaded).toHaveLength(301);
+  expect(uploaded.filter(({ path }) => path === first).map(({ gen }) => gen)).toEqual([0, 1]);
+  expect(api.asked).toHaveLength(301);
 });
