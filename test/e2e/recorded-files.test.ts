@@ -37,17 +37,16 @@ test('a receipt is found by its path on disk, as shown, by hash, by id and by UR
   const [wanted] = (await place.receipts()).filter(({ path }) => path === 'a/b.txt');
   if (wanted === undefined) throw new Error('not recorded');
   const queries = ['inbox/a/b.txt', place.path('inbox/a/b.txt'), 'a/b.txt', sha256('content of a/b.txt')];
-  for (const query of [...queries, wanted.id, `${wanted.id}-0`, String(wanted.url)]) {
-    expect(await jsonLines<Receipt>(place, ['lookup', query, '--json'])).toEqual([wanted]);
-  }
+  const known = [...queries, wanted.id, `${wanted.id}-0`, String(wanted.url)];
+  const found = await Promise.all(known.map((query) => jsonLines(place, ['lookup', query, '--json'])));
+  expect(found).toEqual(known.map(() => [wanted]));
   expect((await place.run(['lookup', 'ü 文.txt'])).stdout).toMatch(
     /^ü 文\.txt {2}uploaded {2}.*inbox → demo\n {2}url /,
   );
-  for (const query of ['nothing.txt', `${wanted.id}-7`, '0'.repeat(64)]) {
-    const unknown = await place.run(['lookup', query]);
-    expect([unknown.code, unknown.stdout]).toEqual([6, '']);
-    expect(unknown.stderr).toBe(`slipway: nothing is recorded of ${query}\n`);
-  }
+  const nothing = ['nothing.txt', `${wanted.id}-7`, '0'.repeat(64)];
+  expect(await Promise.all(nothing.map((query) => place.run(['lookup', query])))).toMatchObject(
+    nothing.map((query) => ({ code: 6, stdout: '', stderr: `slipway: nothing is recorded of ${query}\n` })),
+  );
 });
 
 test('an export shows the latest of every file, filtered, in every format, to a file in one step', async () => {
