@@ -9,8 +9,8 @@ import { STRIKES, type Strike } from '../../scripts/faults/strikes.ts';
 
 const SEED = Number(process.env.SEED ?? 20_261_122);
 const STRIKE_MS = 20_000;
-/** A slower server the second time, and slower still the third: a strike then finds uploads under way. */
-const SLOWEST_MS = [40, 120, 360];
+/** A slower server the second time, and slower still after that: a strike then finds uploads under way. */
+const SLOWEST_MS = [40, 120, 360, 800];
 const TIMEOUT_MS = 900_000;
 
 const [first, ...rest] = STRIKES.filter(({ long }) => long !== true);
