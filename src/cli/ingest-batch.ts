@@ -120,6 +120,8 @@ async function send(
       await http.close();
       return await detach(plan, session, flags);
     }
+    // Who has read its id can go on with it, whatever happens.
+    await writeBatchSpec(config.dataDir, spec);
     screen.say(`batch ${spec.batch} (${resumeLine(spec.batch)})`);
     const { processes } = config.worker;
     const seed = {

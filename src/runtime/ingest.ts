@@ -1,6 +1,6 @@
 import type { SlipwayError } from '../domain/errors.ts';
 import type { BatchProgress } from './batch-runs.ts';
-import { type BatchSpec, writeBatchSpec } from './batch-spec.ts';
+import type { BatchSpec } from './batch-spec.ts';
 import { emptyProgress } from './empty-progress.ts';
 import type { LiveReport } from './live-report.ts';
 import type { OnceEnd } from './once-end.ts';
@@ -26,8 +26,8 @@ export interface Ingest {
 }
 
 /**
- * Sends a batch: write down what it is → what live owners can do is theirs → become the owner of the rest. From the
- * first step on it can be gone on with, whatever happens.
+ * Sends a batch: what live owners can do is theirs → become the owner of the rest. What it is has been written down
+ * before, so it can be gone on with, whatever happens.
  * @throws SlipwayError what starting a run throws, `owner_…`
  */
 export async function startIngest(
@@ -35,7 +35,6 @@ export async function startIngest(
   facts: Omit<RunFacts, 'roles' | 'batches'>,
 ): Promise<Ingest> {
   const { dataDir, redis, log } = facts;
-  await writeBatchSpec(dataDir, spec);
   const handed = await handToOwners(spec.parts, { dataDir, redis, log });
   const own = spec.parts.filter((part) => !handed.parts.includes(part));
   let run: Run | null = null;
