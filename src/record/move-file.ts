@@ -30,30 +30,37 @@ export async function moveInto(
 ): Promise<Buffer> {
   const target = Buffer.concat([Buffer.from(`${folder}/`), bytesOf(intent)]);
   const parent = target.subarray(0, target.lastIndexOf(SLASH));
+  const temporary = Buffer.concat([parent, Buffer.from(`/${TEMPORARY_PREFIX}${intent.id}-${intent.gen}`)]);
   await mkdir(parent, { recursive: true });
   try {
-    return await withFreeName(target, (candidate) => unlessThere(aside, candidate, renameToFree));
+    return await withFreeName(target, (candidate) =>
+      unlessThere({ aside, temporary }, candidate, (to) => renameToFree(aside, to)),
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
   }
-  return await copyInto(parent, target, intent, aside, failpoint);
+  return await copyInto(parent, target, { aside, temporary }, failpoint);
+}
+
+interface OnTheWay {
+  readonly aside: Buffer;
+  /** Where its copy is made, when it goes to another file system. */
+  readonly temporary: Buffer;
 }
 
 async function copyInto(
   parent: Buffer,
   target: Buffer,
-  intent: MovedFile,
-  aside: Buffer,
+  { aside, temporary }: OnTheWay,
   failpoint: (step: MoveStep) => void | Promise<void>,
 ): Promise<Buffer> {
-  const temporary = Buffer.concat([parent, Buffer.from(`/${TEMPORARY_PREFIX}${intent.id}-${intent.gen}`)]);
   // What a crash left may be half a file.
   await rm(temporary, { force: true });
   try {
     await copyDurably(aside, temporary);
     await failpoint('copied');
     const placed = await withFreeName(target, (candidate) =>
-      unlessThere(aside, candidate, (_from, to) => renameToFree(temporary, to)),
+      unlessThere({ aside, temporary }, candidate, (to) => renameToFree(temporary, to)),
     );
     await syncedFolder(parent);
     await failpoint('published');
@@ -66,13 +73,15 @@ async function copyInto(
 
 /** As `place`, but where this very file, or a copy of it with its time, is there already, it has been moved. */
 async function unlessThere(
-  aside: Buffer,
+  { aside, temporary }: OnTheWay,
   candidate: Buffer,
-  place: (from: Buffer, to: Buffer) => Promise<boolean>,
+  place: (to: Buffer) => Promise<boolean>,
 ): Promise<boolean> {
-  if (await place(aside, candidate)) return true;
+  if (await place(candidate)) return true;
   if (!(await isSameFile(aside, candidate)) && !(await isCopy(aside, candidate))) return false;
-  await unlink(aside);
+  // A kill while the copy got its name has left both names. Before the file: without that nobody comes back here.
+  await rm(temporary, { force: true });
+  await unlink(aside).catch(ignoreMissing);
   return true;
 }
 

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -11,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { TEMPORARY_PREFIX } from '../../src/platform/atomic-file.ts';
 import { openLedger } from '../../src/record/ledger.ts';
 import type { AfterAction } from '../../src/record/options.ts';
 import { type AfterActionRig, afterActionRig, receiptFor } from '../support/after-action-rig.ts';
@@ -101,6 +104,25 @@ test.skipIf(elsewhere() === null).each(['aside', 'acting', 'copied', 'published'
     const action = { moveTo: join(base, 'done') };
     const { rig, ids } = await filledRig(action);
     for (const passes of KILLS) expect(['SIGKILL', '0']).toContain(act(rig.folder, action, step, passes));
+    expect(act(rig.folder, action)).toBe('0');
+    await expectAllActed(rig, ids);
+    expectMoved(action.moveTo);
+  },
+);
+
+test.skipIf(elsewhere() === null)(
+  'a copy that a kill left under both of its names is one file in the end',
+  async () => {
+    const base = mkdtempSync(join(elsewhere() ?? '', 'slipway-moved-'));
+    onTestFinished(() => rmSync(base, { recursive: true, force: true }));
+    const action = { moveTo: join(base, 'done') };
+    const { rig, ids } = await filledRig(action);
+    expect(act(rig.folder, action, 'acting')).toBe('SIGKILL');
+    const name = `${TEMPORARY_PREFIX}${ids[0]}-0`;
+    const [aside, temporary] = [join(rig.root, 'd0', name), join(action.moveTo, 'd0', name)];
+    mkdirSync(join(action.moveTo, 'd0'), { recursive: true });
+    cpSync(aside, temporary, { preserveTimestamps: true });
+    linkSync(temporary, join(action.moveTo, 'd0/0.txt'));
     expect(act(rig.folder, action)).toBe('0');
     await expectAllActed(rig, ids);
     expectMoved(action.moveTo);

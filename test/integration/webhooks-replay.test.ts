@@ -108,11 +108,13 @@ test('a dead delivery can be discarded, and is gone for good', async () => {
   const notifier = await rig.start([endpointTo(receiver.origin)], { timing: { ...QUICK, scheduleMs: [0] } });
   await rig.record(paths(2));
   await until(() => expect(notifier.report()[0]?.dead).toBe(2));
-  const [first] = outboxOf(rig.store).outbox.deliveries('pipeline');
+  const inLedger = () => [...outboxOf(rig.store).outbox.deliveries('pipeline')];
+  await until(() => expect(inLedger().map(({ state }) => state)).toEqual(['dead', 'dead']));
+  const [first] = inLedger();
   expect(await replay(rig, { kind: 'discard', id: first?.id ?? '' })).toMatchObject([{ deliveries: 1 }]);
   expect(notifier.report()[0]?.dead).toBe(1);
   expect(await replay(rig, { kind: 'discard', id: null })).toMatchObject([{ deliveries: 1, enabled: false }]);
-  expect([...outboxOf(rig.store).outbox.deliveries('pipeline')]).toEqual([]);
+  expect(inLedger()).toEqual([]);
 });
 
 test('compaction drops nothing that is still to be told, and moves the places of what is kept', async () => {
