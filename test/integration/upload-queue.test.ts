@@ -363,6 +363,19 @@ test('a live owner is refused, a dead one on this host is replaced at once', asy
   await again.release();
 });
 
+test('a lease of a version that named no ledger belongs to its process: refused alive, replaced dead', async () => {
+  const connection = redis.connect();
+  const facts = { connection, prefix: 'lease', source: 'o', onLost: () => undefined, log: silentLog };
+  const me = { ...ownIdentity(), host: 'h' };
+  const ours = { ...facts, owner: me, ledger: { id: 'ours', dataDir: '/ours' } };
+  const lease = 'lease:{o}:slipway:owner';
+  await connection.set(lease, JSON.stringify({ ...me, host: 'other' }));
+  await expect(takeOwnership(ours)).rejects.toMatchObject({ code: 'source_owned' });
+  await connection.set(lease, JSON.stringify({ host: 'h', pid: 4_194_304, startTime: '1' }));
+  await (await takeOwnership(ours)).release();
+  expect(await connection.hget('lease:{o}:slipway:ledger', 'id')).toBe('ours');
+});
+
 test('another ledger is refused: under a live owner, a dead one, and none, until its user frees the queue', async () => {
   const connection = redis.connect();
   const facts = { connection, prefix: 'lease', source: 'f', onLost: () => undefined, log: silentLog };
