@@ -43,17 +43,19 @@ if ARGV[5] == '1' and get('standstill') then
   tell()
 end
 if ARGV[3] == '1' and get('prober') == ARGV[1] then redis.call('HSET', key, 'proberUntil', now + ARGV[4]) end
+-- What lies in the future is from before the clock was set back: it would be a moment ago until the clock gets there.
+if num('okAt') > now then redis.call('HDEL', key, 'okAt') end
+if num('liftedAt') > now then redis.call('HDEL', key, 'liftedAt') end
 local okAt = num('okAt')
 local told = tonumber(ARGV[6])
--- One in the future is from before the clock was set back.
-if told >= 0 and (okAt > now or now - told > okAt) then
+if told >= 0 and now - told > okAt then
   okAt = now - told
   redis.call('HSET', key, 'okAt', okAt)
 end
 local okAgo = -1
-if okAt > 0 then okAgo = math.max(0, now - okAt) end
+if okAt > 0 then okAgo = now - okAt end
 local liftedAgo = -1
-if get('liftedAt') then liftedAgo = math.max(0, now - num('liftedAt')) end
+if get('liftedAt') then liftedAgo = now - num('liftedAt') end
 return {
   members, get('standstill') or '', num('probeAt') - now, get('prober') or '', num('gateUntil') - now, okAgo, now, liftedAgo
 }`;

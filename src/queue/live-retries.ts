@@ -6,8 +6,11 @@ import { BRING_FORWARD_LUA } from './bring-forward-script.ts';
  * have ended by then, BullMQ brings them back by itself a moment later, behind the others.
  */
 export interface LiveRetries {
-  /** @param delayMs until it is due */
-  add(jobId: string, delayMs: number): void;
+  /**
+   * @param delayMs until it is due
+   * @param toldMs until when BullMQ was told to delay it, milliseconds since the epoch
+   */
+  add(jobId: string, delayMs: number, toldMs: number): void;
   /** They come back by themselves from here on. */
   close(): void;
 }
@@ -30,11 +33,11 @@ export function liveRetries(
   const queueKeys = ['delayed', 'wait', 'marker'].map(toKey);
 
   return {
-    add(jobId, delayMs) {
+    add(jobId, delayMs, toldMs) {
       if (delayMs > MAX_TIMER_MS) return;
       const timer = setTimeout(() => {
         timers.delete(timer);
-        connection.eval(BRING_FORWARD_LUA, 4, ...queueKeys, toKey(jobId), jobId).catch(failed);
+        connection.eval(BRING_FORWARD_LUA, 4, ...queueKeys, toKey(jobId), jobId, toldMs).catch(failed);
       }, delayMs);
       timers.add(timer.unref());
     },

@@ -50,7 +50,8 @@ export interface OwnedLedger {
 
 /** What the lease holds (DESIGN §4, Owner). */
 interface Lease extends Owner {
-  readonly ledgerId: string;
+  /** Left out: of a version that did not name it yet. */
+  readonly ledgerId?: string;
 }
 
 /** The right to do intake, record and notify for one source: one process at a time (DESIGN §4, Owner). */
@@ -86,7 +87,8 @@ export async function takeOwnership(options: {
     if (answer === 'taken') break;
     if (answer === 'foreign') throw await foreign(connection, source, ledgerKey, key);
     const holder = JSON.parse(answer) as Lease;
-    if (holder.ledgerId !== ledger.id) throw await foreign(connection, source, ledgerKey, key);
+    if (holder.ledgerId !== undefined && holder.ledgerId !== ledger.id)
+      throw await foreign(connection, source, ledgerKey, key);
     if (holder.host !== host || isProcessAlive(holder)) {
       throw new SlipwayError('source_owned', { source, pid: holder.pid, host: holder.host });
     }

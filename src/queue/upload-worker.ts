@@ -132,9 +132,9 @@ export function openUploadWorker(options: {
     delayMs: number,
     token: string | undefined,
   ): Promise<never> {
-    const graceMs = isLive ? LIVE_RETRY_GRACE_MS : 0;
-    await orLeaveIt(job.moveToDelayed(now() + delayMs + graceMs, token));
-    if (isLive) retries.add(String(job.id), delayMs);
+    const untilMs = now() + delayMs + (isLive ? LIVE_RETRY_GRACE_MS : 0);
+    await orLeaveIt(job.moveToDelayed(untilMs, token));
+    if (isLive) retries.add(String(job.id), delayMs, untilMs);
     throw new DelayedError();
   }
 

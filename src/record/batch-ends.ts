@@ -23,9 +23,10 @@ export interface BatchEnds {
   /**
    * Writes one down, behind all that is recorded by now. To be called inside `ledger.transact`, with whatever else ends
    * the batch.
+   * @param mark left out: what is recorded by now
    * @returns its place, or null: this batch has ended before
    */
-  add(end: BatchEnd): number | null;
+  add(end: BatchEnd, mark?: number): number | null;
   /** The oldest behind a place, at most `limit`. */
   after(seq: number, limit: number): NumberedBatchEnd[];
   find(batch: string): BatchEnd | null;
@@ -48,10 +49,10 @@ export function openBatchEnds(ledger: Ledger): BatchEnds | null {
   }
 
   return {
-    add(end) {
+    add(end, mark = ledger.mark()) {
       if (places.get(PLACE + end.batch) !== undefined) return null;
       const seq = last() + 1;
-      ends.putSync(seq, { ...end, mark: ledger.mark() });
+      ends.putSync(seq, { ...end, mark });
       places.putSync(PLACE + end.batch, seq);
       return seq;
     },

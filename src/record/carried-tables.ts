@@ -17,8 +17,6 @@ const CARRIED = [
   'batches',
   'batch-members',
   'batch-waiting',
-  'batch-ends',
-  'batch-end-places',
   'folder-batches',
   'file-meta',
   LOST_TABLE,

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
-import { writeAtomic } from '../platform/atomic-file.ts';
+import { TEMPORARY_PREFIX, writeAtomic } from '../platform/atomic-file.ts';
+import { renameToFree } from './free-name.ts';
 
 /** How the folders and files under dataDir are arranged; one more with every change that an older Slipway cannot read. */
 export const DATA_DIR_LAYOUT = 1;
@@ -37,17 +38,36 @@ async function layoutOf(dataDir: string): Promise<number | null> {
 }
 
 /**
- * Names this data folder, and so its ledgers, among all that may share a Redis: random, made once. Not an id within the
- * ledger: one that is built again from its journal goes on with its queue.
+ * Names this data folder, and so its ledgers, among all that may share a Redis: random, made once, also by processes
+ * that start together. Not an id within the ledger: one that is built again from its journal goes on with its queue.
  * @throws SlipwayError `data_dir`
  */
 export async function installationId(dataDir: string): Promise<string> {
   const file = join(dataDir, 'installation');
-  const known = await readFile(file, 'utf8').catch(() => '');
-  if (/^[0-9a-f]{32}\n$/.test(known)) return known.trim();
+  const known = await installationIn(file);
+  if (known !== null) return known;
   const made = randomBytes(16).toString('hex');
-  await writeAtomic(file, `${made}\n`, { mode: 0o600 });
-  return made;
+  const draft = join(dataDir, `${TEMPORARY_PREFIX}installation-${made}`);
+  try {
+    await writeAtomic(draft, `${made}\n`, { mode: 0o600 });
+    // Two ids of one folder would be two ledgers: the second is refused the queues that the first has taken.
+    if (await renameToFree(Buffer.from(draft), Buffer.from(file))) return made;
+    const theirs = await installationIn(file);
+    if (theirs !== null) return theirs;
+    // What lies there is no id.
+    await rename(draft, file);
+    return made;
+  } catch (error) {
+    throw new SlipwayError('data_dir', { path: dataDir, reason: reasonOf(error) }, { cause: error });
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** null: none, or not a whole one. */
+async function installationIn(file: string): Promise<string | null> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return /^[0-9a-f]{32}\n$/.test(text) ? text.trim() : null;
 }
 
 /** The folder of one source. Throws SlipwayError `data_dir` for a name that is no folder name. */

@@ -44,6 +44,7 @@ export function owedLines(ledger: Ledger): OwedLines {
     }
     for (const { from, to } of outbox.windows(name)) bounds.add(from).add(to);
   }
+  for (const { mark } of openBatchEnds(ledger)?.after(0, Number.MAX_SAFE_INTEGER) ?? []) bounds.add(mark);
   const ranges = merged(owed);
   const sorted = Float64Array.from(bounds).sort();
   const places = new Map<number, number>();
@@ -82,11 +83,14 @@ function merged(ranges: readonly Range[]): Range[] {
 export function carryOutbox(before: Ledger, ledger: Ledger, moved: MovedOffset = (offset) => offset): void {
   const from = openOutbox(before);
   const to = openOutbox(ledger);
-  const ends = openBatchEnds(before);
-  if (from === null || to === null) return;
   const bounded: MovedOffset = (offset) => Math.min(moved(offset), ledger.mark());
+  const ended = openBatchEnds(before)?.after(0, Number.MAX_SAFE_INTEGER) ?? [];
+  const ends = openBatchEnds(ledger);
   ledger.transact(() => {
-    for (const { end } of ends?.after(0, Number.MAX_SAFE_INTEGER) ?? []) openBatchEnds(ledger)?.add(end);
+    for (const { end, mark } of ended) ends?.add(end, bounded(mark));
+  });
+  if (from === null || to === null) return;
+  ledger.transact(() => {
     for (const name of from.endpoints()) {
       const state = from.state(name);
       if (state === null) continue;

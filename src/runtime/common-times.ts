@@ -42,6 +42,9 @@ export function createCommonTimes(now: () => number): CommonTimesKeeper {
       ownSuccessAtMs = now();
     },
     times() {
+      // One in the future is from before the clock was set back: every failure from now until then would count.
+      if (ownSuccessAtMs !== null && ownSuccessAtMs > now()) ownSuccessAtMs = null;
+      if (anySuccessAtMs !== null && anySuccessAtMs > now()) anySuccessAtMs = null;
       const common = (atMs: number | null): number | null => (atMs === null ? null : atMs + aheadMs);
       return {
         nowMs: now() + aheadMs,

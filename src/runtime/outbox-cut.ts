@@ -61,7 +61,8 @@ export async function cutOutbox(options: CutOptions): Promise<OutboxCut | null> 
     const made: MadeOut[] = [];
     if (batchSeq >= lastBatch || room <= 0) return made;
     for (const { seq, end, mark: endMark } of ends.after(batchSeq, room)) {
-      if (cursor < Math.min(endMark, mark)) break;
+      // One that came while the lines were read ends behind lines that this look does not know.
+      if (seq > lastBatch || cursor < Math.min(endMark, mark)) break;
       made.push(madeOutBatch(endpoint.name, end));
       batchSeq = seq;
     }

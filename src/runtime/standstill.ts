@@ -2,7 +2,7 @@ import type { UploadFailure } from '../domain/attempt.ts';
 import type { Log } from '../domain/log.ts';
 import { probeDelayMs } from '../pacing/circuit.ts';
 import type { DestinationHealth, ProbeTiming, StandstillKind } from './destination-health.ts';
-import type { SharedDestination, SharedView } from './shared-destination.ts';
+import type { SharedDestination, SharedStandstill, SharedView } from './shared-destination.ts';
 
 /** A prober without a job to send lets another process try after this long. */
 const IDLE_PROBE_MS = 2_000;
@@ -39,8 +39,8 @@ export function createStandstill(facts: {
   const { destination, shared, stoppedTiming, log, now, random } = facts;
   let health: DestinationHealth = { kind: 'running' };
   let tries = 0;
-  /** Failed probes of what was there when this process came; null: it knows by itself, or of a probe since. */
-  let inheritedTries: number | null = null;
+  /** What was there when this process came; null: it knows by itself, or of a probe since. */
+  let inherited: string | null = null;
   let isFirstView = true;
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
@@ -54,7 +54,7 @@ export function createStandstill(facts: {
 
   function wait(kind: StandstillKind, failure: UploadFailure, sinceMs: number, probeInMs: number): void {
     arm(probeInMs, () => void probe());
-    become({ kind, failure, sinceMs, probeAtMs: now() + probeInMs, inherited: inheritedTries !== null });
+    become({ kind, failure, sinceMs, probeAtMs: now() + probeInMs, inherited: inherited !== null });
   }
 
   function arm(delayMs: number, act: () => void): void {
@@ -93,7 +93,7 @@ export function createStandstill(facts: {
   function goOn(): void {
     if (timer !== null) clearTimeout(timer);
     tries = 0;
-    inheritedTries = null;
+    inherited = null;
     if (health.kind === 'running') return;
     log.info({ destination }, `destination ${destination} accepts files again`);
     become({ kind: 'running' });
@@ -102,7 +102,8 @@ export function createStandstill(facts: {
   /** What the others have found. */
   function adopt({ standstill, probesHere }: SharedView): void {
     if (closed) return;
-    if (isFirstView && health.kind === 'running') inheritedTries = standstill?.tries ?? null;
+    const there = standstill === null ? null : nameOf(standstill);
+    if (isFirstView && health.kind === 'running') inherited = there;
     isFirstView = false;
     if (standstill === null) {
       if (health.kind !== 'running') goOn();
@@ -111,14 +112,14 @@ export function createStandstill(facts: {
     if (health.kind === 'probing' && probesHere) return;
     const { kind, failure, sinceMs, probeInMs } = standstill;
     tries = standstill.tries;
-    if (tries !== inheritedTries) inheritedTries = null;
+    if (there !== inherited) inherited = null;
     if (health.kind === 'running') {
       log.warn(
         { destination },
         `destination ${destination} is ${kind}, another process says: ${failure.message}`,
       );
     }
-    if (health.kind === kind && health.inherited === (inheritedTries !== null)) {
+    if (health.kind === kind && health.inherited === (inherited !== null)) {
       if (health.probeAtMs <= now() + Math.max(0, probeInMs)) return;
     }
     wait(kind, failure, sinceMs, Math.max(0, probeInMs));
@@ -139,7 +140,7 @@ export function createStandstill(facts: {
       const kind = probed?.of === 'stopped' ? 'stopped' : found;
       const why = kind === found ? failure : (probed?.failure ?? failure);
       tries = probed?.of === kind ? tries + 1 : 0;
-      inheritedTries = null;
+      inherited = null;
       const sinceMs = probed?.sinceMs ?? now();
       const probeInMs = delayOf(kind, sinceMs);
       const fields = { destination, code: why.code, retryInMs: Math.round(probeInMs) };
@@ -176,4 +177,9 @@ export function createStandstill(facts: {
       if (health.kind === 'probing') shared.passProbeOn();
     },
   };
+}
+
+/** Tells one standstill, and each failed probe of it, from every other. */
+function nameOf({ kind, sinceMs, tries }: SharedStandstill): string {
+  return `${kind} ${sinceMs} ${tries}`;
 }

@@ -29,9 +29,9 @@ export interface WorkerSeed {
 /** What the parent sees of one destination in an upload process. */
 export interface DestinationView {
   readonly report: DestinationReport;
-  /** Milliseconds since the epoch; null before the first. */
   /** Nobody sends there until it is mended, as far as has been tried. */
   readonly stopped: boolean;
+  /** Milliseconds since the epoch; null before the first. */
   readonly lastProgressAtMs: number | null;
   readonly movingSinceMs: number | null;
   readonly troubleSinceMs: number | null;

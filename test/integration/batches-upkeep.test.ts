@@ -5,6 +5,7 @@ import type { BatchEnd } from '../../src/domain/batch.ts';
 import type { Outcome } from '../../src/domain/receipt.ts';
 import { openBatches } from '../../src/record/batches.ts';
 import { compactSource } from '../../src/record/compact-journal.ts';
+import { linesFrom } from '../../src/record/journal-at.ts';
 import { openKeptMeta } from '../../src/record/kept-meta.ts';
 import { ledgerEntryOf } from '../../src/record/ledger-entry.ts';
 import { rebuildSource } from '../../src/record/rebuild-ledger.ts';
@@ -84,3 +85,34 @@ test.each([
     expect(after.batches.ends.last()).toBe(2);
   },
 );
+
+test('the end of a batch keeps its place behind its files when the journal is compacted', async () => {
+  const folder = testFolder();
+  const before = await opened(folder);
+  // Followed by later receipts of their paths: compaction leaves these lines out, and all behind them moves up.
+  for (let n = 0; n < 20; n += 1)
+    await before.record(`old-${n}.txt`, { id: `f${String(n).padStart(32, '0')}`, batch: null });
+  for (let n = 0; n < 20; n += 1) await before.record(`old-${n}.txt`, { batch: null });
+  await before.record('member.txt');
+  const markBefore = before.store.ledger.mark();
+  const manifest = join(folder, 'batches', 'b1.manifest.json');
+  before.batches.open({ batch: 'b1', destination: 'dest', manifest, startedAt: '2026-11-22T01:02:03.000Z' });
+  before.batches.discovered('b1');
+  await before.batches.ended('b1');
+  await before.record('behind.txt', { batch: null });
+  await before.close();
+
+  await compactSource({
+    dataDir: join(folder, 'data'),
+    source: 'inbox',
+    manifest: join(folder, 'inbox.manifest.json'),
+    log: rememberingLog(),
+  });
+
+  const after = await opened(folder);
+  const [end] = after.batches.ends.after(0, 10);
+  const lines = await linesFrom(after.store.journal.path, { from: 0, to: after.store.ledger.mark() }, 1_000);
+  const behind = lines.find(({ receipt }) => receipt.path === 'behind.txt');
+  expect(end).toMatchObject({ seq: 1, mark: behind?.from });
+  expect(end?.mark).toBeLessThan(markBefore);
+});

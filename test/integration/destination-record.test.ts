@@ -269,3 +269,16 @@ test('without Redis each process keeps to its share of the quota, and none stops
   expect(lease.intervalMs).toBeCloseTo(2 * (1_000 / 47.5), 1);
   expect(await one.shared.leaseProbe()).toBe('granted');
 });
+
+test('a success or a lift from before the clock of Redis was set back is none, at every look', async () => {
+  const redis = await redisForTest();
+  const record = recordOf(redis, 'one');
+  const connection = redis.connect();
+  const [seconds] = await connection.time();
+  const later = String((Number(seconds) + 3_600) * 1_000);
+  await connection.hset(destinationKey('slipway', 'api'), 'okAt', later, 'liftedAt', later);
+  const looked = await record.sync({ joining: true, probing: false });
+  expect(looked).toMatchObject({ successAgoMs: null, liftedAgoMs: null });
+  const told = await record.sync({ joining: false, probing: false, succeededAgoMs: 40 });
+  expect(told.successAgoMs).toBe(40);
+});

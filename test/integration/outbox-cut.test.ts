@@ -41,3 +41,28 @@ test.each([
   expect(told.at(-1)).toBe('b2');
   expect(told.filter((what) => what === 'b1' || what === 'b2')).toEqual(['b1', 'b2']);
 });
+
+test('the end of a batch that comes while a look reads the journal is left to the next look', async () => {
+  const rig = await notifyRig();
+  await rig.record(paths(3, 'first'));
+  rig.endBatch('b1');
+  const { outbox, ends } = outboxOf(rig.store);
+  const mark = rig.store.ledger.mark();
+  await rig.record(paths(2, 'second'));
+  rig.endBatch('b2');
+  // As the look sees it that began before the second part, and asks for the ends when it has read the lines.
+  const begunBefore = { mark, ends: { ...ends, last: () => 1 } };
+  const beganNow = { mark: rig.store.ledger.mark(), ends };
+  let state = newEndpoint(0, 0);
+  const told: string[] = [];
+  for (const look of [begunBefore, beganNow]) {
+    const cut = await cutOutbox({
+      ...{ endpoint: endpointTo('http://127.0.0.1:9/'), state, outbox, journal: rig.store.journal.path },
+      ...{ ...look, room: 100, close: false, replayFirst: false, now: Date.now() },
+    });
+    for (const { content } of cut?.deliveries ?? [])
+      told.push(content.kind === 'batch' ? content.batch : 'file');
+    state = { ...state, cursor: cut?.cursor ?? 0, batchSeq: cut?.batchSeq ?? 0 };
+  }
+  expect(told).toEqual(['file', 'file', 'file', 'b1', 'file', 'file', 'b2']);
+});

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Log, silentLog } from '../../src/domain/log.ts';
 import { ownIdentity } from '../../src/platform/process-identity.ts';
 import { takeOwnership } from '../../src/queue/owner-lease.ts';
+import { promoteDelayed } from '../../src/queue/promote-delayed.ts';
 import { openUploadQueue, type UploadQueue } from '../../src/queue/upload-queue.ts';
 import { openUploadWorker, type UploadHandler, type UploadWorker } from '../../src/queue/upload-worker.ts';
 import { startTestRedis, type TestRedis } from '../support/redis-server.ts';
@@ -156,6 +157,34 @@ test('jobs that go ahead are taken first, in their order, and come back first af
     gates.get('old 5')?.();
     await finishedOf(queue, 9);
     expect(worker.active()).toBe(0);
+  });
+});
+
+test('a live job that was tried ahead of its time, and has to wait anew, is not brought forward by the wait before', async () => {
+  await withQueue(async ({ queue, prefix, work }) => {
+    const live = (path: string) => {
+      const { jobId, job } = jobFor(path);
+      return { jobId, job: { ...job, live: true } as const };
+    };
+    const tries: string[] = [];
+    const waits = new Map([
+      ['new', [600, 3_600_000]],
+      ['later', [1_200]],
+    ]);
+    work(async (upload, signal) => {
+      tries.push(upload.job.path);
+      const delayMs = waits.get(upload.job.path)?.shift();
+      return delayMs === undefined ? settle(upload, signal) : { kind: 'retry', delayMs, job: upload.job };
+    });
+    await queue.add([live('new')], 'ahead');
+    await vi.waitFor(async () => expect(await queue.counts()).toMatchObject({ delayed: 1 }), 10_000);
+    await promoteDelayed(redis.connect(), prefix, 'in box:{1}');
+    await vi.waitFor(() => expect(tries).toHaveLength(2), 10_000);
+    await queue.add([live('later')], 'ahead');
+    // Due after the first wait of the other one was over.
+    await finishedOf(queue, 1);
+    expect(tries).toEqual(['new', 'new', 'later', 'later']);
+    expect(await queue.counts()).toMatchObject({ delayed: 1, finished: 1 });
   });
 });
 
@@ -361,6 +390,19 @@ test('a live owner is refused, a dead one on this host is replaced at once', asy
     ...{ ...me, ledgerId: 'ours' },
   });
   await again.release();
+});
+
+test('a lease of a version that named no ledger belongs to its process: refused alive, replaced dead', async () => {
+  const connection = redis.connect();
+  const facts = { connection, prefix: 'lease', source: 'o', onLost: () => undefined, log: silentLog };
+  const me = { ...ownIdentity(), host: 'h' };
+  const ours = { ...facts, owner: me, ledger: { id: 'ours', dataDir: '/ours' } };
+  const lease = 'lease:{o}:slipway:owner';
+  await connection.set(lease, JSON.stringify({ ...me, host: 'other' }));
+  await expect(takeOwnership(ours)).rejects.toMatchObject({ code: 'source_owned' });
+  await connection.set(lease, JSON.stringify({ host: 'h', pid: 4_194_304, startTime: '1' }));
+  await (await takeOwnership(ours)).release();
+  expect(await connection.hget('lease:{o}:slipway:ledger', 'id')).toBe('ours');
 });
 
 test('another ledger is refused: under a live owner, a dead one, and none, until its user frees the queue', async () => {

@@ -185,3 +185,19 @@ test('an id with line breaks or without end does not reach a message as it is', 
   expect(step.settlement.message).toContain('(a bx');
   expect(step.settlement.message.length).toBeLessThan(400);
 });
+
+test('files that come long before their places are looked at in their places, however many come at once', async () => {
+  const self = rig();
+  const jobs = Array.from({ length: 100 }, (_, n) => `job-${n}`);
+  const places = jobs.map((job) => self.wait.firstLook(job, uploaded));
+  // As `resume` has them come: all of them, now.
+  const steps = await Promise.all(jobs.map((job) => self.wait.look(job, uploaded, never)));
+  // No more than the quota has for the next moments.
+  expect(self.looks.length).toBeLessThanOrEqual(2 * plan.perSecond);
+  const last = places.at(-1) ?? 0;
+  expect(steps.at(-1)).toEqual({ kind: 'look-again', atMs: last, failure: null });
+  const before = self.looks.length;
+  self.nowMs = last;
+  await self.wait.look('job-99', uploaded, never);
+  expect(self.looks).toHaveLength(before + 1);
+});

@@ -57,3 +57,15 @@ test('an answer that took long says nothing about the clock, and a small differe
   times.asking().answered({ successAgoMs: null, atMs: nowMs + 300 });
   expect(times.times().nowMs).toBe(nowMs);
 });
+
+test('a success from before the clock was set back counts for nothing, not even when the clock gets there', () => {
+  let nowMs = 10 * HOUR;
+  const times = createCommonTimes(() => nowMs);
+  times.succeeded();
+  times.asking().answered({ successAgoMs: 0, atMs: nowMs });
+  nowMs -= HOUR;
+  expect(times.times()).toEqual({ nowMs, lastSuccessAtMs: null, heardSuccessAtMs: null });
+  nowMs += 2 * HOUR;
+  expect(times.times()).toEqual({ nowMs, lastSuccessAtMs: null, heardSuccessAtMs: null });
+  expect(times.asking().succeededAgoMs).toBeNull();
+});
