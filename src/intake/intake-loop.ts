@@ -173,7 +173,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     schedule.ended(monotonicMs(), scanMs + stepMs);
     reconciles += 1;
     // All that was seen has to be in the queue before a folder is called quiet.
-    if (quiet !== null) await lines.idle();
+    if (quiet !== null && !(await lines.idle())) return;
     // A scan of a root that went away under it has seen nothing.
     if ((await guard.check()) !== 'present' || appeared) return;
     const { files: total, unobservable } = scan.tally();
