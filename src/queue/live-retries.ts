@@ -6,8 +6,11 @@ import { BRING_FORWARD_LUA } from './bring-forward-script.ts';
  * have ended by then, BullMQ brings them back by itself a moment later, behind the others.
  */
 export interface LiveRetries {
-  /** @param delayMs until it is due */
-  add(jobId: string, delayMs: number): void;
+  /**
+   * @param dueAtMs since the epoch
+   * @param delayMs until then
+   */
+  add(jobId: string, dueAtMs: number, delayMs: number): void;
   /** They come back by themselves from here on. */
   close(): void;
 }
@@ -30,11 +33,13 @@ export function liveRetries(
   const queueKeys = ['delayed', 'wait', 'marker'].map(toKey);
 
   return {
-    add(jobId, delayMs) {
+    add(jobId, dueAtMs, delayMs) {
       if (delayMs > MAX_TIMER_MS) return;
+      // BullMQ counts from a moment after it was told, hence twice the grace.
+      const latestMs = dueAtMs + 2 * LIVE_RETRY_GRACE_MS;
       const timer = setTimeout(() => {
         timers.delete(timer);
-        connection.eval(BRING_FORWARD_LUA, 4, ...queueKeys, toKey(jobId), jobId).catch(failed);
+        connection.eval(BRING_FORWARD_LUA, 4, ...queueKeys, toKey(jobId), jobId, latestMs).catch(failed);
       }, delayMs);
       timers.add(timer.unref());
     },

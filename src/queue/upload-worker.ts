@@ -133,8 +133,9 @@ export function openUploadWorker(options: {
     token: string | undefined,
   ): Promise<never> {
     const graceMs = isLive ? LIVE_RETRY_GRACE_MS : 0;
-    await orLeaveIt(job.moveToDelayed(now() + delayMs + graceMs, token));
-    if (isLive) retries.add(String(job.id), delayMs);
+    const dueAtMs = now() + delayMs;
+    await orLeaveIt(job.moveToDelayed(dueAtMs + graceMs, token));
+    if (isLive) retries.add(String(job.id), dueAtMs, delayMs);
     throw new DelayedError();
   }
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Log, silentLog } from '../../src/domain/log.ts';
 import { ownIdentity } from '../../src/platform/process-identity.ts';
 import { takeOwnership } from '../../src/queue/owner-lease.ts';
+import { promoteDelayed } from '../../src/queue/promote-delayed.ts';
 import { openUploadQueue, type UploadQueue } from '../../src/queue/upload-queue.ts';
 import { openUploadWorker, type UploadHandler, type UploadWorker } from '../../src/queue/upload-worker.ts';
 import { startTestRedis, type TestRedis } from '../support/redis-server.ts';
@@ -156,6 +157,38 @@ test('jobs that go ahead are taken first, in their order, and come back first af
     gates.get('old 5')?.();
     await finishedOf(queue, 9);
     expect(worker.active()).toBe(0);
+  });
+});
+
+test('a live job that was tried before its time keeps to the time that this try gave it', async () => {
+  await withQueue(async ({ queue, prefix, work }) => {
+    const named = (path: string) => {
+      const { jobId, job } = jobFor(path);
+      return { jobId, job: { ...job, live: true } as const };
+    };
+    const tries: string[] = [];
+    work(async ({ job }) => {
+      tries.push(job.path);
+      const isFirst = tries.filter((path) => path === job.path).length === 1;
+      if (job.path === 'early' || isFirst) {
+        const delayMs = !isFirst ? 600_000 : job.path === 'early' ? 1_500 : 2_000;
+        return { kind: 'give-back', delayMs };
+      }
+      return { kind: 'settle', outcome: uploadedOutcome(job.path) };
+    });
+    const delayed = (count: number): Promise<void> =>
+      vi.waitFor(async () => expect((await queue.counts()).delayed).toBe(count), 10_000);
+    await queue.add([named('early')], 'ahead');
+    await delayed(1);
+    // As `resume` does it.
+    await promoteDelayed(redis.connect(), prefix, 'in box:{1}');
+    await vi.waitFor(() => expect(tries).toEqual(['early', 'early']), 10_000);
+    await delayed(1);
+    // Its second try comes after the time that the first one of the other was given.
+    await queue.add([named('later')], 'ahead');
+    await finishedOf(queue, 1);
+    expect((await queue.counts()).delayed).toBe(1);
+    expect(tries).toEqual(['early', 'early', 'later', 'later']);
   });
 });
 
