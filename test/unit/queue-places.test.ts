@@ -132,3 +132,28 @@ test('the smallest queues take one of either kind', () => {
     }
   }
 });
+
+test('where little may be pending, files that come live all the time leave the found ones room for a chunk', () => {
+  for (const maxPending of [4, 20, 100, 400, 1_000]) {
+    const places = createQueuePlaces(maxPending);
+    // As admission asks for it.
+    const chunk = Math.min(CHUNK, Math.floor(maxPending / 4));
+    const live: Place[] = [];
+    const fill = (): void => {
+      for (let grant = places.take(1, 'live'); grant !== null; grant = places.take(1, 'live')) {
+        places.known(grant.place);
+        places.giveBack(grant.place, 1);
+        live.push(grant.place);
+      }
+    };
+    let isIn = false;
+    // Whoever asks first gets it: the live ones have asked whenever a place became free.
+    for (let turn = 0; turn < 3 * maxPending && !isIn; turn += 1) {
+      fill();
+      isIn = places.take(chunk, 'found') !== null;
+      const place = live.shift();
+      if (place !== undefined) places.recorded(place);
+    }
+    expect([maxPending, isIn]).toEqual([maxPending, true]);
+  }
+});
