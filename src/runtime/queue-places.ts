@@ -34,6 +34,8 @@ const MAX_AHEAD = 128;
 const AHEAD_PER_ONE = 3;
 /** So many are tried in line when none may go ahead and none is under way. */
 const IN_LINE = 16;
+/** Where a few are, one more at a time, up to so many: what is refused for hours must not be all that is under way. */
+const BESIDE = 4;
 
 /** @param maxPending G3: most jobs in Redis that are not recorded */
 export function createQueuePlaces(maxPending: number): QueuePlaces {
@@ -57,8 +59,10 @@ export function createQueuePlaces(maxPending: number): QueuePlaces {
     const count = Math.min(wanted, free, credit, most - held.ahead);
     if (count > 0) return { count, place: 'ahead' };
     // The backlog may be unable to move (its batch is paused): what can move shows it, and earns the others their way.
-    if (held.live + held.ahead === 0 && free > 0)
-      return { count: Math.min(wanted, free, IN_LINE), place: 'live' };
+    const under = held.live + held.ahead;
+    const inLineNow = under === 0 ? IN_LINE : under < BESIDE ? 1 : 0;
+    const tried = Math.min(wanted, free, inLineNow);
+    if (tried > 0) return { count: tried, place: 'live' };
     return null;
   }
 

@@ -157,3 +157,17 @@ test('where little may be pending, files that come live all the time leave the f
     expect([maxPending, isIn]).toEqual([maxPending, true]);
   }
 });
+
+test('a backlog that cannot move and a live file that is tried for hours hold no other live file up', () => {
+  const { offer, waiting, upload, done, putOff } = rig();
+  const isStuck = ({ arrival, nr }: Job): boolean => arrival === 'found' || nr % 1_000 === 0;
+  offer('found', 10_000);
+  let turns = 0;
+  for (let left = 3_000; done.length < 2_997; turns += 1) {
+    left -= offer('live', left);
+    putOff(isStuck);
+    upload(Math.min(2, waiting.filter((job) => !isStuck(job)).length));
+    expect(turns).toBeLessThan(6_000);
+  }
+  expect(done.some(isStuck)).toBe(false);
+});
