@@ -25,7 +25,10 @@ export interface QueuePlaces {
 /** Of `maxPending`, what neither found files nor live ones take from the other. */
 const RESERVE_SHARE = 8;
 const MAX_RESERVE = 256;
-/** Never less than a chunk, which found files ask for whole: live ones would take each place that becomes free first. */
+/**
+ * Never less than a chunk, which found files ask for whole: live ones would take each place that becomes free first.
+ * Where a chunk is one file the two take turns anyway.
+ */
 const CHUNK_SHARE = 4;
 const MAX_CHUNK = 100;
 /** Those that go ahead are taken newest first: few enough that files of one burst stay roughly in order. */
@@ -40,7 +43,10 @@ const BESIDE = 4;
 /** @param maxPending G3: most jobs in Redis that are not recorded */
 export function createQueuePlaces(maxPending: number): QueuePlaces {
   const chunk = Math.min(Math.floor(maxPending / CHUNK_SHARE), MAX_CHUNK);
-  const reserve = Math.max(chunk, Math.min(Math.floor(maxPending / RESERVE_SHARE), MAX_RESERVE));
+  const reserve = Math.max(
+    chunk > 1 ? chunk : 0,
+    Math.min(Math.floor(maxPending / RESERVE_SHARE), MAX_RESERVE),
+  );
   const most = Math.max(1, Math.min(MAX_AHEAD, Math.floor(maxPending / 4)));
   const held: Record<Place, number> = { found: 0, live: 0, ahead: 0 };
   let credit = most;

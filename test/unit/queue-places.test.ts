@@ -134,7 +134,7 @@ test('the smallest queues take one of either kind', () => {
 });
 
 test('where little may be pending, files that come live all the time leave the found ones room for a chunk', () => {
-  for (const maxPending of [4, 20, 100, 400, 1_000]) {
+  for (const maxPending of [8, 20, 100, 400, 1_000]) {
     const places = createQueuePlaces(maxPending);
     // As admission asks for it.
     const chunk = Math.min(CHUNK, Math.floor(maxPending / 4));
