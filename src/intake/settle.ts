@@ -2,6 +2,7 @@ import type { Arrival } from '../domain/arrival.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Sight } from '../domain/sight.ts';
 import { createDueHeap } from './due-heap.ts';
+import { GARBLED } from './hinted-folders.ts';
 import { keyOf, type SeenFile } from './seen-file.ts';
 
 export interface SettleOptions {
@@ -129,8 +130,9 @@ export function createSettle(options: SettleOptions): Settle {
       const entry = trustTimes() ? tracked.get(keyOf({ path })) : undefined;
       if (entry === undefined) return false;
       entry.arrival = 'live';
-      // A file that is deleted while it waits for a long `minAge` is not to be waited for all that time.
-      if (entry.dueMs - nowMs > settleMs) return false;
+      // A file that is deleted while it waits for a long `minAge` is not to be waited for all that time; and an event
+      // garbles a name that is not UTF-8 so that it may look like this one.
+      if (entry.dueMs - nowMs > settleMs || path.includes(GARBLED)) return false;
       entry.stirred = true;
       return true;
     },

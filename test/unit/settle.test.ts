@@ -196,6 +196,12 @@ test('a file that waits for a long minAge is looked at after an event, since it 
   expect(settle.stir('b', 3_599_000)).toBe(true);
 });
 
+test('an event whose name may be the garbled one of another file is never taken for one of a tracked file alone', () => {
+  const settle = settleWith();
+  settle.see(file('a\uFFFD', 0), at(0));
+  expect(settle.stir('a\uFFFD', 0)).toBe(false);
+});
+
 test('where file times are not of this clock an event leads to a look at once, from which the wait is counted', () => {
   const settle = settleWith(false);
   settle.see(file('a', 0), at(0));
