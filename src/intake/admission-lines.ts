@@ -9,8 +9,8 @@ export interface AdmissionLines {
   busy(arrival: Arrival): boolean;
   /** Begins to admit what was offered, where nothing is under way. Throws what went wrong before. */
   start(signal: AbortSignal): void;
-  /** Resolves when neither is busy. */
-  idle(): Promise<void>;
+  /** Resolves when neither is busy. False: some of what was offered went no way, as at the end. */
+  idle(): Promise<boolean>;
 }
 
 /** @param ended called when one is busy no more */
@@ -25,7 +25,7 @@ export function createAdmissionLines(
     try {
       await admission.flush(arrival, signal);
     } catch (error) {
-      if (!signal.aborted) failure = { error };
+      failure = { error };
     }
     running[arrival] = null;
     ended();
@@ -42,6 +42,7 @@ export function createAdmissionLines(
     },
     async idle() {
       await Promise.all([running.live, running.found]);
+      return failure === null;
     },
   };
 }

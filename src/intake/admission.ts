@@ -44,6 +44,14 @@ export interface AdmissionOptions {
   readonly random: () => number;
 }
 
+/** Some that wait for room together. */
+interface Chunk {
+  readonly chunk: readonly UploadNeed[];
+  readonly arrival: Arrival;
+  /** When they were known to lie there; monotonic. */
+  readonly seenMs: number;
+}
+
 /** Settled file versions become jobs, or receipts, once each (G1), with back-pressure (G3). */
 export interface Admission {
   /**
@@ -116,13 +124,12 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   }
 
   /** @returns how many of the chunk there was room for, from its beginning */
-  async function admit(chunk: readonly UploadNeed[], arrival: Arrival, signal: AbortSignal): Promise<number> {
+  async function admit({ chunk, arrival, seenMs }: Chunk, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
-    const beganMs = nowMs();
     const room = await ports.waitForRoom(chunk.length, arrival, signal);
     try {
       const granted = chunk.slice(0, room.count);
-      const there = nowMs() - beganMs > STALE_MS ? await stillThere(granted) : granted;
+      const there = nowMs() - seenMs > STALE_MS ? await stillThere(granted) : granted;
       await enqueue(there, room.place);
     } finally {
       room.free();
@@ -134,11 +141,16 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     const attached = await ports.attached?.(there.map(({ file }) => file.name));
     await ports.exclusive(async () => {
       // Asked again: the recorder may have committed one while this waited.
+      const queued: Need[] = [];
       const jobs = there.flatMap(({ file, sight, arrival }, index) => {
         const need = needOf(file, sight, arrival);
-        return need?.ruling.kind === 'upload' ? [{ ...jobOf(need), meta: attached?.[index] }] : [];
+        if (need?.ruling.kind !== 'upload') return [];
+        queued.push(need);
+        return [{ ...jobOf(need), meta: attached?.[index] }];
       });
       if (jobs.length > 0) await ports.enqueue(jobs, place);
+      // Only now: what the queue refuses is offered to it again.
+      for (const { id, unlimited } of queued) if (unlimited) rejudged.add(id);
       admitted += jobs.length;
     });
   }
@@ -148,20 +160,15 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     return needs.filter(({ file }) => same.has(file));
   }
 
-  function jobOf({ jobId, id, version, file, sight, arrival, ruling, unlimited }: Need): AdmittedJob {
+  function jobOf({ jobId, id, version, file, sight, arrival, ruling }: Need): AdmittedJob {
     ports.uploads.remember(jobId, file);
-    if (unlimited) rejudged.add(id);
     return { jobId, id, job: newUploadJob(version, ruling.gen, null, { sight, arrival }) };
   }
 
-  async function admitInTheEnd(
-    chunk: readonly UploadNeed[],
-    arrival: Arrival,
-    signal: AbortSignal,
-  ): Promise<number> {
+  async function admitInTheEnd(chunk: Chunk, signal: AbortSignal): Promise<number> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const count = await admit(chunk, arrival, signal);
+        const count = await admit(chunk, signal);
         if (attempt > 1) log.info({ source, attempts: attempt }, 'the queue takes jobs again');
         return count;
       } catch (error) {
@@ -177,9 +184,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   /** @param needs all of one kind */
   async function queue(needs: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
     const arrival = needs[0]?.arrival ?? 'found';
+    // Of all of them: the last may have waited for every one before it.
+    const seenMs = nowMs();
     for (let start = 0; start < needs.length; ) {
       const chunk = needs.slice(start, start + chunkSize);
-      const count = await inTurn[arrival](() => admitInTheEnd(chunk, arrival, signal));
+      const count = await inTurn[arrival](() => admitInTheEnd({ chunk, arrival, seenMs }, signal));
       open.done(chunk.slice(0, count));
       start += count;
     }

@@ -9,8 +9,8 @@ import type { Settle } from './settle.ts';
 export interface Examiner {
   /** Files seen just now and accepted by the filter; those that are tracked came as they did. */
   take(files: readonly SeenFile[], arrival: Arrival): void;
-  /** Files whose time has come: looks at each again. */
-  lookAgain(names: readonly PathName[]): Promise<void>;
+  /** Files whose time has come: looks at each again. Returns where folders lie now instead. */
+  lookAgain(names: readonly PathName[]): Promise<string[]>;
   /** Paths that events named. Returns the folders among them, which are for a scan. */
   lookAtHints(paths: readonly string[]): Promise<string[]>;
 }
@@ -42,11 +42,14 @@ export function createExaminer(options: ExaminerOptions): Examiner {
 
     async lookAgain(names) {
       const seen = await looks.at(names);
+      const folders: string[] = [];
       for (const [index, name] of names.entries()) {
         const look = seen[index];
+        if (look?.kind === 'directory') folders.push(name.path);
         if (look?.kind === 'file') see(look.file, settle.arrivalOf(name) ?? 'found');
         else if (look !== undefined) drop(name, look);
       }
+      return folders;
     },
 
     async lookAtHints(paths) {

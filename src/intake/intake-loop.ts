@@ -86,7 +86,8 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   /** False: nothing has been hinted at, and no file's time has come. */
   async function lookAtLive(signal: AbortSignal): Promise<boolean> {
     const due = settle.due(monotonicMs(), TURN);
-    if (due.length > 0) await examiner.lookAgain(due);
+    // The event of a folder that took a file's place was taken for one of the file.
+    if (due.length > 0) for (const path of await examiner.lookAgain(due)) dirty.mark(path);
     // Too many files are being written: the rest stays on disk until some are whole (G3).
     else if (!settle.hasRoom()) return false;
     else if (dirty.size() > 0) await lookAtHints();
@@ -172,7 +173,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     schedule.ended(monotonicMs(), scanMs + stepMs);
     reconciles += 1;
     // All that was seen has to be in the queue before a folder is called quiet.
-    if (quiet !== null) await lines.idle();
+    if (quiet !== null && !(await lines.idle())) return;
     // A scan of a root that went away under it has seen nothing.
     if ((await guard.check()) !== 'present' || appeared) return;
     const { files: total, unobservable } = scan.tally();

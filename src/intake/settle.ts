@@ -2,6 +2,7 @@ import type { Arrival } from '../domain/arrival.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Sight } from '../domain/sight.ts';
 import { createDueHeap } from './due-heap.ts';
+import { GARBLED } from './hinted-folders.ts';
 import { keyOf, type SeenFile } from './seen-file.ts';
 
 export interface SettleOptions {
@@ -48,13 +49,16 @@ export interface Settle {
    */
   see(file: SeenFile, now: Instant, arrival?: Arrival): Sight | null;
   /**
-   * An event named this path. True: it is tracked, as live from now on, and will be looked at when it is due, no sooner
-   * than after this event; a file that is being written costs one look per `settle` and not one per write.
+   * An event named this path. True: it is tracked, as live from now on, and will be looked at when it is due, which is
+   * within `settle` and after this event; a file that is being written costs one look per `settle` and not one per write.
    */
-  stir(path: string): boolean;
+  stir(path: string, nowMs: number): boolean;
   /** How a file that is tracked came; null of any other. */
   arrivalOf(name: PathName): Arrival | null;
-  /** It vanished, or cannot be looked at: the next scan decides. */
+  /**
+   * It vanished, or cannot be looked at: the next scan decides. One that something happened to since that look was taken
+   * is looked at once more: nobody else was told of it.
+   */
   forget(name: PathName): void;
   /** Files to look at again now, at most `max`. Each must be answered by `see` or `forget`. */
   due(nowMs: number, max: number): PathName[];
@@ -96,8 +100,12 @@ export function createSettle(options: SettleOptions): Settle {
     entry.last = file;
     if (arrival === 'live') entry.arrival = arrival;
     entry.dueMs = dueMs;
-    // What is already in the heap comes up too early at worst, and is put back then: one item per file, ever.
-    if (!entry.queued) heap.push(entry, dueMs);
+    enqueue(entry);
+  }
+
+  /** What is already in the heap comes up too early at worst, and is put back then: one item per file, ever. */
+  function enqueue(entry: Tracked): void {
+    if (!entry.queued) heap.push(entry, entry.dueMs);
     entry.queued = true;
   }
 
@@ -118,17 +126,24 @@ export function createSettle(options: SettleOptions): Settle {
       return null;
     },
 
-    stir(path) {
+    stir(path, nowMs) {
       const entry = trustTimes() ? tracked.get(keyOf({ path })) : undefined;
       if (entry === undefined) return false;
-      entry.stirred = true;
       entry.arrival = 'live';
+      // A file that is deleted while it waits for a long `minAge` is not to be waited for all that time; and an event
+      // garbles a name that is not UTF-8 so that it may look like this one.
+      if (entry.dueMs - nowMs > settleMs || path.includes(GARBLED)) return false;
+      entry.stirred = true;
       return true;
     },
 
     arrivalOf: (name) => tracked.get(keyOf(name))?.arrival ?? null,
 
-    forget: (name) => void tracked.delete(keyOf(name)),
+    forget(name) {
+      const entry = tracked.get(keyOf(name));
+      if (entry?.stirred === true) enqueue(entry);
+      else tracked.delete(keyOf(name));
+    },
 
     due(nowMs, max) {
       const names: PathName[] = [];

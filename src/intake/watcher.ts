@@ -77,7 +77,7 @@ export async function startIntake(
   const scan = createFullReconcile({ root, looks, source, filter, log, entering, unobservable });
   function hint(path: string): void {
     if (path === '') request('soon');
-    else if (!settle.stir(path)) {
+    else if (!settle.stir(path, monotonicMs())) {
       dirty.mark(path);
       waker.wake();
     }

@@ -251,9 +251,9 @@ export async function startOwnerLine(facts: OwnerLineFacts): Promise<OwnerLine> 
           await unlessLost(recorder.drained());
           await unlessLost(afterActions.settled());
           await unlessLost(folders?.settled(signal) ?? Promise.resolve());
-          // A file that changed while it was read settles as a new version, which belongs to what lies there; what
+          // A file that changed while it waited, or was read, is a new version, which belongs to what lies there; what
           // Redis lost is queued again.
-        } while (comeAgain !== before || intake.unsettled() > 0);
+        } while (comeAgain !== before || reports.unfinished());
         if (facts.batch !== undefined) await unlessLost(found.ended());
         await unlessLost(notifier?.caughtUp() ?? Promise.resolve());
       },

@@ -13,6 +13,8 @@ import type { SourcePlan } from './source-plan.ts';
 export interface OwnerReport {
   /** Files and folders that the last comparison of the whole folder could not look at. */
   unreadable(): number;
+  /** Whether something that lies in the folder is on its way to a receipt. */
+  unfinished(): boolean;
   report(): Promise<SourceReport>;
 }
 
@@ -60,6 +62,7 @@ export function createOwnerReport(parts: {
 
   return {
     unreadable,
+    unfinished: () => pending.open() + intake.unsettled() > 0 || [...intake.inHand()].length > 0,
 
     async report() {
       const { waiting, active, delayed } = await queue.counts();

@@ -25,16 +25,28 @@ export interface QueuePlaces {
 /** Of `maxPending`, what neither found files nor live ones take from the other. */
 const RESERVE_SHARE = 8;
 const MAX_RESERVE = 256;
+/**
+ * Never less than a chunk, which found files ask for whole: live ones would take each place that becomes free first.
+ * Where a chunk is one file the two take turns anyway.
+ */
+const CHUNK_SHARE = 4;
+const MAX_CHUNK = 100;
 /** Those that go ahead are taken newest first: few enough that files of one burst stay roughly in order. */
 const MAX_AHEAD = 128;
 /** For one job that waited its turn so many may go ahead: what is older gets a quarter of the uploads at least. */
 const AHEAD_PER_ONE = 3;
 /** So many are tried in line when none may go ahead and none is under way. */
 const IN_LINE = 16;
+/** Where a few are, one more at a time, up to so many: what is refused for hours must not be all that is under way. */
+const BESIDE = 4;
 
 /** @param maxPending G3: most jobs in Redis that are not recorded */
 export function createQueuePlaces(maxPending: number): QueuePlaces {
-  const reserve = Math.min(Math.floor(maxPending / RESERVE_SHARE), MAX_RESERVE);
+  const chunk = Math.min(Math.floor(maxPending / CHUNK_SHARE), MAX_CHUNK);
+  const reserve = Math.max(
+    chunk > 1 ? chunk : 0,
+    Math.min(Math.floor(maxPending / RESERVE_SHARE), MAX_RESERVE),
+  );
   const most = Math.max(1, Math.min(MAX_AHEAD, Math.floor(maxPending / 4)));
   const held: Record<Place, number> = { found: 0, live: 0, ahead: 0 };
   let credit = most;
@@ -53,8 +65,10 @@ export function createQueuePlaces(maxPending: number): QueuePlaces {
     const count = Math.min(wanted, free, credit, most - held.ahead);
     if (count > 0) return { count, place: 'ahead' };
     // The backlog may be unable to move (its batch is paused): what can move shows it, and earns the others their way.
-    if (held.live + held.ahead === 0 && free > 0)
-      return { count: Math.min(wanted, free, IN_LINE), place: 'live' };
+    const under = held.live + held.ahead;
+    const inLineNow = under === 0 ? IN_LINE : under < BESIDE ? 1 : 0;
+    const tried = Math.min(wanted, free, inLineNow);
+    if (tried > 0) return { count: tried, place: 'live' };
     return null;
   }
 

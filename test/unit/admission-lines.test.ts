@@ -52,20 +52,21 @@ test('what was found may wait for long, and live files go by meanwhile, one flus
   expect(flushes.map(({ arrival }) => arrival)).toEqual(['found', 'live', 'live', 'found']);
 });
 
-test('what goes wrong is thrown at the next start, once; at the end nothing is', async () => {
+test('what goes wrong is thrown at the next start, once, and whoever waits is told, also at the end', async () => {
   const { offered, flushes, lines } = rig();
   offered.add('live');
   lines.start(signal);
   flushes[0]?.end(new Error('no disk'));
-  await lines.idle();
+  expect(await lines.idle()).toBe(false);
   expect(() => lines.start(signal)).toThrow('no disk');
   lines.start(signal);
+  expect(await lines.idle()).toBe(true);
   const stop = new AbortController();
   offered.add('found');
   lines.start(stop.signal);
   stop.abort();
   flushes[1]?.end(new Error('aborted'));
-  await lines.idle();
-  lines.start(signal);
+  // Nothing of it is in the queue: no folder is to be called quiet now.
+  expect(await lines.idle()).toBe(false);
   expect(flushes).toHaveLength(2);
 });

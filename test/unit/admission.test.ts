@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { SlipwayError } from '../../src/domain/errors.ts';
+import { fileVersionId } from '../../src/domain/file-version.ts';
 import { silentLog } from '../../src/domain/log.ts';
 import type { Outcome } from '../../src/domain/receipt.ts';
 import type { Sight } from '../../src/domain/sight.ts';
@@ -121,6 +122,13 @@ test('after a long wait for room each file is looked at again, and one that went
   expect(chunks.flat()[0]?.job).toMatchObject(SIGHT);
 });
 
+test('what waited behind others for room is looked at again, however short its own wait was', async () => {
+  const { admission, chunks } = rig({}, { waitedMs: 600, maxPending: 4 });
+  for (const path of ['first', 'second', 'gone']) admission.offer(file(path), SIGHT, 'found');
+  await admission.flush('found', signal);
+  expect(chunks.flat().map(({ job }) => job.path)).toEqual(['first', 'second']);
+});
+
 test('a queue that refuses is asked again until it takes the jobs, and people are told once', async () => {
   let refusals = 3;
   const { admission, log, chunks } = rig();
@@ -185,6 +193,23 @@ test('a worker that knows other limits skips a file again, and it is not sent a 
     await admission.flush('found', signal);
   }
   expect(chunks.flat().map(({ jobId }) => jobId.split('-')[1])).toEqual(['0', '1']);
+});
+
+test('a file that new limits let pass is queued in the end when the queue refuses it at first', async () => {
+  let refusals = 1;
+  const queued: AdmittedJob[] = [];
+  const { admission, recorded } = rig({
+    async enqueue(jobs) {
+      if (refusals-- > 0) throw new SlipwayError('redis_unreachable', { where: 'x', reason: 'ECONNREFUSED' });
+      queued.push(...jobs);
+    },
+  });
+  const { size, mtimeNs } = file('a');
+  const id = fileVersionId({ source: 's', destination: 'd', path: 'a', size, mtimeNs });
+  recorded.set(id, { gen: 0, status: 'skipped', code: 'type', again: false });
+  admission.offer(file('a'), SIGHT, 'found');
+  await admission.flush('found', signal);
+  expect(queued.map(({ jobId }) => jobId)).toEqual([`${id}-1`]);
 });
 
 test('a job of the same generation in Redis keeps a receipt from being made beside it', async () => {

@@ -132,3 +132,42 @@ test('the smallest queues take one of either kind', () => {
     }
   }
 });
+
+test('where little may be pending, files that come live all the time leave the found ones room for a chunk', () => {
+  for (const maxPending of [8, 20, 100, 400, 1_000]) {
+    const places = createQueuePlaces(maxPending);
+    // As admission asks for it.
+    const chunk = Math.min(CHUNK, Math.floor(maxPending / 4));
+    const live: Place[] = [];
+    const fill = (): void => {
+      for (let grant = places.take(1, 'live'); grant !== null; grant = places.take(1, 'live')) {
+        places.known(grant.place);
+        places.giveBack(grant.place, 1);
+        live.push(grant.place);
+      }
+    };
+    let isIn = false;
+    // Whoever asks first gets it: the live ones have asked whenever a place became free.
+    for (let turn = 0; turn < 3 * maxPending && !isIn; turn += 1) {
+      fill();
+      isIn = places.take(chunk, 'found') !== null;
+      const place = live.shift();
+      if (place !== undefined) places.recorded(place);
+    }
+    expect([maxPending, isIn]).toEqual([maxPending, true]);
+  }
+});
+
+test('a backlog that cannot move and a live file that is tried for hours hold no other live file up', () => {
+  const { offer, waiting, upload, done, putOff } = rig();
+  const isStuck = ({ arrival, nr }: Job): boolean => arrival === 'found' || nr % 1_000 === 0;
+  offer('found', 10_000);
+  let turns = 0;
+  for (let left = 3_000; done.length < 2_997; turns += 1) {
+    left -= offer('live', left);
+    putOff(isStuck);
+    upload(Math.min(2, waiting.filter((job) => !isStuck(job)).length));
+    expect(turns).toBeLessThan(6_000);
+  }
+  expect(done.some(isStuck)).toBe(false);
+});
