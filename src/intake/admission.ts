@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Arrival, Place } from '../domain/arrival.ts';
 import { reasonOf } from '../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../domain/file-version.ts';
@@ -6,22 +5,19 @@ import type { Log } from '../domain/log.ts';
 import type { Outcome } from '../domain/receipt.ts';
 import type { Sight } from '../domain/sight.ts';
 import { jobIdOf, newUploadJob } from '../domain/upload-job.ts';
-import { fullJitterMs } from '../pacing/backoff.ts';
 import { createMutex } from '../platform/mutex.ts';
 import { attachTo } from './attach-to.ts';
 import { createOpenNeeds, type Need, type OpenVersion, type UploadNeed } from './open-needs.ts';
 import { refusedOutcome } from './own-outcome.ts';
 import { createOwnSettling } from './own-settling.ts';
 import type { AdmissionPorts, AdmittedJob } from './ports.ts';
+import { chunkSizeOf, type Patience, untilQueued } from './queue-chunks.ts';
 import type { Reuse, ReuseEnds } from './reuse.ts';
 import { isLimitSkip, type Rules, ruleOn } from './ruling.ts';
 import type { SeenFile } from './seen-file.ts';
 
-/** Measured best chunk for adding to the queue. */
-const MAX_CHUNK = 100;
 /** After a longer wait the file may have changed or gone: it is looked at again before it becomes a job. */
 const STALE_MS = 1_000;
-const ENQUEUE_RETRY = { baseDelayMs: 200, maxDelayMs: 5_000 } as const;
 
 export interface AdmissionOptions {
   readonly source: string;
@@ -80,8 +76,7 @@ export interface Admission {
 /** Nothing offered yet. */
 export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts): Admission {
   const { source, destination, maxPending, rules, log, nowMs, wallMs, random } = options;
-  // A chunk waits until all of it fits: with one as large as the room, half the room would often stand empty.
-  const chunkSize = Math.min(MAX_CHUNK, Math.max(1, Math.floor(maxPending / 4)));
+  const chunkSize = chunkSizeOf(maxPending);
   const open = createOpenNeeds();
   const settling = createOwnSettling<Need>({
     record: async (outcomes) => await ports.settle(await attachTo(outcomes, ports.attached)),
@@ -165,21 +160,10 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     return { jobId, id, job: newUploadJob(version, ruling.gen, null, { sight, arrival }) };
   }
 
-  async function admitInTheEnd(chunk: Chunk, signal: AbortSignal): Promise<number> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const count = await admit(chunk, signal);
-        if (attempt > 1) log.info({ source, attempts: attempt }, 'the queue takes jobs again');
-        return count;
-      } catch (error) {
-        signal.throwIfAborted();
-        // Outside the mutex: the recorder goes on meanwhile.
-        if (attempt === 1)
-          log.warn({ source, reason: reasonOf(error) }, 'the queue takes no jobs; trying again');
-        await delay(fullJitterMs(attempt, ENQUEUE_RETRY, random), undefined, { signal });
-      }
-    }
-  }
+  const patience: Patience = {
+    ...{ source, log, random },
+    recovered: (attempts) => log.info({ source, attempts }, 'the queue takes jobs again'),
+  };
 
   /** @param needs all of one kind */
   async function queue(needs: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
@@ -188,7 +172,9 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     const seenMs = nowMs();
     for (let start = 0; start < needs.length; ) {
       const chunk = needs.slice(start, start + chunkSize);
-      const count = await inTurn[arrival](() => admitInTheEnd({ chunk, arrival, seenMs }, signal));
+      const count = await inTurn[arrival](() =>
+        untilQueued(() => admit({ chunk, arrival, seenMs }, signal), patience, signal),
+      );
       open.done(chunk.slice(0, count));
       start += count;
     }

@@ -1,13 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import { fullJitterMs } from '../pacing/backoff.ts';
 import { createMutex } from '../platform/mutex.ts';
 import type { AdmissionPorts, AdmittedJob, Room } from './ports.ts';
-
-/** Measured best chunk for adding to the queue. */
-const MAX_CHUNK = 100;
-const ENQUEUE_RETRY = { baseDelayMs: 200, maxDelayMs: 5_000 } as const;
+import { chunkSizeOf, untilQueued } from './queue-chunks.ts';
 
 export interface BatchQueueOptions {
   readonly source: string;
@@ -30,7 +24,7 @@ export interface BatchQueue {
 /** Nothing on its way. */
 export function createBatchQueue(options: BatchQueueOptions, ports: AdmissionPorts): BatchQueue {
   const { source, isNeeded, needless, log, random } = options;
-  const chunkSize = Math.min(MAX_CHUNK, Math.max(1, Math.floor(options.maxPending / 4)));
+  const chunkSize = chunkSizeOf(options.maxPending);
   /** One at a time waits for room: two would both be told that there is some. */
   const inTurn = createMutex();
 
@@ -56,24 +50,11 @@ export function createBatchQueue(options: BatchQueueOptions, ports: AdmissionPor
     await needless(left.map(({ jobId }) => jobId));
   }
 
-  async function admitInTheEnd(jobs: readonly AdmittedJob[], signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await admit(jobs, signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        if (attempt === 1)
-          log.warn({ source, reason: reasonOf(error) }, 'the queue takes no jobs; trying again');
-        await delay(fullJitterMs(attempt, ENQUEUE_RETRY, random), undefined, { signal });
-      }
-    }
-  }
-
   return {
     async add(jobs, signal) {
       for (let start = 0; start < jobs.length; start += chunkSize) {
         const chunk = jobs.slice(start, start + chunkSize);
-        await inTurn(() => admitInTheEnd(chunk, signal));
+        await inTurn(() => untilQueued(() => admit(chunk, signal), { source, log, random }, signal));
       }
     },
   };

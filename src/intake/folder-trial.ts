@@ -1,10 +1,9 @@
-import type { PathName } from '../domain/path-bytes.ts';
 import { type CanaryResult, tryEvents } from './event-canary.ts';
-import { listFolder } from './list-folder.ts';
 import { networkFileSystemOf } from './network-fs.ts';
 import { POLL_MS } from './observation.ts';
 import { chooseEventSource } from './source-choice.ts';
 import { openSourceFilter, type SourceFilterOptions } from './source-filter.ts';
+import { walkFolders } from './walk-folders.ts';
 
 /** How one folder would be watched, found by trying. */
 export interface FolderTrial {
@@ -34,26 +33,19 @@ export async function tryFolder(
   const network = await networkFileSystemOf(root);
   const scanOnly = polling === 'auto' ? network !== null : polling;
 
-  async function count(): Promise<number> {
-    let folders = 0;
-    const toVisit: PathName[] = [{ path: '' }];
-    for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
-      folders += 1;
-      try {
-        for await (const listed of listFolder(root, folder)) {
-          for (const { name, kind } of listed) {
-            if (kind === 'directory' && filter.entry(name.path, kind) === null) toVisit.push(name);
-          }
-        }
-      } catch (error) {
-        if (folder.path === '') throw error;
-      }
+  let folders = 0;
+  const parts = walkFolders({
+    ...{ root, filter },
+    entering() {
       signal.throwIfAborted();
-    }
-    return folders;
-  }
-
-  const folders = await count();
+      folders += 1;
+    },
+    unobservable(folder, error) {
+      if (folder.path === '') throw error;
+    },
+  });
+  for await (const _entries of parts) signal.throwIfAborted();
+  signal.throwIfAborted();
   const canary = await tryEvents(root, chooseEventSource(root, filter), monotonicMs);
   return { canary, network, scanEveryMs: scanOnly ? Math.min(rescan, POLL_MS) : null, folders };
 }

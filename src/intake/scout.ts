@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Filter } from './filter.ts';
-import { listFolder } from './list-folder.ts';
 import type { Looks } from './look.ts';
+import { walkFolders } from './walk-folders.ts';
 
 /**
  * Goes through the folders ahead of a first scan that waits for room in the queue: where the scans say which folders
@@ -34,24 +34,22 @@ export function createScout(options: {
   let ended = false;
 
   async function* walk(signal: AbortSignal): AsyncGenerator<void> {
-    const toVisit: PathName[] = [{ path: '' }];
     let entries = 0;
-    for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
-      entering(folder);
-      entries += 1;
-      try {
-        for await (const listed of listFolder(root, folder, looks.onLoop)) {
-          for (const { name, kind } of listed)
-            if (kind === 'directory' && filter.entry(name.path, kind) === null) toVisit.push(name);
-          entries += listed.length;
-          if (entries < STEP) continue;
-          yield await nextTurn();
-          if (signal.aborted) return;
-          entries = 0;
-        }
-      } catch {
-        // The scan says what is wrong with it.
-      }
+    const folders = walkFolders({
+      ...{ root, filter, onLoop: looks.onLoop },
+      entering(folder) {
+        entering(folder);
+        entries += 1;
+      },
+      // The scan says what is wrong with it.
+      unobservable() {},
+    });
+    for await (const listed of folders) {
+      entries += listed;
+      if (entries < STEP) continue;
+      yield await nextTurn();
+      if (signal.aborted) return;
+      entries = 0;
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Arrival, Place } from '../domain/arrival.ts';
+import { chunkSizeOf } from '../intake/queue-chunks.ts';
 
 /** Places of one kind that were given to somebody. */
 export interface Grant {
@@ -25,12 +26,6 @@ export interface QueuePlaces {
 /** Of `maxPending`, what neither found files nor live ones take from the other. */
 const RESERVE_SHARE = 8;
 const MAX_RESERVE = 256;
-/**
- * Never less than a chunk, which found files ask for whole: live ones would take each place that becomes free first.
- * Where a chunk is one file the two take turns anyway.
- */
-const CHUNK_SHARE = 4;
-const MAX_CHUNK = 100;
 /** Those that go ahead are taken newest first: few enough that files of one burst stay roughly in order. */
 const MAX_AHEAD = 128;
 /** For one job that waited its turn so many may go ahead: what is older gets a quarter of the uploads at least. */
@@ -42,7 +37,9 @@ const BESIDE = 4;
 
 /** @param maxPending G3: most jobs in Redis that are not recorded */
 export function createQueuePlaces(maxPending: number): QueuePlaces {
-  const chunk = Math.min(Math.floor(maxPending / CHUNK_SHARE), MAX_CHUNK);
+  // Never less than a chunk, which found files ask for whole: live ones would take each place that becomes free first.
+  // Where a chunk is one file the two take turns anyway.
+  const chunk = chunkSizeOf(maxPending);
   const reserve = Math.max(
     chunk > 1 ? chunk : 0,
     Math.min(Math.floor(maxPending / RESERVE_SHARE), MAX_RESERVE),

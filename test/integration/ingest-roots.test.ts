@@ -2,9 +2,7 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { filledFolderIdentityOf } from '../../src/platform/folder-identity.ts';
-import { openBatches } from '../../src/record/batches.ts';
-import { openSourceStore } from '../../src/record/source-store.ts';
-import { ALL, BATCH, handOver, partOf, startBatch } from '../support/batch-part.ts';
+import { ALL, BATCH, foundBefore, handOver, partOf, startBatch } from '../support/batch-part.ts';
 import { type RunRig, runRig } from '../support/run-rig.ts';
 import { autoglm, GIVE_UP_MS, never } from '../support/run-steps.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
@@ -58,14 +56,7 @@ test('a batch of an older version, which remembered no folder, loses no file to 
   const sandbox = await sandboxForTest();
   const rig = await runRig({ definition: autoglm(sandbox) });
   const part = partOf(rig, ALL);
-  const store = await openSourceStore({
-    ...{ dataDir: rig.dataDir, source: 'inbox', manifest: rig.plan().manifest, log: rig.log },
-  });
-  const batches = openBatches({ ...store, source: 'inbox', onEnded() {}, now: Date.now, log: rig.log });
-  batches.open(part);
-  batches.add(BATCH, [{ id: `f${'0'.repeat(32)}`, gen: 0 }]);
-  await batches.stop();
-  await store.close();
+  await foundBefore(rig, part);
   const early = await startBatch(rig, part);
   await expect(early.once(GIVE_UP_MS, never)).rejects.toMatchObject({ code: 'source_unmounted' });
   expect(early.batch(BATCH)).toMatchObject([{ end: null, members: 1, done: 0 }]);

@@ -14,9 +14,7 @@ import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { exitCodeOf } from '../../src/cli/exit-codes.ts';
 import { ingestOutcome } from '../../src/cli/ingest-outcome.ts';
-import { openBatches } from '../../src/record/batches.ts';
-import { openSourceStore } from '../../src/record/source-store.ts';
-import { ALL, BATCH, handOver, partOf, startBatch } from '../support/batch-part.ts';
+import { ALL, BATCH, foundBefore, handOver, partOf, startBatch } from '../support/batch-part.ts';
 import { definitionFrom } from '../support/destination-definitions.ts';
 import { startHttpServer } from '../support/http-server.ts';
 import { lineOf } from '../support/record-rig.ts';
@@ -200,14 +198,7 @@ test('a file that went away between its place in the batch and its job keeps the
   rig.files(2);
   const part = partOf(rig, ALL);
   // What a kill leaves between these two steps, the file being deleted before the batch goes on.
-  const store = await openSourceStore({
-    ...{ dataDir: rig.dataDir, source: 'inbox', manifest: rig.plan().manifest, log: rig.log },
-  });
-  const batches = openBatches({ ...store, source: 'inbox', onEnded() {}, now: Date.now, log: rig.log });
-  batches.open(part);
-  batches.add(BATCH, [{ id: `f${'0'.repeat(32)}`, gen: 0 }]);
-  await batches.stop();
-  await store.close();
+  await foundBefore(rig, part);
   const run = await startBatch(rig, part);
   expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
   expect(run.batch(BATCH)[0]?.end?.counts).toMatchObject({ discovered: 2, uploaded: 2 });

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { BatchInput } from '../../src/intake/batch-sink.ts';
+import { openBatches } from '../../src/record/batches.ts';
+import { openSourceStore } from '../../src/record/source-store.ts';
 import { type BatchPart, writeBatchSpec } from '../../src/runtime/batch-spec.ts';
 import { type HandedParts, handToOwners } from '../../src/runtime/owner-links.ts';
 import type { Run, RunFacts } from '../../src/runtime/run.ts';
@@ -19,6 +21,18 @@ export function partOf(rig: RunRig, ...inputs: BatchInput[]): BatchPart {
     manifest: join(rig.dataDir, 'batches', `${BATCH}.manifest.json`),
     startedAt: '2026-11-22T01:02:03.000Z',
   };
+}
+
+/** A process found one file for it, and was killed before that had a job or a receipt. */
+export async function foundBefore(rig: RunRig, part: BatchPart): Promise<void> {
+  const store = await openSourceStore({
+    ...{ dataDir: rig.dataDir, source: 'inbox', manifest: rig.plan().manifest, log: rig.log },
+  });
+  const batches = openBatches({ ...store, source: 'inbox', onEnded() {}, now: Date.now, log: rig.log });
+  batches.open(part);
+  batches.add(part.batch, [{ id: `f${'0'.repeat(32)}`, gen: 0 }]);
+  await batches.stop();
+  await store.close();
 }
 
 export function startBatch(rig: RunRig, part: BatchPart, more: Partial<RunFacts> = {}): Promise<Run> {

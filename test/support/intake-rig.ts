@@ -37,8 +37,6 @@ export interface IntakeRig extends AsyncDisposable {
   readonly warnings: string[];
   /** Scans at most that a standstill of this process has asked for so far: on a busy machine events may get lost. */
   suspicions(): number;
-  /** What was said for information. */
-  messages(): readonly string[];
 }
 
 export interface IntakeRigOptions extends Partial<Omit<WatcherOptions, 'root' | 'ownPaths'>> {
@@ -101,7 +99,6 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
   const pending = new Map<string, AdmittedJob>();
   const recorded = new Map<string, RecordedVersion>();
   const warnings: string[] = [];
-  const messages: string[] = [];
   const inRedis = createPendingJobs(maxPending);
   const ahead: string[] = [];
   let suspicions = 0;
@@ -121,7 +118,7 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
   const log: Log = {
     ...silentLog,
     warn: (_fields, message) => void warnings.push(message),
-    info: (_fields, message) => void messages.push(message),
+    info() {},
     debug({ suspicion }) {
       if (suspicion !== undefined) suspicions += 1;
     },
@@ -181,7 +178,6 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
     },
     warnings,
     suspicions: () => suspicions,
-    messages: () => messages,
     async [Symbol.asyncDispose]() {
       await intake.stop();
       await rm(base, { recursive: true, force: true });
