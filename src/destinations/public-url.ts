@@ -15,9 +15,15 @@ export function publicUrl(raw: string, tail: string | null, base: string): strin
   return httpUrl(text, base);
 }
 
+/** The last answer: what stands before the tail is the same for file after file. */
+let before = { text: '', base: '', href: null as string | null };
+
 function httpUrl(text: string, base: string): string | null {
+  if (text === before.text && base === before.base) return before.href;
   const url = text === '' ? null : URL.parse(text, base);
-  return url !== null && /^https?:$/.test(url.protocol) ? url.href : null;
+  const href = url !== null && /^https?:$/.test(url.protocol) ? url.href : null;
+  before = { text, base, href };
+  return href;
 }
 
 /** A lone surrogate, which encodeURIComponent refuses, becomes U+FFFD as in every URL parser. */

@@ -17,7 +17,7 @@ export interface AcceptedFile {
   readonly fileId: string | null;
   readonly ref: string | null;
   readonly expiresAt: string | null;
-  /** The API's own answer, secrets removed, bounded. */
+  /** The API's own answer, secrets removed, at most 8 KiB of JSON. */
   readonly remote: unknown;
 }
 

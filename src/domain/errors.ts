@@ -116,11 +116,6 @@ export const ERRORS = {
     retryable: false,
     message: 'Redis at {where} is version {version}: Slipway needs 6.2 or newer',
   },
-  job_refused: {
-    kind: 'local',
-    retryable: true,
-    message: 'Redis refused job {jobId} (code {code}): check its memory limit and maxmemory-policy',
-  },
   data_dir: { kind: 'local', retryable: false, message: 'cannot use the data folder {path}: {reason}' },
   data_dir_newer: {
     kind: 'config',

@@ -2,7 +2,6 @@ import type { Arrival } from './arrival.ts';
 import type { UploadedResult } from './attempt.ts';
 import type { AttemptEntry } from './attempt-entry.ts';
 import type { FileVersion } from './file-version.ts';
-import { fileVersionId } from './file-version.ts';
 import type { PathName } from './path-bytes.ts';
 import { type JobSight, jobSight, type Sight } from './sight.ts';
 
@@ -63,9 +62,4 @@ export function newUploadJob(
 /** Job id: `<file version id>-<generation>`. A taken id makes a re-add a no-op. */
 export function jobIdOf(id: string, gen: number): string {
   return `${id}-${gen}`;
-}
-
-/** Job id of a job for its destination. */
-export function jobIdOfJob(job: UploadJob, destination: string): string {
-  return jobIdOf(fileVersionId({ ...job, destination }), job.gen);
 }

@@ -105,7 +105,12 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   function needOf(file: SeenFile, sight: Sight, arrival: Arrival): Need | null {
     const { name, size, mtimeNs } = file;
     const version: FileVersion = { source, destination, ...name, size, mtimeNs };
-    const id = fileVersionId(version);
+    return needNow({ id: fileVersionId(version), version, file, sight, arrival });
+  }
+
+  /** As `needOf`, of a file whose id is known. */
+  function needNow(known: Pick<Need, 'id' | 'version' | 'file' | 'sight' | 'arrival'>): Need | null {
+    const { id, version, file, sight, arrival } = known;
     const recorded = ports.recorded(id);
     const ruling = ruleOn(file, recorded, rules);
     if (ruling.kind === 'nothing') return null;
@@ -137,8 +142,8 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     await ports.exclusive(async () => {
       // Asked again: the recorder may have committed one while this waited.
       const queued: Need[] = [];
-      const jobs = there.flatMap(({ file, sight, arrival }, index) => {
-        const need = needOf(file, sight, arrival);
+      const jobs = there.flatMap((before, index) => {
+        const need = needNow(before);
         if (need?.ruling.kind !== 'upload') return [];
         queued.push(need);
         return [{ ...jobOf(need), meta: attached?.[index] }];

@@ -60,16 +60,16 @@ export function openHttpClient(options: HttpClientOptions): HttpClient {
   async function send(request: HttpRequest): Promise<HttpAnswer> {
     const { signal } = request;
     if (signal.aborted) throw abortErrorOf(signal);
-    const url = parsedUrl(request.url);
-    const isLocal = isLoopbackHost(url.hostname);
+    const target = targetOf(request.url);
+    const { isLocal } = target;
     const limits: ExchangeLimits = {
       ...options,
       maxResponseBytes: request.maxResponseBytes,
       cutAnswer: request.cutAnswer,
       proxies: isLocal ? [] : proxyOrigins(options.proxies),
     };
-    const exchange = new HttpExchange(limits, url.origin);
-    const dispatchOptions = dispatchOptionsOf(request, url, options.idleTimeoutMs);
+    const exchange = new HttpExchange(limits, target.origin);
+    const dispatchOptions = dispatchOptionsOf(request, target, options.idleTimeoutMs);
     const stopListening = onAbort(signal, () => exchange.fail(abortErrorOf(signal)));
     // A loopback address behind a proxy would be the proxy's own machine.
     const dispatcher = isLocal ? direct : proxied;
@@ -137,7 +137,7 @@ function proxyOptionsOf(options: HttpClientOptions, agentOptions: ReturnType<typ
 
 function dispatchOptionsOf(
   request: HttpRequest,
-  url: URL,
+  { origin, path }: Target,
   idleTimeoutMs: number,
 ): Dispatcher.DispatchOptions {
   const { method, body, contentLength } = request;
@@ -146,8 +146,8 @@ function dispatchOptionsOf(
     throw new SlipwayError('internal', { reason: 'the body is not as long as announced' });
   }
   return {
-    origin: url.origin,
-    path: `${url.pathname}${url.search}`,
+    origin,
+    path,
     method,
     headers: body === null ? headers : { ...headers, 'content-length': String(contentLength) },
     body: dispatchBodyOf(body, idleTimeoutMs),
@@ -164,9 +164,24 @@ function dispatchBodyOf(body: HttpRequest['body'], idleTimeoutMs: number): Buffe
   return slices as Readable;
 }
 
-function parsedUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+/** The last one: file after file goes to the same. */
+let parsedBefore: { readonly text: string; readonly target: Target } | null = null;
+
+interface Target {
+  readonly origin: string;
+  readonly path: string;
+  readonly isLocal: boolean;
+}
+
+function targetOf(text: string): Target {
+  if (parsedBefore?.text === text) return parsedBefore.target;
+  const url = URL.parse(text);
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') {
+    const { origin, pathname, search, hostname } = url;
+    const target = { origin, path: `${pathname}${search}`, isLocal: isLoopbackHost(hostname) };
+    parsedBefore = { text, target };
+    return target;
+  }
   throw new SlipwayError('misconfigured', {
     detail: 'the URL of the request is not an http or https URL: correct it',
   });

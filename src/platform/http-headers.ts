@@ -23,13 +23,9 @@ const OURS = new Set([
  */
 export function sendableHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const sendable: Record<string, string> = { 'user-agent': 'slipway' };
-  for (const [name, value] of Object.entries(headers)) {
-    const lower = name.toLowerCase();
-    if (!TOKEN.test(name))
-      throw new SlipwayError('misconfigured', { detail: 'a header name is not a valid token' });
-    if (OURS.has(lower)) {
-      throw new SlipwayError('misconfigured', { detail: `the header ${lower} is set by Slipway: remove it` });
-    }
+  for (const name in headers) {
+    const value = headers[name] ?? '';
+    const lower = known.get(name) ?? checkedName(name);
     if (!FIELD_VALUE.test(value)) {
       throw new SlipwayError('misconfigured', {
         detail: `the value of the header ${lower} holds characters that no HTTP header may carry: correct it`,
@@ -38,6 +34,21 @@ export function sendableHeaders(headers: Readonly<Record<string, string>>): Reco
     sendable[lower] = value;
   }
   return sendable;
+}
+
+/** Names that passed, in lower case: the same few with every request. */
+const known = new Map<string, string>();
+const MOST_KNOWN = 200;
+
+function checkedName(name: string): string {
+  const lower = name.toLowerCase();
+  if (!TOKEN.test(name))
+    throw new SlipwayError('misconfigured', { detail: 'a header name is not a valid token' });
+  if (OURS.has(lower)) {
+    throw new SlipwayError('misconfigured', { detail: `the header ${lower} is set by Slipway: remove it` });
+  }
+  if (known.size < MOST_KNOWN) known.set(name, lower);
+  return lower;
 }
 
 /** Header values as one string each. */

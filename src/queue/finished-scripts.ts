@@ -1,6 +1,6 @@
 /**
  * The two Redis scripts of the results path. BullMQ reads and removes jobs one round trip each; a batch of 500 costs
- * one here. They touch only what BullMQ 6 itself deletes of a finished job (its hash and the five keys beside it).
+ * one here. They touch only what BullMQ 6 itself deletes of a finished job that has no children: its hash and its log.
  */
 
 /** KEYS: completed, failed. ARGV: job key prefix, most jobs. → [id, state, returnvalue, failedReason, data, timestamp][] */
@@ -17,15 +17,22 @@ for s = 1, 2 do
 end
 return out`;
 
-/** KEYS: completed, failed. ARGV: job key prefix, ids…. Removes only finished jobs; → how many there were. */
+/** KEYS: completed, failed. ARGV: job key prefix, ids… (at least one). Removes only finished jobs; → how many there were. */
 export const REMOVE_FINISHED_LUA = `
-local removed = 0
-for i = 2, #ARGV do
-  local id = ARGV[i]
-  if redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[2], id) > 0 then
-    local key = ARGV[1] .. id
-    redis.call('DEL', key, key .. ':logs', key .. ':dependencies', key .. ':processed', key .. ':failed', key .. ':unsuccessful')
-    removed = removed + 1
+local ids, prefix = {}, ARGV[1]
+for i = 2, #ARGV do ids[#ids + 1] = ARGV[i] end
+local keys, removed = {}, 0
+for s = 1, 2 do
+  local scores = redis.call('ZMSCORE', KEYS[s], unpack(ids))
+  local found = {}
+  for i, id in ipairs(ids) do
+    if scores[i] then
+      found[#found + 1] = id
+      keys[#keys + 1] = prefix .. id
+      keys[#keys + 1] = prefix .. id .. ':logs'
+    end
   end
+  if #found > 0 then removed = removed + redis.call('ZREM', KEYS[s], unpack(found)) end
 end
+if #keys > 0 then redis.call('DEL', unpack(keys)) end
 return removed`;

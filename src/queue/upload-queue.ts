@@ -1,17 +1,27 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Outcome } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
+import { ADD_MANY_LUA } from './add-many-script.ts';
 import { decodeJob, decodeOutcome, outcomeOfFailedJob } from './codec.ts';
 import { REMOVE_FINISHED_LUA, TAKE_FINISHED_LUA } from './finished-scripts.ts';
 import { queueName } from './queue-key.ts';
+import { redisScript } from './redis-script.ts';
 
-/** Measured best chunk for addBulk: larger ones only block the loop longer. */
+/** Larger ones only keep Redis from others for longer. */
 const ADD_CHUNK = 100;
+/** Kept with each job, and read with each: only what differs from BullMQ's defaults (finished jobs stay by default). */
+const JOB_OPTIONS = { attempts: 1, stackTraceLimit: 1 };
+const LINE_OPTIONS = JSON.stringify(JOB_OPTIONS);
+const AHEAD_OPTIONS = JSON.stringify({ ...JOB_OPTIONS, lifo: true });
 /** Of those that wait, how many are looked at for the oldest: more than ever go ahead at once. */
 const LOOKED_AT = 150;
+
+const addMany = redisScript(ADD_MANY_LUA);
+const takeFinished = redisScript(TAKE_FINISHED_LUA);
+const removeFinished = redisScript(REMOVE_FINISHED_LUA);
 
 export interface FinishedJob {
   readonly jobId: string;
@@ -29,8 +39,8 @@ export interface QueueCounts {
 /** The owner's end of one source's queue: what goes in, and the finished jobs that come out (DESIGN §4). */
 export interface UploadQueue {
   /**
-   * Adds jobs, in line or, in their order, ahead of all that waits; a taken id is a no-op. Throws SlipwayError
-   * `job_refused` when Redis refuses one.
+   * Adds jobs, in line or, in their order, ahead of all that waits; a taken id is a no-op. Rejects when Redis refuses
+   * them (its memory or its disk is full).
    */
   add(
     jobs: readonly { readonly jobId: string; readonly job: UploadJob }[],
@@ -75,10 +85,11 @@ export function openUploadQueue(options: {
     prefix,
     // Nobody reads the event stream, and every outcome is copied into it.
     streams: { events: { maxLen: 10 } },
-    defaultJobOptions: { attempts: 1, removeOnComplete: false, removeOnFail: false, stackTraceLimit: 1 },
+    defaultJobOptions: JOB_OPTIONS,
   });
   queue.on('error', (error) => log.debug({ source, reason: reasonOf(error) }, 'queue connection trouble'));
   const jobKeyPrefix = queue.toKey('');
+  const addKeys = ['wait', 'meta', 'active', 'marker'].map((key) => queue.toKey(key));
   const finishedKeys = [queue.toKey('completed'), queue.toKey('failed')] as const;
 
   /** Null when nothing is left of the job. One job that cannot be read must not hold up all others (G7). */
@@ -107,28 +118,17 @@ export function openUploadQueue(options: {
     async add(jobs, where = 'in line') {
       // What is put before the others last is taken first.
       const ordered = where === 'ahead' ? jobs.toReversed() : jobs;
-      const place = where === 'ahead' ? { lifo: true } : {};
+      const options = where === 'ahead' ? AHEAD_OPTIONS : LINE_OPTIONS;
       for (let start = 0; start < ordered.length; start += ADD_CHUNK) {
         const chunk = ordered.slice(start, start + ADD_CHUNK);
-        const added = await queue.addBulk(
-          chunk.map(({ jobId, job }) => ({ name: 'upload', data: job, opts: { jobId, ...place } })),
-        );
-        // addBulk returns a refusal as a negative number in the id's place and does not throw.
-        for (const [index, { id }] of added.entries()) {
-          const jobId = chunk[index]?.jobId ?? '';
-          if (id !== jobId) throw new SlipwayError('job_refused', { jobId, code: String(id) });
-        }
+        const settings = [jobKeyPrefix, Date.now(), 'upload', where === 'ahead' ? 'RPUSH' : 'LPUSH', options];
+        const added = chunk.flatMap(({ jobId, job }) => [jobId, JSON.stringify(job)]);
+        await addMany(connection, addKeys, [...settings, ...added]);
       }
     },
 
     async takeFinished(max) {
-      const rows = (await connection.eval(
-        TAKE_FINISHED_LUA,
-        2,
-        ...finishedKeys,
-        jobKeyPrefix,
-        max,
-      )) as FinishedRow[];
+      const rows = (await takeFinished(connection, finishedKeys, [jobKeyPrefix, max])) as FinishedRow[];
       const finished: FinishedJob[] = [];
       const orphans: string[] = [];
       for (const row of rows) {
@@ -142,8 +142,7 @@ export function openUploadQueue(options: {
     },
 
     async removeFinished(jobIds) {
-      if (jobIds.length > 0)
-        await connection.eval(REMOVE_FINISHED_LUA, 2, ...finishedKeys, jobKeyPrefix, ...jobIds);
+      if (jobIds.length > 0) await removeFinished(connection, finishedKeys, [jobKeyPrefix, ...jobIds]);
     },
 
     async jobIds() {

@@ -6,6 +6,7 @@ import type { Outcome } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
 import { within } from '../platform/within.ts';
 import { decodeJob, decodeOutcome } from './codec.ts';
+import { gatheredBackend } from './gathered-backend.ts';
 import { jobsInHand } from './jobs-in-hand.ts';
 import { KEEP_PROGRESS_LUA } from './keep-progress-script.ts';
 import { LIVE_RETRY_GRACE_MS, liveRetries } from './live-retries.ts';
@@ -87,10 +88,11 @@ export function openUploadWorker(options: {
 
   // A result goes to its own key first whenever publishing it may fail for want of the lock; the next run reads it.
   const doneKey = (jobId: string): string => sourceKey(prefix, source, `done:${jobId}`);
-  async function settledBefore(job: Job): Promise<Outcome | null> {
+  async function settledBefore(job: Job): Promise<string | null> {
     if (job.attemptsStarted <= 1) return null;
     const text = await orLeaveIt(connection.get(doneKey(String(job.id))));
-    return text === null ? null : decodeOutcome(text);
+    if (text !== null) decodeOutcome(text);
+    return text;
   }
 
   async function keepProgress(job: Job, data: UploadJob, token: string | undefined): Promise<void> {
@@ -106,14 +108,14 @@ export function openUploadWorker(options: {
     if (kept !== 1) throw new SlipwayError('internal', { reason: 'the lock of the job was lost' });
   }
 
-  async function follow(step: Step, job: Job, token: string | undefined): Promise<Outcome> {
+  async function follow(step: Step, job: Job, token: string | undefined): Promise<string> {
     switch (step.kind) {
-      case 'settle':
-        if (locks.doubtful(String(job.id))) {
-          const text = JSON.stringify(step.outcome);
+      case 'settle': {
+        const text = JSON.stringify(step.outcome);
+        if (locks.doubtful(String(job.id)))
           await orLeaveIt(connection.set(doneKey(String(job.id)), text, 'EX', DONE_TTL_SECONDS));
-        }
-        return step.outcome;
+        return text;
+      }
       case 'retry':
         await orLeaveIt(keepProgress(job, step.job, token));
         return await comeBackLater(job, step.job.live === true, step.delayMs, token);
@@ -148,7 +150,8 @@ export function openUploadWorker(options: {
     return await handler(upload, signal);
   }
 
-  const processor = async (job: Job, token: string | undefined): Promise<Outcome> => {
+  /** Returns the outcome as JSON, as it goes to Redis. */
+  const processor = async (job: Job, token: string | undefined): Promise<string> => {
     const jobId = String(job.id);
     // A blocked fetch is not cut short by pausing and may still bring one job.
     if (paused) return follow({ kind: 'give-back', delayMs: 0 }, job, token);
@@ -165,7 +168,7 @@ export function openUploadWorker(options: {
     }
   };
 
-  const worker = new Worker(queueName(source), processor, {
+  const workerOptions = {
     connection,
     prefix,
     concurrency: options.concurrency,
@@ -173,7 +176,13 @@ export function openUploadWorker(options: {
     stalledInterval: STALLED_INTERVAL_MS,
     maxStalledCount: MAX_STALLED_COUNT,
     drainDelay: 5,
-  });
+  };
+  const worker = new Worker(
+    queueName(source),
+    processor,
+    workerOptions,
+    gatheredBackend(connection, LOCK_DURATION_MS, hands.size),
+  );
   const retries = liveRetries(
     connection,
     (part) => worker.toKey(part),

@@ -153,11 +153,13 @@ export function directUploader(facts: {
       size,
       mtimeNs,
     };
+    const id = fileVersionId(version);
     let job: UploadJob = newUploadJob(version, 0, null);
     const queuedAtMs = clock.nowMs();
     const receipt = (settlement: Settlement, attempts: number, { attemptLog }: AttemptHistory): Receipt => {
       const nowMs = clock.nowMs();
       const outcome = outcomeOf(job, settlement, {
+        id,
         destination: destination.name,
         attempts,
         attemptLog,
@@ -166,7 +168,7 @@ export function directUploader(facts: {
       });
       const recordedAt = new Date(nowMs).toISOString();
       const meta = facts.meta == null ? {} : { meta: facts.meta };
-      return { ...outcome, id: fileVersionId(version), recordedAt, ...meta };
+      return { ...outcome, recordedAt, ...meta };
     };
     for (;;) {
       const stopped = runner.health();
@@ -184,7 +186,7 @@ export function directUploader(facts: {
       });
       switch (step.kind) {
         case 'settle': {
-          const settlement = await whenReady(fileVersionId(version), step.settlement, signal);
+          const settlement = await whenReady(id, step.settlement, signal);
           return { receipt: receipt(settlement, step.attempts, step), stopped: false };
         }
         case 'stop-destination':

@@ -1,8 +1,9 @@
 import type { AttemptResult, UploadedResult, UploadFailure } from '../domain/attempt.ts';
 import { errorMessage, SlipwayError } from '../domain/errors.ts';
+import { fileVersionId } from '../domain/file-version.ts';
 import type { Log } from '../domain/log.ts';
 import { boundedRemote } from '../domain/receipt.ts';
-import { failedAttempts, jobIdOfJob, type UploadJob } from '../domain/upload-job.ts';
+import { failedAttempts, jobIdOf, type UploadJob } from '../domain/upload-job.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { QueuedUpload, Step, UploadHandler } from '../queue/upload-worker.ts';
 import { createAwaitReady } from '../upload/await-ready.ts';
@@ -29,6 +30,11 @@ const BATCH_PAUSED_DELAY_MS = 15_000;
 
 /** Until its owner has unpacked it again, or a worker takes it that sees the owner's disk. */
 const SPOOL_DELAY_MS = 2_000;
+
+/** With the id that its file version has for the destination its source goes to now. */
+interface IdentifiedUpload extends QueuedUpload {
+  readonly id: string;
+}
 
 export interface UploadHandlerFacts {
   /** Absolute path of the source's folder as this process sees it. */
@@ -57,8 +63,9 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
   const outage = { outageMs: retry.deadline, outagePauseMs: retry.maxDelay };
   const awaitReady = readiness === null ? null : createAwaitReady({ readiness, send, clock, ...outage });
 
-  return async (upload, signal) => {
-    const { job } = upload;
+  return async (queued, signal) => {
+    const { job } = queued;
+    const upload = { ...queued, id: fileVersionId({ ...job, destination }) };
     const hopeless = settledWithoutUpload(upload, destination);
     if (hopeless !== null) return settle(upload, hopeless, failedAttempts(job));
     if (job.uploaded !== undefined) return await lookAgain(upload, job.uploaded, signal);
@@ -129,7 +136,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     };
   }
 
-  async function follow(step: NextStep, upload: QueuedUpload, signal: AbortSignal): Promise<Step> {
+  async function follow(step: NextStep, upload: IdentifiedUpload, signal: AbortSignal): Promise<Step> {
     switch (step.kind) {
       case 'settle':
         if (step.settlement.status === 'uploaded') return accepted(upload, step.settlement, step.attempts);
@@ -150,7 +157,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
 
   /** Settled, unless its use has to be waited for: then the job carries what was accepted, and waits on its own. */
   function accepted(
-    upload: QueuedUpload,
+    upload: IdentifiedUpload,
     settlement: Extract<Settlement, { status: 'uploaded' }>,
     attempts: number,
   ): Step {
@@ -168,7 +175,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
 
   /** No permit: looks have a quota of their own. */
   async function lookAgain(
-    upload: QueuedUpload,
+    upload: IdentifiedUpload,
     uploaded: UploadedResult,
     signal: AbortSignal,
   ): Promise<Step> {
@@ -201,7 +208,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
   /** G6: while no file has succeeded, a refusal may be the destination's doing and must not be recorded yet. */
   async function ruledSettle(
     { settlement, attempts, attemptLog }: Extract<NextStep, { kind: 'settle' }>,
-    upload: QueuedUpload,
+    upload: IdentifiedUpload,
     signal: AbortSignal,
   ): Promise<Step> {
     if (settlement.status !== 'failed' || settlement.kind !== 'rejected')
@@ -222,12 +229,12 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
 
   /** @param attemptLog left out: this time nothing was tried */
   function settle(
-    { job, queuedAtMs }: QueuedUpload,
+    { id, job, queuedAtMs }: IdentifiedUpload,
     settlement: Settlement,
     attempts: number,
     attemptLog = job.attemptLog,
   ): Step {
-    const facts = { destination, attempts, attemptLog, queuedAtMs, nowMs: clock.nowMs() };
+    const facts = { id, destination, attempts, attemptLog, queuedAtMs, nowMs: clock.nowMs() };
     const outcome = outcomeOf(job, settlement, facts);
     return { kind: 'settle', outcome };
   }
@@ -243,8 +250,8 @@ function isMissingFromSpool(job: UploadJob, result: AttemptResult): boolean {
   return result.kind === 'skipped' && (result.code === 'vanished' || result.code === 'changed');
 }
 
-function settledWithoutUpload(upload: QueuedUpload, destination: string): Settlement | null {
-  if (jobIdOfJob(upload.job, destination) !== upload.jobId) {
+function settledWithoutUpload(upload: IdentifiedUpload, destination: string): Settlement | null {
+  if (jobIdOf(upload.id, upload.job.gen) !== upload.jobId) {
     return {
       status: 'skipped',
       code: 'changed',

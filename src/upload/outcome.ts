@@ -1,11 +1,13 @@
 import type { AttemptEntry } from '../domain/attempt-entry.ts';
-import { fileVersionId, isoOfNs } from '../domain/file-version.ts';
-import { boundedRemote, type Outcome, type ReceiptError } from '../domain/receipt.ts';
+import { isoOfNs } from '../domain/file-version.ts';
+import type { Outcome, ReceiptError } from '../domain/receipt.ts';
 import { receiptSight } from '../domain/sight.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
 import type { Settlement } from './settlement.ts';
 
 export interface OutcomeFacts {
+  /** Id of the file version, for that destination. */
+  readonly id: string;
   /** Name of the destination. */
   readonly destination: string;
   /** Uploads put on the wire for this job. */
@@ -19,12 +21,12 @@ export interface OutcomeFacts {
 
 /** The receipt-to-be of a job that has settled. */
 export function outcomeOf(job: UploadJob, settlement: Settlement, facts: OutcomeFacts): Outcome {
-  const { destination, attempts, attemptLog, queuedAtMs, nowMs } = facts;
+  const { id, destination, attempts, attemptLog, queuedAtMs, nowMs } = facts;
   const result = settlement.status === 'uploaded' ? settlement.result : null;
   const accepted = result?.accepted ?? null;
   return {
     v: 1,
-    id: fileVersionId({ ...job, destination }),
+    id,
     source: job.source,
     path: job.path,
     ...(job.pathBytes === undefined ? {} : { pathBytes: job.pathBytes }),
@@ -45,7 +47,7 @@ export function outcomeOf(job: UploadJob, settlement: Settlement, facts: Outcome
     uploadedAt: result?.uploadedAt ?? null,
     durationMs: result?.durationMs ?? null,
     batch: job.batch,
-    remote: accepted === null ? null : boundedRemote(accepted.remote),
+    remote: accepted?.remote ?? null,
     error: errorOf(settlement, nowMs),
     ...receiptSight(job, queuedAtMs),
     ...(attemptLog.length === 0 ? {} : { attemptLog }),

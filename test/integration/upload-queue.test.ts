@@ -20,7 +20,7 @@ async function withQueue(
   body: (tools: {
     queue: UploadQueue;
     prefix: string;
-    work: (handler: UploadHandler, log?: Log) => UploadWorker;
+    work: (handler: UploadHandler, log?: Log, concurrency?: number) => UploadWorker;
   }) => Promise<void>,
 ): Promise<void> {
   serial += 1;
@@ -33,11 +33,11 @@ async function withQueue(
     await body({
       queue,
       prefix,
-      work: (handler, log = silentLog) => {
+      work: (handler, log = silentLog, concurrency = 4) => {
         const worker = openUploadWorker({
           ...facts,
           log,
-          concurrency: 4,
+          concurrency,
           handler,
           onFinished: () => undefined,
         });
@@ -71,6 +71,70 @@ test('finished jobs stay until they are removed, and leave no key behind', async
     expect(await queue.takeFinished(10)).toEqual([]);
     const keys = await redis.connect().keys(`${prefix}:*`);
     for (const { jobId } of jobs) expect(keys.filter((key) => key.includes(jobId))).toEqual([]);
+  });
+});
+
+test('jobs that finish together are published together, and the next ones are taken with them', async () => {
+  await withQueue(async ({ queue, work }) => {
+    const jobs = Array.from({ length: 200 }, (_, n) => jobFor(`together-${n}`));
+    await queue.add(jobs);
+    const asker = redis.connect();
+    await asker.config('RESETSTAT');
+    const seen = new Set<string>();
+    let waiting: (() => void)[] = [];
+    work(
+      async ({ job }) => {
+        seen.add(job.path);
+        await new Promise<void>((resolve) => {
+          waiting.push(resolve);
+          if (waiting.length < 20) return;
+          for (const goOn of waiting) goOn();
+          waiting = [];
+        });
+        return { kind: 'settle', outcome: uploadedOutcome(job.path) };
+      },
+      silentLog,
+      24,
+    );
+    await finishedOf(queue, 200);
+    expect(seen.size).toBe(200);
+    const stats = await asker.info('commandstats');
+    // Once in each script that publishes.
+    const published = Number(/cmdstat_srem:calls=(\d+)/.exec(stats)?.[1]);
+    expect(published).toBeGreaterThan(10);
+    expect(published).toBeLessThan(100);
+    const paths = (await queue.takeFinished(500)).map(({ outcome }) => outcome.path);
+    expect(new Set(paths).size).toBe(200);
+  });
+});
+
+test('a job whose lock is gone spoils none of those that are published with it, and runs again', async () => {
+  await withQueue(async ({ queue, prefix, work }) => {
+    const jobs = Array.from({ length: 20 }, (_, n) => jobFor(`beside-${n}`));
+    await queue.add(jobs);
+    const other = redis.connect();
+    const lost = jobs[5]?.jobId ?? '';
+    const runs = new Map<string, number>();
+    const goOn = Promise.withResolvers<void>();
+    work(
+      async ({ job, jobId }) => {
+        runs.set(jobId, (runs.get(jobId) ?? 0) + 1);
+        if (runs.size === 20 && runs.get(lost) === 1) {
+          const [lock] = await other.keys(`${prefix}:*${lost}:lock`);
+          await other.del(lock ?? '');
+          goOn.resolve();
+        }
+        await goOn.promise;
+        return { kind: 'settle', outcome: uploadedOutcome(job.path) };
+      },
+      silentLog,
+      24,
+    );
+    await finishedOf(queue, 19);
+    expect((await queue.takeFinished(50)).map(({ jobId }) => jobId)).not.toContain(lost);
+    await vi.waitFor(async () => expect((await queue.counts()).finished).toBe(20));
+    expect([...runs.values()].reduce((sum, n) => sum + n)).toBe(21);
+    expect(runs.get(lost)).toBe(2);
   });
 });
 

@@ -14,6 +14,7 @@ const version = {
 };
 const job = newUploadJob(version, 2, 'batch-1');
 const facts = {
+  id: fileVersionId(version),
   destination: 'd',
   attempts: 3,
   attemptLog: [],
@@ -60,13 +61,6 @@ test('an uploaded job becomes an outcome with everything the API said', () => {
     batch: 'batch-1',
     error: null,
   });
-});
-
-test('an answer of more than 8 KiB is not kept', () => {
-  const accepted = { url: null, fileId: '1', ref: null, expiresAt: null, remote: 'x'.repeat(9000) };
-  const facts2 = { bytes: 1, sha256: 'ab', contentType: 't', uploadedAt: 'u', durationMs: 1, requests: 1 };
-  const result = { kind: 'uploaded' as const, accepted, ...facts2 };
-  expect(outcomeOf(job, { status: 'uploaded', result }, facts).remote).toEqual({ truncated: true });
 });
 
 test('a failed job carries its reason and the size on disk, and nothing that was not received', () => {

@@ -1,0 +1,67 @@
+/**
+ * Many uploads done and as many jobs taken in one script, in the keys and fields that BullMQ 6.7's own `moveToFinished`
+ * leaves (a test compares the two key by key), but for the event stream, which nobody reads, and for what these queues
+ * never have: parents, deduplication, metrics, limits on kept jobs. From a queue that is paused or limited nothing is
+ * taken; delayed and prioritized jobs are left to BullMQ, which does one job of every batch.
+ *
+ * KEYS: wait, active, completed, stalled, meta, marker.
+ * ARGV: job key prefix, now (ms), lock duration (ms); then of each job: id, lock token, return value, 1 when another is wanted.
+ * → of each job, in order: BullMQ's refusal (below 0), 0, or [hash of the job that was taken, its id, 0, 0].
+ */
+export const FINISH_AND_TAKE_LUA = `
+local call = redis.call
+local prefix, now, lock_ms = ARGV[1], ARGV[2], ARGV[3]
+local out, wanting, scores, locks, done = {}, {}, {}, {}, {}
+
+for i = 4, #ARGV, 4 do
+  local id, token, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local key, slot, code = prefix .. id, #out + 1, 0
+  local found = call('HMGET', key, 'name', 'atm')
+  local held = call('GET', key .. ':lock')
+  if not found[1] then code = -1
+  elseif held ~= token then code = held and -6 or -2
+  else
+    locks[#locks + 1] = key .. ':lock'
+    done[#done + 1] = id
+    if call('LREM', KEYS[2], -1, id) < 1 then code = -3
+    else
+      call('HSET', key, 'returnvalue', value, 'finishedOn', now, 'atm', (tonumber(found[2]) or 0) + 1)
+      scores[#scores + 1] = now
+      scores[#scores + 1] = id
+      if ARGV[i + 3] == '1' then wanting[#wanting + 1] = { slot, token } end
+    end
+  end
+  out[slot] = code
+end
+if #locks > 0 then
+  call('DEL', unpack(locks))
+  call('SREM', KEYS[4], unpack(done))
+end
+if #scores > 0 then call('ZADD', KEYS[3], unpack(scores)) end
+if #wanting == 0 then return out end
+
+local limits = call('HMGET', KEYS[5], 'paused', 'concurrency', 'max')
+if limits[1] or limits[2] or limits[3] then return out end
+local waiting = call('LRANGE', KEYS[1], -#wanting, -1)
+local taken = {}
+for i = #waiting, 1, -1 do
+  if string.sub(waiting[i], 1, 2) == '0:' then break end
+  taken[#taken + 1] = waiting[i]
+end
+if #taken == 0 then return out end
+call('LTRIM', KEYS[1], 0, -(#taken + 1))
+call('LPUSH', KEYS[2], unpack(taken))
+for i, id in ipairs(taken) do
+  local key, slot, token = prefix .. id, wanting[i][1], wanting[i][2]
+  call('SET', key .. ':lock', token, 'PX', lock_ms)
+  local hash, started = call('HGETALL', key), 0
+  for f = 1, #hash, 2 do
+    if hash[f] == 'ats' then started = tonumber(hash[f + 1]) end
+  end
+  started = tostring(started + 1)
+  call('HSET', key, 'processedOn', now, 'ats', started)
+  for _, text in ipairs({ 'processedOn', now, 'ats', started }) do hash[#hash + 1] = text end
+  out[slot] = { hash, id, 0, 0 }
+end
+call('ZADD', KEYS[6], 0, '0')
+return out`;
