@@ -98,7 +98,7 @@ async function contentOf(connection: Redis, key: string): Promise<unknown> {
     case 'set':
       return (await connection.smembers(key)).sort();
     case 'zset':
-      return await connection.zrange(key, 0, -1);
+      return await connection.zrange(key, '0', '-1');
     default: {
       const { opts, ...fields } = await connection.hgetall(key);
       for (const time of TIMES) if (fields[time] !== undefined) fields[time] = 'a time';
