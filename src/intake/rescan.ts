@@ -40,6 +40,11 @@ export async function* rescan(options: RescanOptions): AsyncGenerator<readonly S
   const toVisit: PathName[] = [options.start];
   let names: PathName[] = [];
   let entries = 0;
+  async function* step(): AsyncGenerator<readonly SeenFile[]> {
+    yield await filesOf(looks, names, report);
+    names = [];
+    entries = 0;
+  }
   for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
     const found: PathName[] = [];
     entering(folder);
@@ -53,20 +58,20 @@ export async function* rescan(options: RescanOptions): AsyncGenerator<readonly S
           else if (descend(name)) found.push(name);
           entries += 1;
           if (entries < STEP_ENTRIES) continue;
-          yield await filesOf(looks, names, report);
+          yield* step();
           if (signal.aborted) return;
-          names = [];
-          entries = 0;
         }
       }
     } catch (error) {
       if (!isGone(error)) report.unobservable(folder, error);
     }
+    // Folders with nothing in them are work too.
+    if (entries >= STEP_ENTRIES) yield* step();
     if (signal.aborted) return;
     // Last in, first out: reversed, so that folders come in the order in which they were listed.
     toVisit.push(...found.reverse());
   }
-  yield await filesOf(looks, names, report);
+  yield* step();
 }
 
 async function filesOf(looks: Looks, names: readonly PathName[], report: RescanReport): Promise<SeenFile[]> {

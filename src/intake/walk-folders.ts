@@ -4,7 +4,7 @@ import { listFolder } from './list-folder.ts';
 
 /**
  * Walks the folders of a tree that the filter accepts, by their names alone, and yields after each part of a folder's
- * list how many entries that was: a chance to do something else. Holds the names of folders still to visit.
+ * list, and after each folder, how many entries that was: a chance to do something else. Holds the names of folders still to visit.
  */
 export async function* walkFolders(options: {
   /** Absolute path. */
@@ -30,5 +30,7 @@ export async function* walkFolders(options: {
     } catch (error) {
       unobservable(folder, error);
     }
+    // One with nothing in it is work too.
+    yield 0;
   }
 }
