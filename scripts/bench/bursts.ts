@@ -17,6 +17,7 @@ export interface BurstOptions {
   readonly files: readonly number[];
   readonly rounds: number;
   readonly standstills: readonly Standstill[];
+  readonly shapes: readonly Shape[];
   /** So long nobody reads events while the files are written. */
   readonly standstillMs: number;
   /** Told after every run. */
@@ -25,6 +26,10 @@ export interface BurstOptions {
 
 export const STANDSTILLS = ['SIGSTOP', 'blocked loop', 'none'] as const;
 export type Standstill = (typeof STANDSTILLS)[number];
+
+/** All in one folder, or in new folders. */
+export const SHAPES = ['flat', 'folders'] as const;
+export type Shape = (typeof SHAPES)[number];
 
 export interface BurstCase {
   readonly files: number;
@@ -53,7 +58,8 @@ export async function benchBursts(options: BurstOptions): Promise<string> {
   const rows: string[][] = [];
   try {
     for (const files of options.files) {
-      for (const folders of [0, Math.min(FOLDERS, files)]) {
+      for (const shape of options.shapes) {
+        const folders = shape === 'flat' ? 0 : Math.min(FOLDERS, files);
         for (const standstill of options.standstills) {
           const runs: BurstResult[] = [];
           const burst = { files, folders, standstill };

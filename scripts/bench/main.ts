@@ -1,7 +1,7 @@
 /**
  * Usage: npm run bench -- throughput [--files N] [--rounds N] [--concurrency N] [--bytes N] [--script-files N]
  *        npm run bench -- memory [--bytes N] [--rounds N]
- *        npm run bench -- bursts [SIGSTOP|'blocked loop'|none …] [--files N] [--rounds 10] [--standstill-ms 5000]
+ *        npm run bench -- bursts [SIGSTOP|'blocked loop'|none …] [flat|folders] [--files N] [--rounds 10] [--standstill-ms 5000]
  *        npm run bench -- restarts [--restarts N] [--per-second N]
  *        npm run bench -- million [--files N] [--folders N] [--rounds N]
  *        npm run bench -- trickle [--files N] [--interval-ms N]
@@ -17,7 +17,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { benchBursts, STANDSTILLS } from './bursts.ts';
+import { benchBursts, SHAPES, STANDSTILLS } from './bursts.ts';
 import { benchFairness } from './fairness.ts';
 import { benchImmich } from './immich.ts';
 import { benchLedger } from './ledger.ts';
@@ -82,8 +82,8 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       command: values.command,
       files: values.files === undefined ? [30_000, 100_000] : [Number(values.files)],
       rounds: Number(values.rounds ?? 10),
-      standstills:
-        positionals.length > 1 ? STANDSTILLS.filter((name) => positionals.includes(name)) : STANDSTILLS,
+      standstills: chosen(STANDSTILLS),
+      shapes: chosen(SHAPES),
       standstillMs: Number(values['standstill-ms']),
       progress: (line) => process.stderr.write(`${line}\n`),
     }),
@@ -124,6 +124,12 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
     }),
   ledger: () => benchLedger({ receipts: Number(values.receipts) }),
 };
+
+/** Those that were named; all where none was. */
+function chosen<T extends string>(all: readonly T[]): readonly T[] {
+  const named = all.filter((one) => positionals.includes(one));
+  return named.length === 0 ? all : named;
+}
 
 const [name = ''] = positionals;
 const bench = BENCHES[name];

@@ -1,4 +1,5 @@
 import { type FSWatcher, lstatSync, watch } from 'node:fs';
+import { basename } from 'node:path';
 import { type PathName, pathOnDisk } from '../domain/path-bytes.ts';
 import type { EventListener, EventSource, FolderFollower } from './event-source.ts';
 import { createWatchedFolders, pathOfWatched, type WatchedFolder } from './watched-folders.ts';
@@ -8,6 +9,8 @@ interface FolderWatch {
   /** Which folder it watches: a name may come to stand for another one without an event's being told. */
   readonly ino: number;
   readonly birthtimeMs: number;
+  /** Something became of the folder itself: the kernel may have ended this watch (as when a disk is unmounted). */
+  doubtful: boolean;
 }
 
 /** What a process or a user may run out of; anything else concerns one folder, and the scan that lists it says so. */
@@ -35,6 +38,12 @@ export function createFolderWatchSource(root: string): EventSource & { readonly 
     else listener?.hint(path === '' ? name : `${path}/${name}`);
   }
 
+  /** A folder that a mount took away and brought back is the same one; its watch is not. The look at it watches it anew. */
+  function doubt(folder: WatchedFolder<FolderWatch>): void {
+    if (folder.watch !== null) folder.watch.doubtful = true;
+    tell(folder, null);
+  }
+
   function follow(name: PathName): void {
     if (listener === null) return;
     const path = name.path === '' ? root : pathOnDisk(root, name);
@@ -48,16 +57,23 @@ export function createFolderWatchSource(root: string): EventSource & { readonly 
       folder = folders.at(name);
       folder.scan = scan;
       const before = folder.watch;
-      if (before !== null && before.ino === ino && before.birthtimeMs === birthtimeMs) return;
-      if (before !== null) {
+      const isSame = before !== null && before.ino === ino && before.birthtimeMs === birthtimeMs;
+      if (isSame && !before.doubtful) return;
+      if (isSame) before.watcher.close();
+      else if (before !== null) {
         close(folders.remove(folder));
         folder = folders.at(name);
         folder.scan = scan;
       }
       const watched = folder;
-      const watcher = watch(path, { persistent: false }, (_event, entry) => tell(watched, entry));
+      const ownName = basename(path.toString());
+      const watcher = watch(path, { persistent: false }, (event, entry) => {
+        tell(watched, entry);
+        // Not of a file of that name that is written to: that is a change.
+        if (event === 'rename' && entry === ownName) doubt(watched);
+      });
       watcher.on('error', (error) => listener?.failed(error));
-      folder.watch = { watcher, ino, birthtimeMs };
+      folder.watch = { watcher, ino, birthtimeMs, doubtful: false };
     } catch (error) {
       if (!EXHAUSTED.has((error as NodeJS.ErrnoException).code ?? '')) return;
       refused += 1;

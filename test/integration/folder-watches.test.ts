@@ -16,6 +16,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { pathOnDisk } from '../../src/domain/path-bytes.ts';
 import { createChokidarSource } from '../../src/intake/chokidar-source.ts';
 import { type IntakeRigOptions, startIntakeRig } from '../support/intake-rig.ts';
+import { makeLoopDisk } from '../support/loop-disk.ts';
 import { mayLimitWatches, withFewWatches } from '../support/low-inotify.ts';
 
 const soon = { timeout: 15_000, interval: 20 };
@@ -123,6 +124,33 @@ describe.runIf(process.platform === 'linux')('a watch per folder', () => {
     expect(rig.intake.counts().reconciles - reconciles).toBeLessThanOrEqual(rig.suspicions());
     // What has left the folder is nobody's business any more.
     expect(watchesHeld()).toBe(watches);
+  });
+
+  test('a disk below the folder that goes and comes back between two scans is watched again', async (context) => {
+    const disk = makeLoopDisk();
+    if (disk === null) return context.skip('needs root and a loop device');
+    const place = (root: string): string => join(root, 'disk');
+    // In this order: what is below the rig's folder goes before the rig.
+    using _disk = { [Symbol.dispose]: disk.remove };
+    await using rig = await startIntakeRig({
+      ...WATCHED,
+      prepare(root) {
+        disk.mount(place(root));
+        fill(join(place(root), 'in'), ['old']);
+      },
+    });
+    using _mounted = { [Symbol.dispose]: disk.unmount };
+    await rig.intake.caughtUp();
+    const watches = watchesHeld();
+    const { reconciles } = rig.intake.counts();
+    disk.unmount();
+    disk.mount(place(rig.root));
+    // The kernel ended the watches without a word that Node would pass on; the looks that follow bring them back.
+    await vi.waitFor(() => expect(watchesHeld()).toBe(watches), soon);
+    await writeFile(join(place(rig.root), 'top'), 'x');
+    await writeFile(join(place(rig.root), 'in/late'), 'x');
+    await vi.waitFor(() => expect(rig.paths()).toEqual(['disk/in/late', 'disk/in/old', 'disk/top']), soon);
+    expect(rig.intake.counts().reconciles - reconciles).toBeLessThanOrEqual(rig.suspicions());
   });
 
   test('folders that go give their watches back, and ignored folders and links never get any', async () => {
