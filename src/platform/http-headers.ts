@@ -23,8 +23,7 @@ const OURS = new Set([
  */
 export function sendableHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const sendable: Record<string, string> = { 'user-agent': 'slipway' };
-  for (const name in headers) {
-    const value = headers[name] ?? '';
+  for (const [name, value] of Object.entries(headers)) {
     const lower = known.get(name) ?? checkedName(name);
     if (!FIELD_VALUE.test(value)) {
       throw new SlipwayError('misconfigured', {

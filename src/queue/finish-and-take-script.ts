@@ -4,9 +4,11 @@
  * never have: parents, deduplication, metrics, limits on kept jobs. From a queue that is paused or limited nothing is
  * taken; delayed and prioritized jobs are left to BullMQ, which does one job of every batch.
  *
- * KEYS: wait, active, completed, stalled, meta, marker.
+ * KEYS: wait, active, completed, stalled, meta, marker, delayed.
  * ARGV: job key prefix, now (ms), lock duration (ms); then of each job: id, lock token, return value, 1 when another is wanted.
- * → of each job, in order: BullMQ's refusal (below 0), 0, or [hash of the job that was taken, its id, 0, 0].
+ * → of each job, in order: BullMQ's refusal (below 0), 0, [hash of the job that was taken, its id, 0, 0], or, where none
+ * was left, [0, 0, 0, when the next delayed job is due (ms)]: the worker sleeps no longer than that.
+ * At most some 2,000 jobs at a time: Lua unpacks no more than 8,000 values, and would fail after the first write.
  */
 export const FINISH_AND_TAKE_LUA = `
 local call = redis.call
@@ -47,6 +49,12 @@ local taken = {}
 for i = #waiting, 1, -1 do
   if string.sub(waiting[i], 1, 2) == '0:' then break end
   taken[#taken + 1] = waiting[i]
+end
+if #taken < #wanting then
+  local due = call('ZRANGE', KEYS[7], 0, 0, 'WITHSCORES')
+  for i = #taken + 1, due[2] and #wanting or 0 do
+    out[wanting[i][1]] = { 0, 0, 0, math.floor(tonumber(due[2]) / 4096) }
+  end
 end
 if #taken == 0 then return out end
 call('LTRIM', KEYS[1], 0, -(#taken + 1))

@@ -35,7 +35,7 @@ export function gatheredBackend(
   return (name, opts, context) => {
     const backend = createRedisBackend(name, opts, context);
     const execCommand = backend.execCommand.bind(backend);
-    const scriptKeys = ['wait', 'active', 'completed', 'stalled', 'meta', 'marker'].map((key) =>
+    const scriptKeys = ['wait', 'active', 'completed', 'stalled', 'meta', 'marker', 'delayed'].map((key) =>
       backend.toKey(key),
     );
 

@@ -47,7 +47,7 @@ interface DrainWaiter {
 const STOP_GRACE_MS = 1_000;
 
 /** A batch of this many leaves the next one its usual spacing; larger ones stretch it, up to so many times. */
-const COUNT_AT_EASE = 4;
+const COUNT_AT_EASE = 8;
 const MAX_STRETCH = 5;
 
 const NOTHING = (): void => {};

@@ -59,7 +59,7 @@ function openTwin(connection: Redis, prefix: string) {
         ...ids.flatMap((id) => [id, JSON.stringify({ n: id })]),
       ]),
     finish: (jobs: readonly (readonly [id: string, token: string, value: string, next: boolean])[]) =>
-      finishAndTake(connection, keys('wait', 'active', 'completed', 'stalled', 'meta', 'marker'), [
+      finishAndTake(connection, keys('wait', 'active', 'completed', 'stalled', 'meta', 'marker', 'delayed'), [
         queue.toKey(''),
         NOW,
         LOCK_MS,
@@ -216,6 +216,28 @@ test('from a paused or a limited queue nothing is taken, from a short one what i
     await connection.rpop(queue.toKey('wait'));
     await worker.getNextJob('e');
     expect(await finish([['f-5', 'e', '1', true]])).toEqual([0]);
+  });
+});
+
+test('who gets no job is told when the next delayed one is due, as by BullMQ', async () => {
+  await withTwins(async (bull, ours) => {
+    const due: number[] = [];
+    for (const { queue, addByBull, worker } of [bull, ours]) {
+      await addByBull(['f-1', 'f-2', 'f-3']);
+      await queue.add('upload', {}, { jobId: 'f-9', delay: 60_000, timestamp: Date.now() });
+      due.push(Number((await queue.getJob('f-9'))?.timestamp) + 60_000);
+      if (worker === ours.worker) for (const token of ['a', 'b']) await worker.getNextJob(token);
+    }
+    const job = await bull.worker.getNextJob('a');
+    for (const token of ['b', 'c']) await bull.worker.getNextJob(token);
+    expect(await job?.moveToCompleted({}, 'a', true)).toEqual([null, 0, 0, due[0]]);
+    const raws = await ours.finish([
+      ['f-1', 'a', '1', true],
+      ['f-2', 'b', '2', true],
+    ]);
+    // One is left for two.
+    expect((raws[0] as unknown[])[1]).toBe('f-3');
+    expect(raws[1]).toEqual([0, 0, 0, due[1]]);
   });
 });
 
