@@ -1,3 +1,5 @@
+import { keepLast } from '../platform/keep-last.ts';
+
 /**
  * A URL from an answer in the form that can be fetched; null when it is none.
  *
@@ -15,16 +17,11 @@ export function publicUrl(raw: string, tail: string | null, base: string): strin
   return httpUrl(text, base);
 }
 
-/** The last answer: what stands before the tail is the same for file after file. */
-let before = { text: '', base: '', href: null as string | null };
-
-function httpUrl(text: string, base: string): string | null {
-  if (text === before.text && base === before.base) return before.href;
+/** What stands before the tail is the same for file after file. */
+const httpUrl = keepLast((text: string, base: string): string | null => {
   const url = text === '' ? null : URL.parse(text, base);
-  const href = url !== null && /^https?:$/.test(url.protocol) ? url.href : null;
-  before = { text, base, href };
-  return href;
-}
+  return url !== null && /^https?:$/.test(url.protocol) ? url.href : null;
+});
 
 /** A lone surrogate, which encodeURIComponent refuses, becomes U+FFFD as in every URL parser. */
 function encodeSegment(segment: string): string {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { keepLast } from '../platform/keep-last.ts';
 import type { Signer } from './definition.ts';
 
 /**
@@ -8,15 +9,15 @@ import type { Signer } from './definition.ts';
 export function signatureHeaders(signer: Signer, nowMs: number): Readonly<Record<string, string>> {
   if (signer.kind === 'none') return {};
   const timestamp = String(Math.floor(nowMs / 1000));
-  if (last.signer !== signer || last.timestamp !== timestamp)
-    last = { signer, timestamp, sign: md5AppidSign(signer.appid, timestamp, signer.key) };
-  return { 'X-Auth-Appid': signer.appid, 'X-Auth-TimeStamp': timestamp, 'X-Auth-Sign': last.sign };
+  return {
+    'X-Auth-Appid': signer.appid,
+    'X-Auth-TimeStamp': timestamp,
+    'X-Auth-Sign': signOf(signer.appid, timestamp, signer.key),
+  };
 }
 
 /** Within one second all uploads have the same. */
-let last: { readonly signer: Signer | null; readonly timestamp: string; readonly sign: string } = {
-  ...{ signer: null, timestamp: '', sign: '' },
-};
+const signOf = keepLast(md5AppidSign);
 
 /** Lower-case hex md5 of `appid & timestamp & key` (DESIGN §6.1); not a choice of ours. */
 export function md5AppidSign(appid: string, timestamp: string, key: string): string {

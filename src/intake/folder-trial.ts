@@ -37,7 +37,6 @@ export async function tryFolder(
   const parts = walkFolders({
     ...{ root, filter },
     entering() {
-      signal.throwIfAborted();
       folders += 1;
     },
     unobservable(folder, error) {
@@ -45,7 +44,6 @@ export async function tryFolder(
     },
   });
   for await (const _entries of parts) signal.throwIfAborted();
-  signal.throwIfAborted();
   const canary = await tryEvents(root, chooseEventSource(root, filter), monotonicMs);
   return { canary, network, scanEveryMs: scanOnly ? Math.min(rescan, POLL_MS) : null, folders };
 }

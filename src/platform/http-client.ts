@@ -10,6 +10,7 @@ import { timeoutFailure } from './http-failure.ts';
 import { sendableHeaders } from './http-headers.ts';
 import type { HttpAnswer, HttpRequest } from './http-message.ts';
 import { hasProxy, isLoopbackHost, type ProxySettings, proxyOrigins } from './http-proxy.ts';
+import { keepLast } from './keep-last.ts';
 
 export interface HttpClientOptions {
   /** Name resolution, TCP and TLS together. */
@@ -164,28 +165,23 @@ function dispatchBodyOf(body: HttpRequest['body'], idleTimeoutMs: number): Buffe
   return slices as Readable;
 }
 
-/** The last one: file after file goes to the same. */
-let parsedBefore: { readonly text: string; readonly target: Target } | null = null;
-
 interface Target {
   readonly origin: string;
   readonly path: string;
   readonly isLocal: boolean;
 }
 
-function targetOf(text: string): Target {
-  if (parsedBefore?.text === text) return parsedBefore.target;
+/** File after file goes to the same. */
+const targetOf = keepLast((text: string): Target => {
   const url = URL.parse(text);
   if (url?.protocol === 'http:' || url?.protocol === 'https:') {
     const { origin, pathname, search, hostname } = url;
-    const target = { origin, path: `${pathname}${search}`, isLocal: isLoopbackHost(hostname) };
-    parsedBefore = { text, target };
-    return target;
+    return { origin, path: `${pathname}${search}`, isLocal: isLoopbackHost(hostname) };
   }
   throw new SlipwayError('misconfigured', {
     detail: 'the URL of the request is not an http or https URL: correct it',
   });
-}
+});
 
 /** For messages: a query may carry a secret (G5). */
 function originOf(url: string): string {

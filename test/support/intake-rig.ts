@@ -118,7 +118,6 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
   const log: Log = {
     ...silentLog,
     warn: (_fields, message) => void warnings.push(message),
-    info() {},
     debug({ suspicion }) {
       if (suspicion !== undefined) suspicions += 1;
     },
