@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { publishedJsonSchema } from '../src/config/json-schema.ts';
-import { payloadJsonSchemas } from '../src/notify/payload-schemas.ts';
+import { payloadJsonSchemas } from '../src/notify/event/payload-schemas.ts';
 
 const FOLDER = new URL('../config/', import.meta.url);
 const wanted: Readonly<Record<string, unknown>> = {

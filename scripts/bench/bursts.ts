@@ -153,5 +153,5 @@ export async function writeBurst(
 }
 
 function pathOf(name: string): string {
-  return fileURLToPath(new URL(`./${name}`, import.meta.url));
+  return fileURLToPath(new URL(`.//${name}`, import.meta.url));
 }

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileVersionId } from '../../src/domain/file-version.ts';
 import type { Receipt } from '../../src/domain/receipt.ts';
-import { encodeReceipt } from '../../src/record/receipt-codec.ts';
+import { encodeReceipt } from '../../src/ledger/journal/receipt-codec.ts';
 import { JournalTail, untilRecorded } from './journal-tail.ts';
 import { machineConditions } from './machine.ts';
 import { meterProcesses } from './process-meter.ts';

@@ -80,5 +80,5 @@ export async function runOnePerFile(
 }
 
 function pathOf(name: string): string {
-  return fileURLToPath(new URL(`./${name}`, import.meta.url));
+  return fileURLToPath(new URL(`.//${name}`, import.meta.url));
 }

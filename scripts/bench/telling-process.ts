@@ -4,11 +4,11 @@
  */
 import { silentLog } from '../../src/domain/log.ts';
 import type { Receipt } from '../../src/domain/receipt.ts';
-import { ledgerEntryOf } from '../../src/record/ledger-entry.ts';
-import { encodeReceipt } from '../../src/record/receipt-codec.ts';
-import { openSourceStore } from '../../src/record/source-store.ts';
-import { NOTIFY_TIMING, startNotifier } from '../../src/runtime/notifier.ts';
-import { openRedisAccess } from '../../src/runtime/redis-access.ts';
+import { encodeReceipt } from '../../src/ledger/journal/receipt-codec.ts';
+import { ledgerEntryOf } from '../../src/ledger/ledger-entry.ts';
+import { openSourceStore } from '../../src/ledger/store/source-store.ts';
+import { NOTIFY_TIMING, startNotifier } from '../../src/notify/notifier.ts';
+import { openRedisAccess } from '../../src/redis/redis-access.ts';
 import { SECRET } from './webhook-receiver.ts';
 
 export interface TellingTask {

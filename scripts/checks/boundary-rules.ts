@@ -9,23 +9,31 @@ export interface Breach {
   readonly detail: string;
 }
 
-/** The stages, in the order in which a file walks through them. They meet only in the runtime room. */
+/** The stages, in the order in which a file walks through them. They meet only in the rooms above them. */
 const STAGES = ['intake', 'queue', 'upload', 'record', 'notify'] as const;
-const BELOW_STAGES = ['destinations', 'pacing', 'domain', 'platform'] as const;
+const GROUND = ['destinations', 'pacing', 'domain', 'platform'] as const;
+/** What stages stand on: the server that processes share, whether a destination may be sent to now, what is kept. */
+const SERVICES = ['redis', 'traffic', 'ledger'] as const;
+const BELOW_STAGES = [...SERVICES, ...GROUND] as const;
+const BELOW_OPERATIONS = ['runtime', 'config', ...STAGES, ...BELOW_STAGES] as const;
 
 /** What each room may import besides itself (docs/architecture.md). A folder that is not named here is no room. */
-const ROOMS: Readonly<Record<string, readonly string[]>> = {
+export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Files directly in src: the public API.
-  '': ['runtime', 'config', ...BELOW_STAGES],
-  cli: ['gateway', 'sandbox', 'runtime', 'config', ...BELOW_STAGES],
-  gateway: ['runtime', 'config', ...BELOW_STAGES],
+  '': ['operations', 'runtime', 'config', ...GROUND],
+  cli: ['gateway', 'sandbox', 'operations', 'runtime', 'config', ...GROUND],
+  gateway: ['operations', 'runtime', 'config', ...GROUND],
+  operations: [...BELOW_OPERATIONS],
   runtime: ['config', ...STAGES, ...BELOW_STAGES],
-  config: [...BELOW_STAGES],
+  config: [...GROUND],
   intake: [...BELOW_STAGES],
   queue: [...BELOW_STAGES],
   upload: [...BELOW_STAGES],
   record: [...BELOW_STAGES],
   notify: [...BELOW_STAGES],
+  traffic: ['redis', ...GROUND],
+  redis: [...GROUND],
+  ledger: [...GROUND],
   destinations: ['pacing', 'domain', 'platform'],
   pacing: ['domain', 'platform'],
   platform: ['domain'],
@@ -33,19 +41,40 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   sandbox: ['domain', 'platform'],
 };
 
+/** Arrows from before these rooms that are still to be turned, as `from → to`: the list only shrinks. */
+const STILL_AGAINST_THE_ORDER: readonly string[] = [
+  'cli/commands/status.ts → notify/endpoint/endpoint-line-port.ts',
+  'cli/screen/ingest-screen.ts → intake/batch/batch-runs.ts',
+  'cli/session.ts → notify/send/open-sender.ts',
+  'cli/work/ingest-batch.ts → ledger/store/batch-spec.ts',
+  'cli/work/ingest-outcome.ts → intake/batch/batch-runs.ts',
+  'domain/live-report.ts → traffic/destination-health.ts',
+  'domain/live-report.ts → notify/endpoint/endpoint-line-port.ts',
+  'intake/batch/batch-runs.ts → record/batches/batches.ts',
+  'intake/batch/batch-runs.ts → runtime/owner/attachments.ts',
+  'intake/batch/batch-runs.ts → runtime/plans/source-plan.ts',
+  'ledger/intent.ts → record/options.ts',
+  'ledger/store/batch-spec.ts → intake/batch/batch-sink.ts',
+  'ledger/store/batch-spec.ts → runtime/owner/attachments.ts',
+  'notify/endpoint/delivery-feed.ts → queue/delivery-queue.ts',
+  'notify/endpoint/endpoint-line.ts → queue/delivery-queue.ts',
+  'upload/job/upload-handler.ts → queue/upload-worker.ts',
+];
+
 /** Rooms above the stages may read the config; for all others options arrive resolved. */
-const MAY_READ_CONFIG = ['', 'cli', 'gateway', 'runtime', 'config'];
+const MAY_READ_CONFIG = ['', 'cli', 'gateway', 'operations', 'runtime', 'config'];
 
 /** The one home of each outside library: a room, or one file. null: at home everywhere. */
-const LIBRARY_HOMES: Readonly<Record<string, string | null>> = {
+const LIBRARY_HOMES: Readonly<Record<string, string | readonly string[] | null>> = {
   chokidar: 'intake/',
   bullmq: 'queue/',
-  ioredis: 'queue/',
+  // The queue room names the type of the connection that it is handed.
+  ioredis: ['redis/', 'queue/'],
   'mime-types': 'upload/',
-  lmdb: 'record/',
-  undici: 'platform/http-client.ts',
-  yaml: 'platform/yaml-document.ts',
-  picomatch: 'platform/glob.ts',
+  lmdb: ['ledger/', 'record/'],
+  undici: 'platform/http/http-client.ts',
+  yaml: 'platform/files/yaml-document.ts',
+  picomatch: 'platform/files/glob.ts',
   pino: 'runtime/logger.ts',
   yauzl: 'intake/',
   'tar-stream': 'intake/',
@@ -71,12 +100,17 @@ export function findBreaches(files: readonly SourceFile[]): readonly Breach[] {
       ...lengthBreaches(file),
       ...opaqueBreaches(file),
       ...file.imports.flatMap((found) =>
-        found.target === null ? libraryBreaches(file, found) : roomBreaches(file, found, found.target),
+        found.target === null ? libraryBreaches(file, found) : arrowBreaches(file, found, found.target),
       ),
     ]),
     ...cycleBreaches(files),
   ];
   return breaches.sort((a, b) => (a.path === b.path ? a.line - b.line : a.path < b.path ? -1 : 1));
+}
+
+function arrowBreaches(file: SourceFile, found: SourceImport, target: string): Breach[] {
+  const excused = STILL_AGAINST_THE_ORDER.includes(`${file.path} → ${target}`);
+  return excused ? [] : roomBreaches(file, found, target);
 }
 
 function roomBreaches(file: SourceFile, found: SourceImport, target: string): Breach[] {
@@ -114,9 +148,10 @@ function libraryBreaches(file: SourceFile, found: SourceImport): Breach[] {
   const home = LIBRARY_HOMES[library];
   if (home === undefined)
     return breach('undeclared-library', `${library} has no home in scripts/checks/boundary-rules.ts`);
-  return home === null || file.path.startsWith(home)
+  const homes = home === null ? [''] : [home].flat();
+  return homes.some((one) => file.path.startsWith(one))
     ? []
-    : breach('library-home', `${library} lives in ${home}`);
+    : breach('library-home', `${library} lives in ${homes.join(' and ')}`);
 }
 
 function nameBreaches(file: SourceFile): Breach[] {

@@ -1,4 +1,4 @@
-import { type Random, seededRandom } from '../../src/sandbox/seeded-random.ts';
+import { type Random, seededRandom } from '../../src/sandbox/trouble/seeded-random.ts';
 
 /** Random choices that a seed repeats. */
 export interface Dice {

@@ -2,9 +2,9 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { linesFrom } from '../../src/record/journal-at.ts';
-import { openOutbox } from '../../src/record/outbox-store.ts';
-import { readSourceLedger } from '../../src/record/source-store.ts';
+import { linesFrom } from '../../src/ledger/journal/journal-at.ts';
+import { readSourceLedger } from '../../src/ledger/store/source-store.ts';
+import { openOutbox } from '../../src/ledger/tables/outbox-store.ts';
 import type { Dice } from './dice.ts';
 import { type RoundPlace, SOURCE } from './round-place.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { probeRedisSocket } from '../../src/queue/embedded-redis-probe.ts';
+import { probeRedisSocket } from '../../src/redis/embedded/embedded-redis-probe.ts';
 
 /** A Redis that nobody but the harness starts, so that it can really be away. */
 export interface OwnRedis {

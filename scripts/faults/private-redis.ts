@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { processArguments } from '../../src/platform/process-identity.ts';
+import { processArguments } from '../../src/platform/process/process-identity.ts';
 
 /** The private Redis of a round, as something to strike. */
 export interface PrivateRedis {

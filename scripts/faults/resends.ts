@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Receipt } from '../../src/domain/receipt.ts';
-import type { ReceivedFile } from '../../src/sandbox/received-file.ts';
+import type { ReceivedFile } from '../../src/sandbox/form/received-file.ts';
 import type { Struck } from './fault-log.ts';
 
 /** Uploads of a content beyond its first, and how they are explained. */

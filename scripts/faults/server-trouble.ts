@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FaultPlan } from '../../src/sandbox/fault-rule.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
+import type { FaultPlan } from '../../src/sandbox/trouble/fault-rule.ts';
 import type { Dice } from './dice.ts';
 
 /** Longer than the client waits for an answer. */

@@ -1,6 +1,6 @@
 import type { Receipt } from '../../src/domain/receipt.ts';
-import { readSourceLedger } from '../../src/record/source-store.ts';
-import type { ReceivedFile } from '../../src/sandbox/received-file.ts';
+import { readSourceLedger } from '../../src/ledger/store/source-store.ts';
+import type { ReceivedFile } from '../../src/sandbox/form/received-file.ts';
 import type { KnownVersions } from './known-versions.ts';
 import { SOURCE } from './round-place.ts';
 

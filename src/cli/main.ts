@@ -1,8 +1,8 @@
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
-import { surviveGoneReaders } from './output.ts';
 import { buildProgram, UsageProblem } from './program.ts';
-import { printable } from './terminal.ts';
+import { surviveGoneReaders } from './screen/output.ts';
+import { printable } from './screen/terminal.ts';
 
 /** Runs one command line and ends the process with its exit code. */
 async function main(): Promise<void> {

@@ -2,12 +2,12 @@ import { findConfigFile } from '../config/find-config.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import { type HttpClient, type HttpClientOptions, openHttpClient } from '../platform/http-client.ts';
-import { proxiesOf } from '../platform/http-proxy.ts';
-import { endpointsOf } from '../runtime/endpoint-plans.ts';
+import type { SenderOptions } from '../notify/send/open-sender.ts';
+import { type HttpClient, type HttpClientOptions, openHttpClient } from '../platform/http/http-client.ts';
+import { proxiesOf } from '../platform/http/http-proxy.ts';
 import { openLogger } from '../runtime/logger.ts';
-import type { SenderOptions } from '../runtime/open-sender.ts';
-import type { TellingFacts } from '../runtime/owner-line-port.ts';
+import type { TellingFacts } from '../runtime/owner/owner-line-port.ts';
+import { endpointsOf } from '../runtime/plans/endpoint-plans.ts';
 
 /** Flags that every command takes. */
 export interface SharedFlags {

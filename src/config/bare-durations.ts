@@ -1,4 +1,4 @@
-import type { YamlPath } from '../platform/yaml-document.ts';
+import type { YamlPath } from '../platform/files/yaml-document.ts';
 import type { Mistake } from './issues.ts';
 import { nodesAt } from './json-schema.ts';
 

@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
-import { presetNames } from '../destinations/presets.ts';
-import { destinationProblems } from '../destinations/resolve-destination.ts';
-import { type DestinationConfig, destinationConfigSchema } from '../destinations/schema.ts';
+import { presetNames } from '../destinations/definition/presets.ts';
+import { destinationProblems } from '../destinations/definition/resolve-destination.ts';
+import { type DestinationConfig, destinationConfigSchema } from '../destinations/definition/schema.ts';
 import { parseBytes } from '../platform/units.ts';
 import { bareDurations } from './bare-durations.ts';
 import type { Mistake } from './issues.ts';

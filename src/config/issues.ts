@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { YamlPath } from '../platform/yaml-document.ts';
+import type { YamlPath } from '../platform/files/yaml-document.ts';
 import { keysAt } from './json-schema.ts';
 import { nearest } from './nearest.ts';
 

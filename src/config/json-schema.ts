@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { YamlPath } from '../platform/yaml-document.ts';
+import type { YamlPath } from '../platform/files/yaml-document.ts';
 import { configSchema } from './schema.ts';
 
 /** The parts of a JSON Schema that are read here. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
-import { parseYaml, type YamlDocument } from '../platform/yaml-document.ts';
+import { parseYaml, type YamlDocument } from '../platform/files/yaml-document.ts';
 import { coerceFilled } from './coerce.ts';
 import { crossChecks, warningsOf } from './cross-checks.ts';
 import { type Environment, environmentFor } from './env.ts';

@@ -1,4 +1,4 @@
-import type { YamlPath } from '../platform/yaml-document.ts';
+import type { YamlPath } from '../platform/files/yaml-document.ts';
 import type { Environment } from './env.ts';
 
 /** What the command line says; beats the environment, which beats the file. */

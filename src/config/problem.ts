@@ -1,4 +1,4 @@
-import type { YamlPath } from '../platform/yaml-document.ts';
+import type { YamlPath } from '../platform/files/yaml-document.ts';
 
 /** One mistake in what Slipway was told. `message` says what is wrong and what would be right, never the value itself. */
 export interface ConfigProblem {

@@ -1,5 +1,5 @@
+import type { YamlPath } from '../platform/files/yaml-document.ts';
 import { bytesText, durationText } from '../platform/units.ts';
-import type { YamlPath } from '../platform/yaml-document.ts';
 import { isDuration } from './bare-durations.ts';
 import type { Environment } from './env.ts';
 import { nodesAt } from './json-schema.ts';

@@ -1,6 +1,6 @@
-import type { DestinationDefinition } from '../destinations/definition.ts';
-import { presetNames } from '../destinations/presets.ts';
-import { resolveDestination } from '../destinations/resolve-destination.ts';
+import type { DestinationDefinition } from '../destinations/definition/definition.ts';
+import { presetNames } from '../destinations/definition/presets.ts';
+import { resolveDestination } from '../destinations/definition/resolve-destination.ts';
 import type { AfterAction } from '../record/options.ts';
 import { onlyDestination } from './cross-checks.ts';
 import type { Environment } from './env.ts';

@@ -1,4 +1,4 @@
-import type { DestinationDefinition } from '../destinations/definition.ts';
+import type { DestinationDefinition } from '../destinations/definition/definition.ts';
 import type { IntakeOptions } from '../intake/options.ts';
 import type { CommandSinkOptions } from '../notify/options.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';

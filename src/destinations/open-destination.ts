@@ -1,21 +1,21 @@
 import type { UploadFailure } from '../domain/attempt.ts';
 import { type ErrorCode, type ErrorDetails, errorMessage, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import { isLoopbackHost } from '../platform/http-proxy.ts';
-import { createCachedToken } from './cached-token.ts';
-import type { DestinationDefinition } from './definition.ts';
+import { isLoopbackHost } from '../platform/http/http-proxy.ts';
+import { orderedSecrets, redactText, type Secrets } from './answer/redact-secrets.ts';
+import { createRefusalCount } from './answer/refusal-count.ts';
+import { judgeAnswer } from './answer/verdict.ts';
+import type { DestinationDefinition } from './definition/definition.ts';
+import { fieldsFor } from './definition/field-templates.ts';
+import { HEADER_VALUE } from './definition/schema.ts';
 import type { Answer, AuthorizedRequest, Destination, Verdict } from './destination.ts';
-import { fieldsFor } from './field-templates.ts';
 import { openParts, type RequestCredentials } from './open-parts.ts';
 import { openReadiness, type ReadinessPort } from './readiness-port.ts';
-import { orderedSecrets, redactText, type Secrets } from './redact-secrets.ts';
-import { createRefusalCount } from './refusal-count.ts';
-import { HEADER_VALUE } from './schema.ts';
 import { signatureHeaders } from './signer.ts';
 import { createSigningClock } from './signing-clock.ts';
-import { type FetchText, openTokenSource } from './token-source.ts';
-import { authorizationValue, withoutScheme } from './token-text.ts';
-import { judgeAnswer } from './verdict.ts';
+import { createCachedToken } from './token/cached-token.ts';
+import { type FetchText, openTokenSource } from './token/token-source.ts';
+import { authorizationValue, withoutScheme } from './token/token-text.ts';
 
 export interface DestinationPorts {
   readonly fetchText: FetchText;

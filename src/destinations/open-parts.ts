@@ -1,7 +1,7 @@
-import type { JsonPointer } from '../platform/json-pointer.ts';
-import type { DestinationDefinition, PartsPlan } from './definition.ts';
+import type { JsonPointer } from '../platform/files/json-pointer.ts';
+import type { DestinationDefinition, PartsPlan } from './definition/definition.ts';
+import { fieldsFor } from './definition/field-templates.ts';
 import type { Answer, AuthorizedRequest, PartsCall, PartTransfer, Verdict } from './destination.ts';
-import { fieldsFor } from './field-templates.ts';
 
 /** What a request carries to prove who sends it. */
 export type RequestCredentials = Omit<AuthorizedRequest, 'method' | 'url'>;

@@ -1,7 +1,7 @@
-import { compilePointer, compilePointers } from './compile-definition.ts';
-import type { PartsPlan } from './definition.ts';
-import type { DestinationConfig, WholeDefinition } from './schema.ts';
-import { expandTemplate } from './url-template.ts';
+import { compilePointer, compilePointers } from './definition/compile-definition.ts';
+import type { PartsPlan } from './definition/definition.ts';
+import type { DestinationConfig, WholeDefinition } from './definition/schema.ts';
+import { expandTemplate } from './definition/url-template.ts';
 
 /** What an upload in parts has in common with a plain one. */
 export interface PlainUpload {

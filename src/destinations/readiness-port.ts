@@ -1,4 +1,4 @@
-import type { ReadinessPlan } from './definition.ts';
+import type { ReadinessPlan } from './definition/definition.ts';
 import type { Answer } from './destination.ts';
 import { createPollSlots, type NextPoll, nextPoll, pollReadiness, type Readiness } from './readiness.ts';
 

@@ -1,5 +1,5 @@
-import { parseAnswer, textAt } from './answer-body.ts';
-import type { ReadinessPlan } from './definition.ts';
+import { parseAnswer, textAt } from './answer/answer-body.ts';
+import type { ReadinessPlan } from './definition/definition.ts';
 import type { Answer } from './destination.ts';
 
 /** Can an uploaded file be used? `failed`: it never will be. */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { keepLast } from '../platform/keep-last.ts';
-import type { Signer } from './definition.ts';
+import type { Signer } from './definition/definition.ts';
 
 /**
  * Headers of a signature made now. Never made ahead: the far side refuses an old timestamp.

@@ -1,11 +1,11 @@
 import type { DestinationLimits } from '../destinations/destination.ts';
 import type { PathName } from '../domain/path-bytes.ts';
-import type { EventSource } from './event-source.ts';
-import type { Filter } from './filter.ts';
-import type { ScanTally } from './full-reconcile.ts';
-import type { OpenVersion } from './open-needs.ts';
+import type { OpenVersion } from './admit/open-needs.ts';
 import type { IntakeOptions } from './options.ts';
-import type { RootState } from './root-guard.ts';
+import type { Filter } from './scan/filter.ts';
+import type { ScanTally } from './scan/full-reconcile.ts';
+import type { EventSource } from './watch/event-source.ts';
+import type { RootState } from './watch/root-guard.ts';
 
 export interface WatcherOptions
   extends Readonly<Omit<IntakeOptions, 'path' | 'include' | 'ignore' | 'meta' | 'batch' | 'dedupe'>> {

@@ -4,10 +4,10 @@ import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Outcome, ReceiptStatus } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
-import type { ContentCheck } from './content-check.ts';
-import type { EarlierUploads } from './earlier-uploads.ts';
-import type { RootMemory } from './root-guard.ts';
-import type { Instant } from './settle.ts';
+import type { ContentCheck } from './admit/content-check.ts';
+import type { EarlierUploads } from './admit/earlier-uploads.ts';
+import type { Instant } from './scan/settle.ts';
+import type { RootMemory } from './watch/root-guard.ts';
 
 /** The latest generation recorded for a file version. */
 export interface RecordedVersion {

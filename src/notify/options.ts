@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { WEBHOOK_EVENTS } from '../domain/delivery.ts';
 import { duration } from '../platform/option-types.ts';
-import { secretProblem } from './secret.ts';
+import { secretProblem } from './send/secret.ts';
 
 const secretSchema = z
   .union([z.string(), z.array(z.string()).min(1).max(2)], {

@@ -2,8 +2,8 @@ import { DelayedError, type Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import { within } from '../platform/within.ts';
-import { queueName } from './queue-key.ts';
+import { within } from '../platform/waiting/within.ts';
+import { queueName } from '../redis/queue-key.ts';
 
 /** A stalled delivery that never was one: the ledger decides whether it is still to be made. */
 const MAX_STALLED_COUNT = 1_000_000;

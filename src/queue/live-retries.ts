@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { BRING_FORWARD_LUA } from './bring-forward-script.ts';
+import { BRING_FORWARD_LUA } from './bullmq-layout/bring-forward-script.ts';
 
 /**
  * Jobs of live files that wait for their next try. When that is due they go before all that waits; should this process

@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { queueName } from './queue-key.ts';
+import { queueName } from '../redis/queue-key.ts';
 
 /** Jobs of a source that wait for their next try are tried at once. The connection stays open. */
 export async function promoteDelayed(connection: Redis, prefix: string, source: string): Promise<void> {

@@ -2,8 +2,8 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { bytesOf, type PathName } from '../domain/path-bytes.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
+import { queueName } from '../redis/queue-key.ts';
 import { decodeJob } from './codec.ts';
-import { queueName } from './queue-key.ts';
 
 export type QueuedState = 'waiting' | 'active' | 'delayed' | 'finished';
 

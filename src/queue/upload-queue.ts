@@ -4,11 +4,11 @@ import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Outcome } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
-import { ADD_MANY_LUA } from './add-many-script.ts';
+import { queueName } from '../redis/queue-key.ts';
+import { redisScript } from '../redis/redis-script.ts';
+import { ADD_MANY_LUA } from './bullmq-layout/add-many-script.ts';
+import { REMOVE_FINISHED_LUA, TAKE_FINISHED_LUA } from './bullmq-layout/finished-scripts.ts';
 import { decodeJob, decodeOutcome, outcomeOfFailedJob } from './codec.ts';
-import { REMOVE_FINISHED_LUA, TAKE_FINISHED_LUA } from './finished-scripts.ts';
-import { queueName } from './queue-key.ts';
-import { redisScript } from './redis-script.ts';
 
 /** Larger ones only keep Redis from others for longer. */
 const ADD_CHUNK = 100;

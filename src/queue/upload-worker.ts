@@ -4,14 +4,14 @@ import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Outcome } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
-import { within } from '../platform/within.ts';
+import { within } from '../platform/waiting/within.ts';
+import { queueName, sourceKey } from '../redis/queue-key.ts';
+import { gatheredBackend } from './bullmq-layout/gathered-backend.ts';
+import { KEEP_PROGRESS_LUA } from './bullmq-layout/keep-progress-script.ts';
 import { decodeJob, decodeOutcome } from './codec.ts';
-import { gatheredBackend } from './gathered-backend.ts';
 import { jobsInHand } from './jobs-in-hand.ts';
-import { KEEP_PROGRESS_LUA } from './keep-progress-script.ts';
 import { LIVE_RETRY_GRACE_MS, liveRetries } from './live-retries.ts';
 import { lockWatch } from './lock-watch.ts';
-import { queueName, sourceKey } from './queue-key.ts';
 
 const SECOND = 1000;
 /** A killed worker's jobs run elsewhere after at most lockDuration + stalledInterval = 13 s (target: 15 s). */

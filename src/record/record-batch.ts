@@ -1,16 +1,16 @@
 import type { Log } from '../domain/log.ts';
 import type { Outcome, Receipt } from '../domain/receipt.ts';
-import type { Exclusive } from '../platform/mutex.ts';
-import { commitInParts } from './commit-in-parts.ts';
+import { commitInParts } from '../ledger/commit-in-parts.ts';
+import type { IntentOf } from '../ledger/intent.ts';
+import type { LinePlace } from '../ledger/journal/journal-reader.ts';
+import { replayJournal } from '../ledger/journal/journal-replay.ts';
+import type { ManifestJournal } from '../ledger/journal/manifest-journal.ts';
+import { encodeReceipt } from '../ledger/journal/receipt-codec.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { type LedgerEntry, ledgerEntryOf } from '../ledger/ledger-entry.ts';
+import type { Exclusive } from '../platform/waiting/mutex.ts';
 import type { FinishedJobs } from './finished-jobs.ts';
-import type { IntentOf } from './intent.ts';
-import type { LinePlace } from './journal-reader.ts';
-import { replayJournal } from './journal-replay.ts';
-import type { Ledger } from './ledger.ts';
-import { type LedgerEntry, ledgerEntryOf } from './ledger-entry.ts';
-import type { ManifestJournal } from './manifest-journal.ts';
 import type { OwnOutcomes } from './own-outcomes.ts';
-import { encodeReceipt } from './receipt-codec.ts';
 
 /** What has just been done when the fault harness may strike. */
 export type RecordStep = 'taken' | 'journaled' | 'committed' | 'removed' | 'announced';

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { reasonOf, type SlipwayError } from '../domain/errors.ts';
 import type { Outcome } from '../domain/receipt.ts';
-import { createWaker } from '../platform/waker.ts';
-import { replayJournal } from './journal-replay.ts';
+import { replayJournal } from '../ledger/journal/journal-replay.ts';
+import { createWaker } from '../platform/waiting/waker.ts';
 import { createOwnOutcomes } from './own-outcomes.ts';
 import { createBatchRecorder, MAX_BATCH, type RecordBatchPorts } from './record-batch.ts';
 import {

@@ -1,4 +1,4 @@
-import type { OwnerLine } from './owner-line.ts';
+import type { OwnerLine } from './owner/owner-line.ts';
 
 /** How one source ended under `--once`. `incomplete`: all is recorded but what could not be read. */
 export type OnceEnd = 'drained' | 'incomplete' | 'gave-up' | 'stopped';

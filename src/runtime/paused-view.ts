@@ -1,5 +1,5 @@
+import { type Pause, pauseText } from '../domain/pause-list.ts';
 import type { OnceView } from './once-end.ts';
-import { type Pause, pauseText } from './pause-list.ts';
 
 /** A destination as `--once` sees it: what the user has paused gets nowhere, and says so. */
 export function whilePaused(view: OnceView, pause: () => Pause | null): OnceView {

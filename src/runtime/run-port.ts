@@ -1,17 +1,17 @@
 import type { SlipwayError } from '../domain/errors.ts';
+import type { LiveReport, Role } from '../domain/live-report.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
-import type { HttpClient } from '../platform/http-client.ts';
+import type { BatchFacts, BatchView } from '../intake/batch/batch-facts.ts';
+import type { HttpClient } from '../platform/http/http-client.ts';
+import type { ProbeTiming } from '../traffic/destination-health.ts';
 import type { RetryOptions } from '../upload/options.ts';
-import type { BatchFacts, BatchView } from './batch-facts.ts';
-import type { ProbeTiming } from './destination-health.ts';
-import type { LiveReport, Role } from './live-report.ts';
 import type { OnceEnd } from './once-end.ts';
-import type { RunDestination } from './open-runners.ts';
-import type { OwnerLineFacts, TellingFacts } from './owner-line-port.ts';
-import type { SourcePlan } from './source-plan.ts';
-import type { WorkerPool } from './worker-pool.ts';
-import type { DestinationView, HeldRoots } from './worker-seed.ts';
+import type { OwnerLineFacts, TellingFacts } from './owner/owner-line-port.ts';
+import type { SourcePlan } from './plans/source-plan.ts';
+import type { WorkerPool } from './processes/worker-pool.ts';
+import type { DestinationView, HeldRoots } from './processes/worker-seed.ts';
+import type { RunDestination } from './worker/open-runners.ts';
 
 /** What a run is made of. */
 export interface RunFacts extends BatchFacts, Pick<OwnerLineFacts, 'meta'> {

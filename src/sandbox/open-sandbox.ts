@@ -6,23 +6,23 @@ import {
   TOKEN_PATH,
   tokenRoutes,
   VECTORX_PATH,
-} from './api-routes.ts';
-import { AutoglmApi } from './autoglm-api.ts';
-import { Capacity } from './capacity.ts';
-import { DashscopeFilesApi } from './dashscope-files-api.ts';
-import { type FaultPlan, parseFaultPlan } from './fault-rule.ts';
-import { type FaultReport, Faults } from './faults.ts';
-import { FileShelf } from './file-shelf.ts';
-import { listen } from './listener.ts';
-import { OpenaiFilesApi } from './openai-files-api.ts';
-import { OpenaiUploadsApi } from './openai-uploads-api.ts';
+} from './apis/api-routes.ts';
+import { AutoglmApi } from './apis/autoglm-api.ts';
+import { DashscopeFilesApi } from './apis/dashscope-files-api.ts';
+import { FileShelf } from './apis/file-shelf.ts';
+import { OpenaiFilesApi } from './apis/openai-files-api.ts';
+import { OpenaiUploadsApi } from './apis/openai-uploads-api.ts';
+import { TokenIssuer } from './apis/token-issuer.ts';
+import { VectorxApi } from './apis/vectorx-api.ts';
+import type { ReceivedFile, ReceivedSummary } from './form/received-file.ts';
+import { listen } from './http/listener.ts';
+import { requestDoor } from './http/request-door.ts';
+import { Routes } from './http/routes.ts';
 import { resolveSandboxOptions, type SandboxOptions } from './options.ts';
-import type { ReceivedFile, ReceivedSummary } from './received-file.ts';
 import { ReceivedLog } from './received-log.ts';
-import { requestDoor } from './request-door.ts';
-import { Routes } from './routes.ts';
-import { TokenIssuer } from './token-issuer.ts';
-import { VectorxApi } from './vectorx-api.ts';
+import { Capacity } from './trouble/capacity.ts';
+import { type FaultPlan, parseFaultPlan } from './trouble/fault-rule.ts';
+import { type FaultReport, Faults } from './trouble/faults.ts';
 
 export interface SandboxUrls {
   /** GET: the AutoGLM token. */

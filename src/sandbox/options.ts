@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { SlipwayError } from '../domain/errors.ts';
-import { faultRuleSchema } from './fault-rule.ts';
 import { issuesText } from './issues-text.ts';
+import { faultRuleSchema } from './trouble/fault-rule.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const port = z.int().min(0).max(65_535).default(0);

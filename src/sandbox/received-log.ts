@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import type { ApiName } from './fault-rule.ts';
-import type { FilePart } from './read-form.ts';
-import type { ReceivedFile, ReceivedSummary } from './received-file.ts';
+import type { FilePart } from './form/read-form.ts';
+import type { ReceivedFile, ReceivedSummary } from './form/received-file.ts';
+import type { ApiName } from './trouble/fault-rule.ts';
 
 /** Told of a stored file by the API that took it. */
 export interface StoredFile {

@@ -1,5 +1,5 @@
+import { type LimitRefusal, refusedBy } from '../destinations/definition/limits.ts';
 import type { DestinationLimits } from '../destinations/destination.ts';
-import { type LimitRefusal, refusedBy } from '../destinations/limits.ts';
 
 /**
  * What the destination is known to refuse is not sent at all. Null: nothing speaks against it. Without documented

@@ -1,4 +1,4 @@
-import { folderIdentityOf, isEmptyFolderOf } from '../platform/folder-identity.ts';
+import { folderIdentityOf, isEmptyFolderOf } from '../platform/files/folder-identity.ts';
 
 /** Whether a source's folder is there at all: asked before a missing file is called vanished. */
 export interface RootCheck {

@@ -2,10 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { appendFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { createChokidarSource } from '../../src/intake/chokidar-source.ts';
-import type { EventSource } from '../../src/intake/event-source.ts';
-import type { Filter } from '../../src/intake/filter.ts';
-import { createFolderWatchSource } from '../../src/intake/folder-watch-source.ts';
+import type { Filter } from '../../src/intake/scan/filter.ts';
+import { createChokidarSource } from '../../src/intake/watch/chokidar-source.ts';
+import type { EventSource } from '../../src/intake/watch/event-source.ts';
+import { createFolderWatchSource } from '../../src/intake/watch/folder-watch-source.ts';
 import { type IntakeRig, startIntakeRig } from '../support/intake-rig.ts';
 
 const soon = { timeout: 30_000, interval: 20 };

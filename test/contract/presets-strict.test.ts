@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { loadPreset, presetNames } from '../../src/destinations/definition/presets.ts';
 import { type OpenDestination, openDestination } from '../../src/destinations/open-destination.ts';
-import { loadPreset, presetNames } from '../../src/destinations/presets.ts';
 import { silentLog } from '../../src/domain/log.ts';
 import { definitionOf } from '../support/destination-definitions.ts';
 import { sandboxForTest } from '../support/sandbox.ts';

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { autoglmSign } from '../../src/sandbox/autoglm-api.ts';
+import { autoglmSign } from '../../src/sandbox/apis/autoglm-api.ts';
 import { scriptSign } from '../support/original-script.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import { sandboxForTest, uploadText } from '../support/sandbox.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TokenBucket } from '../../src/sandbox/token-bucket.ts';
+import { TokenBucket } from '../../src/sandbox/trouble/token-bucket.ts';
 import { sandboxForTest, uploadText } from '../support/sandbox.ts';
 
 const codeOf = ({ body }: { body: string }): number => JSON.parse(body).code;

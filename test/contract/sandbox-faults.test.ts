@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { FaultRuleInput } from '../../src/sandbox/fault-rule.ts';
+import type { FaultRuleInput } from '../../src/sandbox/trouble/fault-rule.ts';
 import { sandboxForTest, uploadText } from '../support/sandbox.ts';
 
 const codeOf = ({ body }: { body: string }): unknown => JSON.parse(body).code;

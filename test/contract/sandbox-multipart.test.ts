@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Busboy } from '@fastify/busboy';
 import { expect, test } from 'vitest';
-import { MultipartParser } from '../../src/sandbox/multipart-parser.ts';
-import { boundaryOf, type PartHead } from '../../src/sandbox/part-head.ts';
-import { seededRandom } from '../../src/sandbox/seeded-random.ts';
+import { MultipartParser } from '../../src/sandbox/form/multipart-parser.ts';
+import { boundaryOf, type PartHead } from '../../src/sandbox/form/part-head.ts';
+import { seededRandom } from '../../src/sandbox/trouble/seeded-random.ts';
 
 const BOUNDARY = '----WebKitFormBoundary0123456789abcdef';
 

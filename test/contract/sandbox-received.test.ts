@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ReceivedFile } from '../../src/sandbox/received-file.ts';
+import type { ReceivedFile } from '../../src/sandbox/form/received-file.ts';
 import { scriptSign, scriptToken } from '../support/original-script.ts';
 import { sandboxForTest, uploadText } from '../support/sandbox.ts';
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
+import { resolveDestination } from '../../src/destinations/definition/resolve-destination.ts';
+import { destinationConfigSchema } from '../../src/destinations/definition/schema.ts';
 import { openDestination } from '../../src/destinations/open-destination.ts';
-import { resolveDestination } from '../../src/destinations/resolve-destination.ts';
-import { destinationConfigSchema } from '../../src/destinations/schema.ts';
 import { silentLog } from '../../src/domain/log.ts';
-import { parseYaml } from '../../src/platform/yaml-document.ts';
+import { parseYaml } from '../../src/platform/files/yaml-document.ts';
 import { startHttpServer } from '../support/http-server.ts';
 import { readMultipart } from '../support/multipart-reader.ts';
 import { attempt, fileTask, testClient, uploadFolder } from '../support/upload-fixture.ts';

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { parseYaml } from '../../src/platform/yaml-document.ts';
+import { parseYaml } from '../../src/platform/files/yaml-document.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { newWorkplace } from '../support/workplace.ts';
 

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import type { Receipt } from '../../src/domain/receipt.ts';
-import type { Status } from '../../src/runtime/status.ts';
-import type { FaultPlan } from '../../src/sandbox/fault-rule.ts';
+import type { Status } from '../../src/operations/inspect/status.ts';
+import type { FaultPlan } from '../../src/sandbox/trouble/fault-rule.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';
 

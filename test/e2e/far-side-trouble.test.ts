@@ -1,7 +1,7 @@
 /** What the token service and the destination can do to a run: exit codes 5, 6 and 7, jobs kept, nothing lost. */
 import { expect, test } from 'vitest';
-import type { FaultPlan } from '../../src/sandbox/fault-rule.ts';
 import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
+import type { FaultPlan } from '../../src/sandbox/trouble/fault-rule.ts';
 import { type CliResult, logLines, STACK_TRACE } from '../support/cli.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';

@@ -1,6 +1,6 @@
 /** `slipway pause` and `slipway resume`, beside a running process and without one. */
 import { expect, test, vi } from 'vitest';
-import type { Status } from '../../src/runtime/status.ts';
+import type { Status } from '../../src/operations/inspect/status.ts';
 import { errorLine } from '../support/cli.ts';
 import { startPacedApi } from '../support/paced-api.ts';
 import { sandboxForTest } from '../support/sandbox.ts';

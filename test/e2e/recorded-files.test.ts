@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import type { Receipt } from '../../src/domain/receipt.ts';
-import type { Trace } from '../../src/runtime/trace.ts';
+import type { Trace } from '../../src/operations/inspect/trace.ts';
 import { STACK_TRACE } from '../support/cli.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';

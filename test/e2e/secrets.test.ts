@@ -1,7 +1,7 @@
 /** G5: our credentials are nowhere but in the requests, not even when an answer sends them back. */
 import type { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
-import type { FaultPlan } from '../../src/sandbox/fault-rule.ts';
+import type { FaultPlan } from '../../src/sandbox/trouble/fault-rule.ts';
 import { startHttpServer } from '../support/http-server.ts';
 import { scriptSign } from '../support/original-script.ts';
 import { startTestRedis } from '../support/redis-server.ts';

@@ -1,7 +1,7 @@
 /** `slipway status`: what is going on and what has gone on, without ever changing it. */
 import { readdir } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
-import type { Status } from '../../src/runtime/status.ts';
+import type { Status } from '../../src/operations/inspect/status.ts';
 import { errorLine } from '../support/cli.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';

@@ -1,7 +1,7 @@
 /** What a person at a terminal sees. Runs under `script` (util-linux), which gives the CLI a real pseudo-terminal. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import type { FaultPlan } from '../../src/sandbox/fault-rule.ts';
+import type { FaultPlan } from '../../src/sandbox/trouble/fault-rule.ts';
 import type { CliOptions } from '../support/cli.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';

@@ -4,8 +4,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { processArguments } from '../../src/platform/process-identity.ts';
-import { acquireEmbeddedRedis, findRunningEmbeddedRedis } from '../../src/queue/embedded-redis.ts';
+import { processArguments } from '../../src/platform/process/process-identity.ts';
+import { acquireEmbeddedRedis, findRunningEmbeddedRedis } from '../../src/redis/embedded/embedded-redis.ts';
 import { newDataDir, redisOptionsFor, serverPid, withRedis } from '../support/embedded-redis-data.ts';
 
 const userScript = fileURLToPath(new URL('../support/redis-user-process.ts', import.meta.url));

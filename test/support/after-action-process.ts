@@ -5,8 +5,8 @@
  */
 import { join } from 'node:path';
 import { silentLog } from '../../src/domain/log.ts';
-import { startAfterActions } from '../../src/record/after-actions.ts';
-import { openLedger } from '../../src/record/ledger.ts';
+import { openLedger } from '../../src/ledger/ledger.ts';
+import { startAfterActions } from '../../src/record/after/after-actions.ts';
 import type { AfterActions } from '../../src/record/options.ts';
 
 const [folder = '', action = '"keep"', step = 'none', passes = '0', sidecar = ''] = process.argv.slice(2);

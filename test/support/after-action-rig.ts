@@ -4,16 +4,16 @@ import { onTestFinished } from 'vitest';
 import { fileVersionId } from '../../src/domain/file-version.ts';
 import { type PathName, pathOnDisk } from '../../src/domain/path-bytes.ts';
 import type { Receipt } from '../../src/domain/receipt.ts';
+import { intentsFor } from '../../src/ledger/intent.ts';
+import { encodeReceipt } from '../../src/ledger/journal/receipt-codec.ts';
+import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
+import { ledgerEntryOf } from '../../src/ledger/ledger-entry.ts';
 import {
   type AfterActionOptions,
   type AfterActionRunner,
   startAfterActions,
-} from '../../src/record/after-actions.ts';
-import { intentsFor } from '../../src/record/intent.ts';
-import { type Ledger, openLedger } from '../../src/record/ledger.ts';
-import { ledgerEntryOf } from '../../src/record/ledger-entry.ts';
+} from '../../src/record/after/after-actions.ts';
 import type { AfterActions } from '../../src/record/options.ts';
-import { encodeReceipt } from '../../src/record/receipt-codec.ts';
 import { receiptOf, rememberingLog, testFolder } from './record-rig.ts';
 import { uploadedOutcome } from './upload-job.ts';
 

@@ -1,11 +1,11 @@
 /** A batch of a source of `runRig`, for a run of its own or for a live owner. */
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { BatchInput } from '../../src/intake/batch-sink.ts';
-import { openBatches } from '../../src/record/batches.ts';
-import { openSourceStore } from '../../src/record/source-store.ts';
-import { type BatchPart, writeBatchSpec } from '../../src/runtime/batch-spec.ts';
-import { type HandedParts, handToOwners } from '../../src/runtime/owner-links.ts';
+import type { BatchInput } from '../../src/intake/batch/batch-sink.ts';
+import { type BatchPart, writeBatchSpec } from '../../src/ledger/store/batch-spec.ts';
+import { openSourceStore } from '../../src/ledger/store/source-store.ts';
+import { type HandedParts, handToOwners } from '../../src/operations/ingest/owner-links.ts';
+import { openBatches } from '../../src/record/batches/batches.ts';
 import type { Run, RunFacts } from '../../src/runtime/run.ts';
 import type { RunRig } from './run-rig.ts';
 

@@ -1,7 +1,7 @@
 /** Compacts the source `inbox` of a folder in a process of its own. Arguments: folder, the step to die after (or `none`). */
 import { join } from 'node:path';
 import { silentLog } from '../../src/domain/log.ts';
-import { compactSource } from '../../src/record/compact-journal.ts';
+import { compactSource } from '../../src/ledger/upkeep/compact-journal.ts';
 
 const [folder = '', step = 'none'] = process.argv.slice(2);
 await compactSource(

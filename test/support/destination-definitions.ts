@@ -1,7 +1,7 @@
-import type { DestinationDefinition } from '../../src/destinations/definition.ts';
+import type { DestinationDefinition } from '../../src/destinations/definition/definition.ts';
+import { resolveDestination } from '../../src/destinations/definition/resolve-destination.ts';
+import { destinationConfigSchema } from '../../src/destinations/definition/schema.ts';
 import type { Answer } from '../../src/destinations/destination.ts';
-import { resolveDestination } from '../../src/destinations/resolve-destination.ts';
-import { destinationConfigSchema } from '../../src/destinations/schema.ts';
 
 /** What a preset cannot be used without. */
 const NEEDED: Readonly<Record<string, object>> = {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { onTestFinished } from 'vitest';
 import { silentLog } from '../../src/domain/log.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { processArguments } from '../../src/platform/process-identity.ts';
-import type { EmbeddedRedisOptions } from '../../src/queue/embedded-redis.ts';
+import { processArguments } from '../../src/platform/process/process-identity.ts';
+import { systemClock } from '../../src/platform/waiting/clock.ts';
+import type { EmbeddedRedisOptions } from '../../src/redis/embedded/embedded-redis.ts';
 
 /** A new data folder of this test. */
 export async function newDataDir(): Promise<string> {

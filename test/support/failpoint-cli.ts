@@ -5,9 +5,9 @@
  */
 import { parseArgs } from 'node:util';
 import { openSession, sessionHttp, tellingOf } from '../../src/cli/session.ts';
-import { openChosen } from '../../src/runtime/destination-choice.ts';
+import { openChosen } from '../../src/runtime/plans/destination-choice.ts';
+import { ownPathsOf, sourcePlans } from '../../src/runtime/plans/source-plans.ts';
 import { startRun } from '../../src/runtime/run.ts';
-import { ownPathsOf, sourcePlans } from '../../src/runtime/source-plans.ts';
 import { dyingAt } from './failpoint.ts';
 
 const { values, positionals } = parseArgs({

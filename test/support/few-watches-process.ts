@@ -1,7 +1,7 @@
 /** Watches more folders than there are watches, then as many as there are; prints what it was told, one word each. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createFolderWatchSource } from '../../src/intake/folder-watch-source.ts';
+import { createFolderWatchSource } from '../../src/intake/watch/folder-watch-source.ts';
 
 const [root = '', folderCount = '0', keep = '0'] = process.argv.slice(2);
 const folders = Array.from({ length: Number(folderCount) }, (_, index) => `d${index}`);

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { type Log, silentLog } from '../../src/domain/log.ts';
 import type { Outcome } from '../../src/domain/receipt.ts';
 import type { UploadJob } from '../../src/domain/upload-job.ts';
-import { createContentCheck } from '../../src/intake/content-check.ts';
-import type { EarlierUploads } from '../../src/intake/earlier-uploads.ts';
+import { createContentCheck } from '../../src/intake/admit/content-check.ts';
+import type { EarlierUploads } from '../../src/intake/admit/earlier-uploads.ts';
+import { createPendingJobs } from '../../src/intake/admit/pending-jobs.ts';
 import type { Intake, WatcherOptions } from '../../src/intake/intake.ts';
 import type { AdmittedJob, IntakePorts, RecordedVersion } from '../../src/intake/ports.ts';
-import { startIntake } from '../../src/intake/watcher.ts';
-import { createMutex } from '../../src/platform/mutex.ts';
-import { createPendingJobs } from '../../src/runtime/pending-jobs.ts';
+import { startIntake } from '../../src/intake/watch/watcher.ts';
+import { createMutex } from '../../src/platform/waiting/mutex.ts';
 
 export interface IntakeRig extends AsyncDisposable {
   /** The watched folder; exists unless asked otherwise. */

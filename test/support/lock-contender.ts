@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from '../../src/platform/clock.ts';
-import { takeProcessLock } from '../../src/platform/process-lock.ts';
+import { takeProcessLock } from '../../src/platform/process/process-lock.ts';
+import { systemClock } from '../../src/platform/waiting/clock.ts';
 
 const [folder = '', counterFile = '', times = '0'] = process.argv.slice(2);
 const MINUTE_MS = 60_000;

@@ -1,6 +1,6 @@
 import type { ConcurrencyOptions } from '../../src/pacing/options.ts';
-import { type DestinationRunner, runDestination } from '../../src/runtime/destination-runner.ts';
-import type { SharedDestination } from '../../src/runtime/shared-destination.ts';
+import { type DestinationRunner, runDestination } from '../../src/traffic/destination-runner.ts';
+import type { SharedDestination } from '../../src/traffic/shared-destination.ts';
 import { rememberingLog } from './record-rig.ts';
 
 export interface LoneFacts {

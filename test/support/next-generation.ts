@@ -1,6 +1,6 @@
+import { type Rules, ruleOn } from '../../src/intake/admit/ruling.ts';
 import type { RecordedVersion } from '../../src/intake/ports.ts';
-import { type Rules, ruleOn } from '../../src/intake/ruling.ts';
-import type { SeenFile } from '../../src/intake/seen-file.ts';
+import type { SeenFile } from '../../src/intake/scan/seen-file.ts';
 
 /** Rules that let everything pass. */
 export const NO_RULES: Rules = {

@@ -5,7 +5,7 @@
  */
 import { Redis } from 'ioredis';
 import { silentLog } from '../../src/domain/log.ts';
-import { NOTIFY_TIMING, startNotifier } from '../../src/runtime/notifier.ts';
+import { NOTIFY_TIMING, startNotifier } from '../../src/notify/notifier.ts';
 import { storeIn } from './notifier-store.ts';
 
 const [folder = '', socket = '', url = '', form = 'one', step = 'none', passes = '0'] = process.argv.slice(2);

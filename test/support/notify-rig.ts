@@ -2,17 +2,17 @@
 import { onTestFinished, vi } from 'vitest';
 import type { BatchEnd } from '../../src/domain/batch.ts';
 import type { Outcome, Receipt } from '../../src/domain/receipt.ts';
-import type { Endpoint } from '../../src/notify/endpoint.ts';
-import { openBatchEnds } from '../../src/record/batch-ends.ts';
-import { ledgerEntryOf } from '../../src/record/ledger-entry.ts';
-import { encodeReceipt } from '../../src/record/receipt-codec.ts';
-import type { SourceStore } from '../../src/record/source-store.ts';
+import { encodeReceipt } from '../../src/ledger/journal/receipt-codec.ts';
+import { ledgerEntryOf } from '../../src/ledger/ledger-entry.ts';
+import type { SourceStore } from '../../src/ledger/store/source-store.ts';
+import { openBatchEnds } from '../../src/ledger/tables/batch-ends.ts';
+import type { Endpoint } from '../../src/notify/endpoint/endpoint.ts';
 import {
   NOTIFY_TIMING,
   type Notifier,
   type NotifierFacts,
   startNotifier,
-} from '../../src/runtime/notifier.ts';
+} from '../../src/notify/notifier.ts';
 import { rememberingLog, storeIn, testFolder } from './record-rig.ts';
 import { startTestRedis, type TestRedis } from './redis-server.ts';
 import { uploadedOutcome } from './upload-job.ts';

@@ -1,4 +1,4 @@
-import type { DestinationDefinition } from '../../src/destinations/definition.ts';
+import type { DestinationDefinition } from '../../src/destinations/definition/definition.ts';
 import { definitionFrom } from './destination-definitions.ts';
 import { startHttpServer, type TestServer } from './http-server.ts';
 

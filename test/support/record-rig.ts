@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Log } from '../../src/domain/log.ts';
 import type { Outcome, Receipt } from '../../src/domain/receipt.ts';
-import { createMutex } from '../../src/platform/mutex.ts';
+import { encodeReceipt } from '../../src/ledger/journal/receipt-codec.ts';
+import { openSourceStore, type SourceStore } from '../../src/ledger/store/source-store.ts';
+import { createMutex } from '../../src/platform/waiting/mutex.ts';
 import type { FinishedJob } from '../../src/record/finished-jobs.ts';
-import { encodeReceipt } from '../../src/record/receipt-codec.ts';
 import { type Recorder, type RecorderOptions, startRecorder } from '../../src/record/recorder.ts';
-import { openSourceStore, type SourceStore } from '../../src/record/source-store.ts';
 import { type MemoryFinishedJobs, memoryFinishedJobs } from './memory-finished-jobs.ts';
 import { uploadedOutcome } from './upload-job.ts';
 

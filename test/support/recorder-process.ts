@@ -6,10 +6,10 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLog } from '../../src/domain/log.ts';
-import { createMutex } from '../../src/platform/mutex.ts';
+import { openSourceStore } from '../../src/ledger/store/source-store.ts';
+import { createMutex } from '../../src/platform/waiting/mutex.ts';
 import type { FinishedJob, FinishedJobs } from '../../src/record/finished-jobs.ts';
 import { startRecorder } from '../../src/record/recorder.ts';
-import { openSourceStore } from '../../src/record/source-store.ts';
 
 const [folder = '', step = 'none', passes = '0', jobsPerBatch = '7'] = process.argv.slice(2);
 const jobsFolder = join(folder, 'jobs');

@@ -8,8 +8,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { silentLog } from '../../src/domain/log.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { acquireEmbeddedRedis } from '../../src/queue/embedded-redis.ts';
+import { systemClock } from '../../src/platform/waiting/clock.ts';
+import { acquireEmbeddedRedis } from '../../src/redis/embedded/embedded-redis.ts';
 
 export interface RedisUserProcess {
   readonly pid: number;

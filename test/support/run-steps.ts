@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import type { DestinationDefinition } from '../../src/destinations/definition.ts';
+import type { DestinationDefinition } from '../../src/destinations/definition/definition.ts';
+import type { SourceReport } from '../../src/domain/live-report.ts';
 import type { Receipt } from '../../src/domain/receipt.ts';
-import type { SourceReport } from '../../src/runtime/live-report.ts';
 import type { Run } from '../../src/runtime/run.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 import { definitionOf } from './destination-definitions.ts';

@@ -1,4 +1,4 @@
-import type { OpenTokenSource } from '../../src/destinations/token-source.ts';
+import type { OpenTokenSource } from '../../src/destinations/token/token-source.ts';
 
 /** A token source whose readings the test answers one by one. */
 export interface ScriptedSource extends OpenTokenSource {

@@ -6,10 +6,14 @@ import type { Answer, Destination, PreparedRequest, Verdict } from '../../src/de
 import type { AttemptResult, UploadFailure } from '../../src/domain/attempt.ts';
 import { silentLog } from '../../src/domain/log.ts';
 import { pathNameOf, pathOnDisk } from '../../src/domain/path-bytes.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { type HttpClient, type HttpClientOptions, openHttpClient } from '../../src/platform/http-client.ts';
-import { createSmallReads } from '../../src/upload/small-reads.ts';
-import { type HttpSend, type UploadTask, uploadFile } from '../../src/upload/upload-file.ts';
+import {
+  type HttpClient,
+  type HttpClientOptions,
+  openHttpClient,
+} from '../../src/platform/http/http-client.ts';
+import { systemClock } from '../../src/platform/waiting/clock.ts';
+import { type HttpSend, type UploadTask, uploadFile } from '../../src/upload/attempt/upload-file.ts';
+import { createSmallReads } from '../../src/upload/body/small-reads.ts';
 
 /** A folder of its own for one test, gone when it ends. */
 export function uploadFolder(): string {

@@ -35,7 +35,7 @@ function run(...args: readonly string[]): { readonly status: number | null; read
 
 const sound = {
   'domain/receipt.ts': "import { createHash } from 'node:crypto';\nexport type Receipt = string;\n",
-  'platform/http-client.ts': "import { Pool } from 'undici';\n",
+  'platform/http/http-client.ts': "import { Pool } from 'undici';\n",
   'intake/options.ts': "import { z } from 'zod';\nimport type { Receipt } from '../domain/receipt.ts';\n",
   'intake/watcher.ts': "import { watch } from 'chokidar';\nimport { z } from './options.ts';\n",
   'config/schema.ts': "import { intakeOptionsSchema } from '../intake/options.ts';\n",
@@ -146,12 +146,12 @@ test.each([
   [
     'a library away from home',
     { 'intake/x.ts': "import { Redis } from 'ioredis';\n" },
-    'src/intake/x.ts:1: library-home: ioredis lives in queue/',
+    'src/intake/x.ts:1: library-home: ioredis lives in redis/',
   ],
   [
     'a second file of a library that lives in one',
     { 'platform/x.ts': "import type { Pool } from 'undici/types/pool';\n" },
-    'src/platform/x.ts:1: library-home: undici lives in platform/http-client.ts',
+    'src/platform/x.ts:1: library-home: undici lives in platform/http/http-client.ts',
   ],
   [
     'a scoped library away from home',

@@ -2,13 +2,13 @@ import type { Command } from 'commander';
 import type { Environment } from '../../config/env.ts';
 import { redactConfig } from '../../config/redact.ts';
 import type { ResolvedConfig } from '../../config/resolved-config.ts';
-import { mergeDefinition } from '../../destinations/merge-definition.ts';
-import { loadPreset, presetNames, presetText } from '../../destinations/presets.ts';
-import type { DestinationConfig } from '../../destinations/schema.ts';
+import { mergeDefinition } from '../../destinations/definition/merge-definition.ts';
+import { loadPreset, presetNames, presetText } from '../../destinations/definition/presets.ts';
+import type { DestinationConfig } from '../../destinations/definition/schema.ts';
 import { SlipwayError } from '../../domain/errors.ts';
-import { writeYaml } from '../../platform/yaml-document.ts';
-import { type DestinationRow, destinationRows, presetRow } from '../destination-rows.ts';
+import { writeYaml } from '../../platform/files/yaml-document.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { type DestinationRow, destinationRows, presetRow } from '../screen/destination-rows.ts';
 import { openSession, type SharedFlags } from '../session.ts';
 
 interface DestinationFlags extends SharedFlags {

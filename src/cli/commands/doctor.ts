@@ -1,16 +1,16 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
-import { systemClock } from '../../platform/clock.ts';
-import { examine } from '../../runtime/doctor.ts';
-import type { Finding } from '../../runtime/doctor-finding.ts';
-import { insideContainer } from '../../runtime/inside-container.ts';
-import type { SourcePlan } from '../../runtime/source-plan.ts';
-import { adHocPlanOf, configuredPlans, ownPathsOf } from '../../runtime/source-plans.ts';
+import { examine } from '../../operations/doctor/doctor.ts';
+import type { Finding } from '../../operations/doctor/doctor-finding.ts';
+import { insideContainer } from '../../operations/doctor/inside-container.ts';
+import { systemClock } from '../../platform/waiting/clock.ts';
+import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
+import { adHocPlanOf, configuredPlans, ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
-import { print } from '../output.ts';
+import { print } from '../screen/output.ts';
+import { type Paint, paintFor, printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags, sessionHttp } from '../session.ts';
-import { type Paint, paintFor, printable } from '../terminal.ts';
 
 interface DoctorFlags extends SharedFlags {
   readonly json?: boolean;

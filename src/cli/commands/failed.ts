@@ -4,12 +4,12 @@ import {
   type DeadLetterResult,
   deadLetterKinds,
   type ShownDeadLetter,
-} from '../../runtime/dead-letters.ts';
-import { meantSources } from '../../runtime/known-sources.ts';
+} from '../../operations/failed/dead-letters.ts';
+import { meantSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { isReaderGone, print } from '../output.ts';
+import { isReaderGone, print } from '../screen/output.ts';
+import { paintFor, printable } from '../screen/terminal.ts';
 import { openSession, type SharedFlags } from '../session.ts';
-import { paintFor, printable } from '../terminal.ts';
 
 interface FailedFlags extends SharedFlags {
   readonly source?: string;

@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { durationFlag } from '../flags.ts';
-import { type IngestFlags, ingestBatch } from '../ingest-batch.ts';
-import { addMetaOptions } from '../meta-flags.ts';
+import { type IngestFlags, ingestBatch } from '../work/ingest-batch.ts';
+import { addMetaOptions } from '../work/meta-flags.ts';
 
 /** `slipway ingest`: a batch with one end. */
 export function addIngestCommand(program: Command, done: (code: ExitCode) => void): void {

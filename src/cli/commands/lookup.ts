@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { meantSources } from '../../runtime/known-sources.ts';
-import { lookUp } from '../../runtime/lookup.ts';
+import { lookUp } from '../../operations/inspect/lookup.ts';
+import { meantSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { print } from '../output.ts';
-import { receiptText } from '../receipt-text.ts';
+import { print } from '../screen/output.ts';
+import { receiptText } from '../screen/receipt-text.ts';
+import { paintFor } from '../screen/terminal.ts';
 import { openSession, type SharedFlags } from '../session.ts';
-import { paintFor } from '../terminal.ts';
 
 interface LookupFlags extends SharedFlags {
   readonly source?: string;

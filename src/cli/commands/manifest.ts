@@ -2,21 +2,21 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { ReceiptStatus } from '../../domain/receipt.ts';
-import { writeAtomic } from '../../platform/atomic-file.ts';
-import { formatBytes } from '../../platform/units.ts';
-import { meantSources } from '../../runtime/known-sources.ts';
+import { exportReceipts } from '../../operations/inspect/receipt-export.ts';
 import {
   compactJournals,
   importJournal,
   rebuildLedgers,
   type UpkeepOptions,
   type UpkeepResult,
-} from '../../runtime/manifest-upkeep.ts';
-import { exportReceipts } from '../../runtime/receipt-export.ts';
+} from '../../operations/upkeep/manifest-upkeep.ts';
+import { writeAtomic } from '../../platform/files/atomic-file.ts';
+import { formatBytes } from '../../platform/units.ts';
+import { meantSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { EXPORT_FORMATS, type ExportFormat, exportText } from '../export-formats.ts';
 import { momentFlag } from '../flags.ts';
-import { print } from '../output.ts';
+import { EXPORT_FORMATS, type ExportFormat, exportText } from '../screen/export-formats.ts';
+import { print } from '../screen/output.ts';
 import { openSession, type SharedFlags } from '../session.ts';
 
 interface SourceFlags extends SharedFlags {

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { type PauseAnswer, pauseWork, resumeWork } from '../../runtime/pause-command.ts';
-import { pauseText } from '../../runtime/pause-list.ts';
+import { pauseText } from '../../domain/pause-list.ts';
+import { type PauseAnswer, pauseWork, resumeWork } from '../../operations/control/pause-command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { print } from '../output.ts';
+import { print } from '../screen/output.ts';
+import { printable } from '../screen/terminal.ts';
 import { openSession, type SharedFlags } from '../session.ts';
-import { printable } from '../terminal.ts';
 
 interface PauseFlags extends SharedFlags {
   readonly source?: string;

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
-import { type KnownSource, knownSources, meantSources } from '../../runtime/known-sources.ts';
-import { type ResendAnswer, resendFile, resendSources } from '../../runtime/resend.ts';
-import { ownPathsOf } from '../../runtime/source-plans.ts';
+import { type ResendAnswer, resendFile, resendSources } from '../../operations/control/resend.ts';
+import { type KnownSource, knownSources, meantSources } from '../../runtime/plans/known-sources.ts';
+import { ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { print } from '../output.ts';
-import { resendTo } from '../resend-to.ts';
+import { print } from '../screen/output.ts';
+import { printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
-import { printable } from '../terminal.ts';
+import { resendTo } from '../work/resend-to.ts';
 
 interface ResendFlags extends SharedFlags {
   readonly source?: string;

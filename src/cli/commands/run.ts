@@ -2,8 +2,8 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { durationFlag, integerFlag } from '../flags.ts';
-import { addMetaOptions } from '../meta-flags.ts';
-import { type RunFlags, runSources } from '../run-sources.ts';
+import { addMetaOptions } from '../work/meta-flags.ts';
+import { type RunFlags, runSources } from '../work/run-sources.ts';
 
 const ACKNOWLEDGE = 'I know that a public destination makes the files readable by anyone';
 

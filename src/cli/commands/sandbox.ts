@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
-import type { FaultPlan } from '../../sandbox/fault-rule.ts';
 import { openSandbox } from '../../sandbox/open-sandbox.ts';
+import type { FaultPlan } from '../../sandbox/trouble/fault-rule.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 
 interface SandboxFlags {

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { pauseText } from '../../domain/pause-list.ts';
+import type { EndpointReport } from '../../notify/endpoint/endpoint-line-port.ts';
+import { readStatus, type Status } from '../../operations/inspect/status.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
-import type { EndpointReport } from '../../runtime/endpoint-line-port.ts';
-import { knownSources } from '../../runtime/known-sources.ts';
-import { pauseText } from '../../runtime/pause-list.ts';
-import { readStatus, type Status } from '../../runtime/status.ts';
-import { destinationLines } from '../destination-lines.ts';
+import { knownSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { isReaderGone } from '../output.ts';
+import { destinationLines } from '../screen/destination-lines.ts';
+import { isReaderGone } from '../screen/output.ts';
+import { type Paint, paintFor, printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
-import { type Paint, paintFor, printable } from '../terminal.ts';
 
 interface StatusFlags extends SharedFlags {
   readonly watch?: boolean;

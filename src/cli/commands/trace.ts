@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { endpointsOf } from '../../runtime/endpoint-plans.ts';
-import { knownSources, meantSources } from '../../runtime/known-sources.ts';
-import { ownPathsOf } from '../../runtime/source-plans.ts';
-import { type Trace, traceFile } from '../../runtime/trace.ts';
+import { type Trace, traceFile } from '../../operations/inspect/trace.ts';
+import { endpointsOf } from '../../runtime/plans/endpoint-plans.ts';
+import { knownSources, meantSources } from '../../runtime/plans/known-sources.ts';
+import { ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { print } from '../output.ts';
+import { print } from '../screen/output.ts';
+import { type Paint, paintFor, printable } from '../screen/terminal.ts';
 import { openSession, type SharedFlags } from '../session.ts';
-import { type Paint, paintFor, printable } from '../terminal.ts';
 
 interface TraceFlags extends SharedFlags {
   readonly source?: string;

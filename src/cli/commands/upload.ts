@@ -1,20 +1,20 @@
 import { type Command, Option } from 'commander';
-import type { DestinationDefinition } from '../../destinations/definition.ts';
+import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { FileMeta } from '../../domain/file-meta.ts';
 import type { Receipt } from '../../domain/receipt.ts';
+import { acknowledgeDirect } from '../../operations/control/acknowledgements.ts';
+import { type DirectFile, type DirectResult, directUploader } from '../../operations/upload/direct-upload.ts';
 import { formatBytes } from '../../platform/units.ts';
-import { acknowledgeDirect } from '../../runtime/acknowledgements.ts';
-import { chooseDestination, openChosen } from '../../runtime/destination-choice.ts';
-import { type DirectFile, type DirectResult, directUploader } from '../../runtime/direct-upload.ts';
-import { confirmPublic } from '../confirm-public.ts';
+import { chooseDestination, openChosen } from '../../runtime/plans/destination-choice.ts';
 import { EXIT, type ExitCode, exitCodeOfKind, worstExit } from '../exit-codes.ts';
-import { filesToUpload } from '../files-to-upload.ts';
-import { addMetaOption, type MetaFlags, metaOfFlags } from '../meta-flags.ts';
-import { PRINT_FORMS, type PrintForm, printed } from '../print-forms.ts';
-import { logScreen, terminalScreen } from '../run-screen.ts';
+import { PRINT_FORMS, type PrintForm, printed } from '../screen/print-forms.ts';
+import { logScreen, terminalScreen } from '../screen/run-screen.ts';
+import { printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags, sessionHttp } from '../session.ts';
-import { printable } from '../terminal.ts';
+import { confirmPublic } from '../work/confirm-public.ts';
+import { filesToUpload } from '../work/files-to-upload.ts';
+import { addMetaOption, type MetaFlags, metaOfFlags } from '../work/meta-flags.ts';
 
 interface UploadFlags extends SharedFlags, Pick<MetaFlags, 'meta'> {
   readonly to?: string;

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
-import { knownSources } from '../../runtime/known-sources.ts';
 import {
   type DeadDelivery,
   endpointNames,
@@ -10,13 +9,14 @@ import {
   type ReplayAnswer,
   replayWebhooks,
   type WebhookRow,
-} from '../../runtime/webhook-list.ts';
-import { newSecret, tryWebhook, type WebhookTrial } from '../../runtime/webhook-test.ts';
+} from '../../operations/webhooks/webhook-list.ts';
+import { newSecret, tryWebhook, type WebhookTrial } from '../../operations/webhooks/webhook-test.ts';
+import { knownSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { momentFlag } from '../flags.ts';
-import { print } from '../output.ts';
+import { print } from '../screen/output.ts';
+import { printable } from '../screen/terminal.ts';
 import { openSession, type SharedFlags, senderOptions } from '../session.ts';
-import { printable } from '../terminal.ts';
 
 interface JsonFlags extends SharedFlags {
   readonly json?: boolean;

@@ -1,0 +1,85 @@
+import type { LiveReport } from '../../domain/live-report.ts';
+import type { Log } from '../../domain/log.ts';
+import type { Receipt } from '../../domain/receipt.ts';
+import { progressLine } from './progress-line.ts';
+import { openTerminal, type Paint, paintFor, printable } from './terminal.ts';
+import { terminalLog, troubleLine } from './terminal-log.ts';
+
+/** What a run shows while it works. */
+export interface RunScreen {
+  /** Where the run's own log goes: a terminal gets lines for people. */
+  readonly log: Log;
+  receipts(receipts: readonly Receipt[]): void;
+  say(line: string): void;
+  /** Begins to redraw the progress. */
+  follow(report: () => Promise<LiveReport>): void;
+  end(): void;
+}
+
+const REDRAW_MS = 500;
+/** A person reads no more; the rest is counted. */
+const LINES_PER_REDRAW = 8;
+
+/** A terminal: one line per file while that can be read, and a progress line. */
+export function terminalScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): RunScreen {
+  const terminal = openTerminal(stream);
+  const paint = paintFor(stream, env);
+  let printed = 0;
+  let unprinted = 0;
+  let timer: NodeJS.Timeout | null = null;
+
+  function nextPeriod(): void {
+    if (unprinted > 0) terminal.say(paint.faint(`… and ${unprinted} more (all are in the manifest)`));
+    printed = 0;
+    unprinted = 0;
+  }
+
+  return {
+    log: terminalLog(terminal, paint),
+    receipts(receipts) {
+      for (const receipt of receipts) {
+        if (printed < LINES_PER_REDRAW) terminal.say(receiptLine(receipt, paint));
+        else unprinted += 1;
+        printed += 1;
+      }
+    },
+    say: (line) => terminal.say(printable(line)),
+    follow(report) {
+      timer = setInterval(() => {
+        nextPeriod();
+        report()
+          .then((live) => terminal.progress(paint.faint(printable(progressLine(live, terminal.columns)))))
+          .catch(() => undefined);
+      }, REDRAW_MS);
+    },
+    end() {
+      if (timer !== null) clearInterval(timer);
+      nextPeriod();
+      terminal.end();
+    },
+  };
+}
+
+/** Not a terminal: pino's JSON lines on stderr. */
+export function logScreen(log: Log): RunScreen {
+  return {
+    log,
+    receipts(receipts) {
+      for (const { source, path, status, url, fileId, bytes, attempts, error } of receipts) {
+        if (error === null) log.info({ source, path, url, fileId, bytes, attempts }, status);
+        else log.warn({ source, path, code: error.code, reason: error.message }, status);
+      }
+    },
+    say: (line) => log.info({}, line),
+    follow() {},
+    end() {},
+  };
+}
+
+function receiptLine(receipt: Receipt, paint: Paint): string {
+  const { path, ref, url, fileId } = receipt;
+  return (
+    troubleLine(receipt, paint) ??
+    `${paint.good('✓')} ${printable(path)} → ${printable(ref ?? url ?? fileId ?? '')}`
+  );
+}

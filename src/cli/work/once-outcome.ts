@@ -1,0 +1,36 @@
+import type { OnceEnd } from '../../runtime/once-end.ts';
+import type { Run } from '../../runtime/run.ts';
+import { EXIT, type ExitCode, worstExit } from '../exit-codes.ts';
+
+const BY_END: Record<OnceEnd, ExitCode> = {
+  drained: EXIT.ok,
+  // What cannot be read now may be readable at the next run; a success would hide that it is missing.
+  incomplete: EXIT.temporary,
+  'gave-up': EXIT.temporary,
+  stopped: EXIT.stopped,
+};
+
+/** The exit code of `--once`: 7 before 6 before 5. */
+export function onceExit(ends: readonly OnceEnd[], running: Run): ExitCode {
+  const codes: ExitCode[] = ends.map((end) => BY_END[end]);
+  if (running.recorded().failed > 0) codes.push(EXIT.permanent);
+  return worstExit(codes);
+}
+
+/** What `--once` has done, when all went well. */
+export function onceSummary(recorded: ReturnType<Run['recorded']>): string {
+  const { uploaded, skipped } = recorded;
+  if (uploaded + skipped === 0) return 'nothing new: all that is there was recorded before';
+  return skipped === 0 ? `${uploaded} uploaded` : `${uploaded} uploaded, ${skipped} skipped`;
+}
+
+/** What kept `--once` from ending well, in one line. */
+export function onceTrouble(report: Awaited<ReturnType<Run['report']>>): string {
+  const failed = report.sources.reduce((sum, { failed: count }) => sum + count, 0);
+  const pending = report.sources.reduce((sum, { pending: count }) => sum + count, 0);
+  const reasons = [
+    ...report.sources.map(({ trouble, paused }) => paused ?? trouble),
+    ...report.destinations.map(({ failure, lastTrouble }) => failure ?? lastTrouble),
+  ].filter((text) => text !== null);
+  return [`${failed} failed, ${pending} kept for the next run`, ...reasons].join('; ');
+}

@@ -1,0 +1,182 @@
+import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
+import type { Role } from '../../domain/live-report.ts';
+import { acknowledgePublic } from '../../operations/control/acknowledgements.ts';
+import { warnOfDeletion } from '../../operations/control/retention-warning.ts';
+import type { ConcurrencyOptions } from '../../pacing/options.ts';
+import { openChosen } from '../../runtime/plans/destination-choice.ts';
+import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
+import { ownPathsOf, sourcePlans } from '../../runtime/plans/source-plans.ts';
+import { startWorkerPool } from '../../runtime/processes/worker-pool.ts';
+import type { WorkerSeed } from '../../runtime/processes/worker-seed.ts';
+import { type Run, startRun } from '../../runtime/run.ts';
+import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
+import { logScreen, type RunScreen, terminalScreen } from '../screen/run-screen.ts';
+import { httpOptions, openSession, type SharedFlags, sessionHttp, tellingOf } from '../session.ts';
+import { ladderOf, type SignalLadder } from '../signal-ladder.ts';
+import { confirmPublic } from './confirm-public.ts';
+import { givenMeta, type MetaFlags } from './meta-flags.ts';
+import { onceExit, onceSummary, onceTrouble } from './once-outcome.ts';
+
+export interface RunFlags extends SharedFlags, MetaFlags {
+  readonly to?: string;
+  readonly once?: boolean;
+  /** Milliseconds. */
+  readonly giveUp?: number;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+  /** `worker --concurrency`. */
+  readonly concurrency?: number;
+}
+
+const MINUTE = 60_000;
+const GIVE_UP_MS = MINUTE;
+
+/**
+ * Runs sources in the given roles until a signal, or with `--once` until what is there is recorded.
+ * @param narrowed what of each source this run is about
+ * @returns the exit code of DESIGN §7
+ */
+export async function runSources(
+  paths: readonly string[],
+  flags: RunFlags,
+  roles: readonly Role[],
+  narrowed: (plan: SourcePlan) => SourcePlan = (plan) => plan,
+): Promise<ExitCode> {
+  const session = await openSession(flags, paths.length === 0);
+  const screen =
+    process.stderr.isTTY && flags.json !== true
+      ? terminalScreen(process.stderr, process.env)
+      : logScreen(session.log);
+  const { plans: found, definitions } = await sourcePlans(paths, flags.to, session);
+  const plans = found.map(narrowed);
+  const meta = await givenMeta(
+    flags,
+    plans.map(({ root }) => root),
+  );
+  const concurrencyOf = ({ concurrency }: DestinationDefinition): ConcurrencyOptions =>
+    limitedTo(flags.concurrency, concurrency ?? session.config.worker.concurrency);
+  const most = definitions.map((definition) => concurrencyOf(definition).max);
+  const http = sessionHttp(session, Math.max(...most));
+  const opened = definitions.map((definition) => ({
+    destination: openChosen(definition, { http, env: session.env, log: screen.log }),
+    concurrency: concurrencyOf(definition),
+    rate: definition.rate,
+  }));
+  try {
+    const { config } = session;
+    const ownPaths = ownPathsOf(session, plans);
+    if (roles.includes('intake')) warnOfDeletion(plans, definitions, screen.log);
+    const { processes } = config.worker;
+    const seed: Omit<WorkerSeed, 'heldRoots'> = {
+      plans,
+      destinations: definitions.map((definition) => ({ definition, concurrency: concurrencyOf(definition) })),
+      http: httpOptions(session, Math.max(...most)),
+      env: session.env,
+      dataDir: config.dataDir,
+      redis: config.redis,
+      retry: config.retry,
+      logLevel: config.log.level,
+    };
+    await acknowledgePublic(
+      opened.map(({ destination }) => destination),
+      {
+        plans,
+        ownPaths,
+        dataDir: config.dataDir,
+        confirm: (question) => confirmPublic(question, flags.yes === true),
+      },
+    );
+    const starting = startRun({
+      roles,
+      plans,
+      destinations: opened,
+      http,
+      dataDir: config.dataDir,
+      redis: config.redis,
+      maxPending: config.queue.maxPending,
+      meta,
+      spoolMaxBytes: config.spool.maxBytes,
+      retry: config.retry,
+      ownPaths,
+      telling: tellingOf(session),
+      env: process.env,
+      onReceipts(receipts) {
+        screen.receipts(receipts);
+        if (flags.json === true)
+          process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
+      },
+      ...(processes > 1 && roles.includes('worker')
+        ? { pool: (heldRoots) => startWorkerPool(seed, processes, heldRoots, screen.log) }
+        : {}),
+      log: screen.log,
+    });
+    const drainMs = config.shutdown.drain;
+    const ladder = ladderOf(starting, drainMs, screen.say);
+    try {
+      return await follow(await starting, ladder, screen, plans, flags, roles, drainMs);
+    } finally {
+      ladder.release();
+    }
+  } catch (error) {
+    await http.close();
+    throw error;
+  } finally {
+    screen.end();
+  }
+}
+
+async function follow(
+  running: Run,
+  ladder: SignalLadder,
+  screen: RunScreen,
+  plans: readonly SourcePlan[],
+  flags: RunFlags,
+  roles: readonly Role[],
+  drainMs: number,
+): Promise<ExitCode> {
+  // Folders that a worker does not see yet it has named already.
+  const serves = roles.includes('intake') ? null : (await running.report()).serves;
+  for (const { name, root, destination, manifest } of plans) {
+    if (serves?.includes(name) === false) continue;
+    screen.say(
+      roles.includes('intake')
+        ? `watching ${root} (source ${name}) → ${destination}; manifest ${manifest}`
+        : `uploading from ${root} (source ${name}) → ${destination}`,
+    );
+  }
+  screen.follow(running.report);
+  const over = new AbortController();
+  try {
+    if (flags.once !== true) return await untilEnded(running, ladder, drainMs);
+    const once = running.once(flags.giveUp ?? GIVE_UP_MS, over.signal);
+    const ended = await Promise.race([ladder.ended, once]);
+    if (typeof ended === 'number') return ended === EXIT.ok ? failureExit(running) : ended;
+    const code = onceExit(ended, running);
+    screen.say(code === EXIT.ok ? onceSummary(running.recorded()) : onceTrouble(await running.report()));
+    await running.stop(drainMs);
+    return worstExit([code, failureExit(running)]);
+  } catch (error) {
+    await running.stop(drainMs);
+    throw error;
+  } finally {
+    over.abort();
+  }
+}
+
+/** Until a signal has ended it, or no source can go on. */
+async function untilEnded(running: Run, ladder: SignalLadder, drainMs: number): Promise<ExitCode> {
+  const code = await Promise.race([ladder.ended, running.dead]);
+  if (code === undefined) await running.stop(drainMs);
+  return code === undefined || code === EXIT.ok ? failureExit(running) : code;
+}
+
+/** A clean end is none while results could not be recorded. */
+function failureExit(running: Run): ExitCode {
+  const failure = running.failure();
+  return failure === null ? EXIT.ok : exitCodeOf(failure);
+}
+
+/** `--concurrency N`: at most N uploads at once, however the destination is configured. */
+function limitedTo(max: number | undefined, options: ConcurrencyOptions): ConcurrencyOptions {
+  return max === undefined ? options : { ...options, max, initial: Math.min(options.initial, max) };
+}

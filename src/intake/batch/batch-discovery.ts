@@ -1,0 +1,177 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PathName } from '../../domain/path-bytes.ts';
+import { discoverArchive } from '../archives/discover-archive.ts';
+import { createLooks } from '../scan/look.ts';
+import { withoutOwnReceipts } from '../scan/own-receipts.ts';
+import { rescan } from '../scan/rescan.ts';
+import type { SeenFile, SettledFile } from '../scan/seen-file.ts';
+import { createSettle } from '../scan/settle.ts';
+import { openSourceFilter } from '../scan/source-filter.ts';
+import { networkFileSystemOf } from '../watch/network-fs.ts';
+import type { BatchInput, BatchSink, BatchTally } from './batch-sink.ts';
+import { discoverList } from './discover-list.ts';
+import type { BatchDiscoveryOptions, DiscoveryMeans } from './discovery-means.ts';
+
+export type { BatchDiscoveryOptions } from './discovery-means.ts';
+
+export interface BatchDiscovery {
+  /**
+   * One pass over every input; ends when everything found has been taken by the sink.
+   * @throws SlipwayError `source_missing` or `source_unmounted` when the root is not there before or after: nothing is
+   * concluded then
+   */
+  discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void>;
+  /** The same for single files, which may have become another version. */
+  lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void>;
+  /** Files seen by the pass under way that are not whole, or not old enough, yet. */
+  unsettled(): number;
+}
+
+/** Files being written at the same time; past it the walk waits for them. */
+const MAX_TRACKED = 100_000;
+/** Files still being written when none has become whole for so long belong to the next batch. */
+const MIN_PATIENCE_MS = 30_000;
+const PATIENCE_IN_SETTLES = 10;
+const DUE_PER_STEP = 256;
+
+/**
+ * What belongs to a batch, found by the rules of the watcher: the same filter, the same looks, the same settle.
+ * @param tally counted up on the way
+ */
+export async function openBatchDiscovery(
+  options: BatchDiscoveryOptions,
+  sink: BatchSink,
+  tally: BatchTally,
+): Promise<BatchDiscovery> {
+  const { root, source, now, rootFolder, minAge, log } = options;
+  const filter = await openSourceFilter(options);
+  const isLocal = (await networkFileSystemOf(root)) === null;
+  const looks = createLooks(
+    root,
+    () => isLocal,
+    () => now().monotonicMs,
+  );
+  // What is only too young becomes due within `minAge`: it is never given up.
+  const patienceMs = Math.max(MIN_PATIENCE_MS, options.settle * PATIENCE_IN_SETTLES) + minAge;
+  let unsettled = (): number => 0;
+
+  async function discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void> {
+    const { means, finish } = begin(signal);
+    await rootFolder.assert();
+    for (const input of inputs) {
+      if (input.kind === 'folder') await discoverFolder(input.path, means);
+      else if (input.kind === 'list') await discoverList(input, means);
+      else await discoverArchive(input.path, means);
+    }
+    await finish();
+    await rootFolder.assert();
+  }
+
+  async function lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void> {
+    const { means, finish } = begin(signal);
+    await rootFolder.assert();
+    for (const look of await looks.at(names)) if (look.kind === 'file') await means.see([look.file]);
+    await finish();
+    await rootFolder.assert();
+  }
+
+  function begin(signal: AbortSignal): { means: DiscoveryMeans; finish: () => Promise<void> } {
+    const maxTracked = options.maxTracked ?? MAX_TRACKED;
+    const settle = createSettle({
+      settleMs: options.settle,
+      minAgeMs: minAge,
+      trustTimes: () => isLocal,
+      maxTracked,
+    });
+    unsettled = settle.size;
+    let saidToWait = false;
+
+    /** Whole ones go on. True when there were any. */
+    async function take(files: readonly SeenFile[]): Promise<boolean> {
+      if (files.length > 0) rootFolder.holdsFiles();
+      const settled = files.flatMap((file): SettledFile[] => {
+        const sight = settle.see(file, now());
+        return sight === null ? [] : [{ ...file, sight }];
+      });
+      const whole = await withoutOwnReceipts(root, settled);
+      for (const { size } of whole) tally.bytes += size;
+      tally.files += whole.length;
+      if (whole.length > 0) await sink.files(whole, signal);
+      signal.throwIfAborted();
+      return settled.length > 0;
+    }
+
+    /** Looks again at some of the files due by `byMs`. */
+    async function takeDue(byMs: number): Promise<boolean> {
+      const names = settle.due(byMs, DUE_PER_STEP);
+      const files: SeenFile[] = [];
+      for (const [index, look] of (await looks.at(names)).entries()) {
+        const name = names[index];
+        if (look.kind === 'file') files.push(look.file);
+        else if (name !== undefined) {
+          settle.forget(name);
+          if (look.kind === 'unobservable') tally.unreadable += 1;
+        }
+      }
+      return await take(files);
+    }
+
+    /** Until `isEnough`, or until no file is due and none has become whole for the whole patience. */
+    async function waitFor(isEnough: () => boolean): Promise<void> {
+      let endMs = now().monotonicMs + patienceMs;
+      for (let dueMs = settle.nextDueMs(); dueMs !== null && !isEnough(); dueMs = settle.nextDueMs()) {
+        const nowMs = now().monotonicMs;
+        const byMs = Math.min(nowMs, endMs);
+        if (dueMs <= byMs) {
+          // The sink may have held this up for long: the patience begins only when it returns.
+          if (await takeDue(byMs)) endMs = now().monotonicMs + patienceMs;
+        } else if (nowMs < endMs) {
+          sayToWait(dueMs - nowMs);
+          await sleep(Math.min(dueMs, endMs) - nowMs, undefined, { signal });
+        } else return giveUp();
+      }
+    }
+
+    /** Nobody would guess what a batch waits for that long. */
+    function sayToWait(waitMs: number): void {
+      if (saidToWait || waitMs <= options.settle) return;
+      saidToWait = true;
+      const said = { source, files: settle.size(), minAgeMs: minAge };
+      log.info(said, 'files are younger than minAge: waiting until they are old enough');
+    }
+
+    function giveUp(): void {
+      tally.unsettled += settle.size();
+      for (const name of settle.due(Number.POSITIVE_INFINITY, settle.size())) settle.forget(name);
+    }
+
+    async function see(files: readonly SeenFile[]): Promise<void> {
+      await take(files);
+      const nowMs = now().monotonicMs;
+      while ((settle.nextDueMs() ?? Number.POSITIVE_INFINITY) <= nowMs) await takeDue(nowMs);
+      await waitFor(settle.hasRoom);
+    }
+
+    return {
+      means: { ...options, looks, filter, sink, tally, see, signal },
+      finish: () => waitFor(() => false),
+    };
+  }
+
+  return { discover, lookAgain, unsettled: () => unsettled() };
+}
+
+async function discoverFolder(path: string, means: DiscoveryMeans): Promise<void> {
+  const { root, looks, filter, tally, see, signal } = means;
+  const report = {
+    ignored(_name: PathName, reason: keyof BatchTally['ignored']): void {
+      tally.ignored[reason] = (tally.ignored[reason] ?? 0) + 1;
+    },
+    unobservable(): void {
+      tally.unreadable += 1;
+    },
+  };
+  const walk = { root, looks, filter, start: { path }, descend: () => true, entering() {}, signal, report };
+  for await (const files of rescan(walk)) await see(files);
+  signal.throwIfAborted();
+}

@@ -1,0 +1,114 @@
+import { reasonOf } from '../../domain/errors.ts';
+import type { Log } from '../../domain/log.ts';
+import type { PathName } from '../../domain/path-bytes.ts';
+import type { Filter, IgnoreReason } from './filter.ts';
+import type { Looks } from './look.ts';
+import { rescan } from './rescan.ts';
+import type { SeenFile } from './seen-file.ts';
+
+/** What one full reconcile found. */
+export interface ScanTally {
+  readonly files: number;
+  readonly bytes: number;
+  /** Entries left alone, by reason; a folder counts once, whatever it holds. */
+  readonly ignored: Readonly<Partial<Record<IgnoreReason, number>>>;
+  /** Files and folders that could not be looked at. */
+  readonly unobservable: number;
+}
+
+/** The whole folder against what is recorded, one small step at a time, so that live files pass between the steps. */
+export interface FullReconcile {
+  running(): boolean;
+  begin(signal: AbortSignal): void;
+  /** The next files; null when the scan has come to its end. */
+  step(): Promise<readonly SeenFile[] | null>;
+  /** Ends it early, as if it had not begun. */
+  abandon(): Promise<void>;
+  /** Of the last one that ended; before that of the one running. */
+  tally(): ScanTally;
+}
+
+interface RunningTally {
+  files: number;
+  bytes: number;
+  ignored: Partial<Record<IgnoreReason, number>>;
+  unobservable: number;
+  firstProblem: { path: string; reason: string } | null;
+}
+
+const emptyTally = (): RunningTally => ({
+  files: 0,
+  bytes: 0,
+  ignored: {},
+  unobservable: 0,
+  firstProblem: null,
+});
+
+/** None running. */
+export function createFullReconcile(options: {
+  readonly root: string;
+  readonly looks: Looks;
+  readonly source: string;
+  readonly filter: Filter;
+  readonly log: Log;
+  /** Told of every folder right before it is listed. */
+  readonly entering: (folder: PathName) => void;
+  readonly unobservable: () => void;
+}): FullReconcile {
+  const { root, looks, source, filter, log, entering } = options;
+  let steps: AsyncGenerator<readonly SeenFile[]> | null = null;
+  let current = emptyTally();
+  let last: RunningTally | null = null;
+
+  const report = {
+    ignored(_name: PathName, reason: IgnoreReason): void {
+      current.ignored[reason] = (current.ignored[reason] ?? 0) + 1;
+    },
+    unobservable(name: PathName, error: unknown): void {
+      current.unobservable += 1;
+      current.firstProblem ??= { path: name.path, reason: reasonOf(error) };
+      options.unobservable();
+    },
+  };
+
+  function end(): void {
+    steps = null;
+    const { unobservable, firstProblem } = current;
+    // Once, and again when it gets worse: the same folder is unreadable in every scan.
+    if (firstProblem !== null && unobservable > (last?.unobservable ?? 0)) {
+      log.warn(
+        { source, count: unobservable, ...firstProblem },
+        'some of the folder cannot be read; nothing is concluded about it',
+      );
+    }
+    last = current;
+  }
+
+  return {
+    running: () => steps !== null,
+    begin(signal) {
+      current = emptyTally();
+      const everywhere = { start: { path: '' }, entering, descend: () => true };
+      steps = rescan({ root, looks, filter, ...everywhere, signal, report });
+    },
+    async step() {
+      const next = await steps?.next();
+      if (next === undefined || next.done === true) {
+        end();
+        return null;
+      }
+      for (const file of next.value) current.bytes += file.size;
+      current.files += next.value.length;
+      return next.value;
+    },
+    async abandon() {
+      const abandoned = steps;
+      steps = null;
+      await abandoned?.return(undefined);
+    },
+    tally() {
+      const { files, bytes, ignored, unobservable } = last ?? current;
+      return { files, bytes, ignored, unobservable };
+    },
+  };
+}

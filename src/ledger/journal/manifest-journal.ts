@@ -1,0 +1,228 @@
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import type { Log } from '../../domain/log.ts';
+import type { Receipt } from '../../domain/receipt.ts';
+import { type JournalLine, type LinePlace, pickLines, readLines, readPlace } from './journal-reader.ts';
+import { decodeReceipt } from './receipt-codec.ts';
+import { syncedFolder } from './synced-folder.ts';
+
+/** The truth of one source: a receipt a line, only ever appended to (DESIGN §9). One writer, one append at a time. */
+export interface ManifestJournal {
+  readonly path: string;
+  /** Bytes that are durable, always a whole number of lines. */
+  size(): number;
+  /**
+   * Appends lines and makes them durable, all or none: after an error the file is as it was.
+   * @param lines without newlines
+   * @throws SlipwayError `disk_full`, `journal_unwritable`, `journal_changed`
+   */
+  append(lines: readonly string[]): Promise<LinePlace[]>;
+  /** Throws SlipwayError `journal_corrupt` where no receipt is. */
+  read(place: LinePlace): Promise<Receipt>;
+  /** The lines from a byte on, as far as they are durable now. Memory stays constant. */
+  lines(from: number): AsyncGenerator<JournalLine[]>;
+  /** The lines beginning at these bytes, ascending. */
+  pick(offsets: Iterable<number>): AsyncGenerator<Buffer>;
+  /** Drops everything from a byte on: what a power cut left unwritten. */
+  cut(offset: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The part of a file handle that the journal writes through; a test puts a failing disk here. */
+export type JournalFile = Pick<FileHandle, 'write' | 'datasync' | 'truncate' | 'read' | 'stat' | 'close'>;
+
+export interface JournalOptions {
+  readonly path: string;
+  /** Bytes the ledger has recorded. */
+  readonly mark: number;
+  /** The ledger's folder, for what to do when the two disagree. */
+  readonly ledger: string;
+  readonly log: Log;
+  readonly openFile?: (path: string) => Promise<JournalFile>;
+}
+
+const FORBIDDEN: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS']);
+const NEWLINE = 0x0a;
+const TAIL_BYTES = 64 * 1024;
+
+/** `x.manifest.json` → `x.manifest.jsonl`; any other name gets `.jsonl` after it. */
+export function journalPathOf(manifest: string): string {
+  return manifest.endsWith('.json') ? `${manifest}l` : `${manifest}.jsonl`;
+}
+
+/**
+ * Opens or creates (0600) the journal. Bytes after the last newline are an append that a crash cut short: never
+ * acknowledged, their jobs still wait, so they are cut off.
+ * @throws SlipwayError `journal_short`, `journal_changed`, `journal_unwritable`, `journal_forbidden`
+ */
+export async function openJournal(options: JournalOptions): Promise<ManifestJournal> {
+  const { path, mark, ledger, log, openFile = openOrCreate } = options;
+  // Looked at before it is created: a journal that is gone must not come back empty.
+  const found = await stat(path).catch((error: unknown) => {
+    if (FORBIDDEN.has(reasonOf(error))) throw openError(path, error);
+    return null;
+  });
+  if ((found?.size ?? 0) < mark)
+    throw new SlipwayError('journal_short', { path, size: found?.size ?? 0, mark, ledger });
+  const file = await openFile(path).catch((error: unknown) => {
+    throw openError(path, error);
+  });
+  try {
+    if (found === null) await syncedFolder(dirname(path));
+    const size = await cutTornLine(file, options);
+    if (mark > 0 && !(await endsLine(file, mark))) {
+      throw new SlipwayError('journal_changed', { path, ledger, problem: `no line ends at byte ${mark}` });
+    }
+    return journalOver(file, { path, ledger, log, size, inode: (await file.stat()).ino });
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+function journalOver(
+  file: JournalFile,
+  facts: { path: string; ledger: string; log: Log; size: number; inode: number },
+): ManifestJournal {
+  const { path, ledger, log } = facts;
+  let size = facts.size;
+  let tailIsTorn = false;
+
+  async function restoreEnd(): Promise<void> {
+    if (!tailIsTorn) return;
+    await file.truncate(size);
+    tailIsTorn = false;
+  }
+
+  /** Another writer, an editor that replaced the file, a deleted journal: appending on would lose what it holds. */
+  async function assertUntouched(): Promise<void> {
+    const now = await stat(path).catch(() => null);
+    const problem =
+      now === null
+        ? 'it is gone'
+        : now.ino !== facts.inode
+          ? 'it was replaced'
+          : now.size !== size
+            ? `it has ${now.size} bytes, not ${size}`
+            : null;
+    if (problem !== null) throw new SlipwayError('journal_changed', { path, ledger, problem });
+  }
+
+  async function writeDurably(bytes: Buffer): Promise<void> {
+    tailIsTorn = true;
+    let written = 0;
+    while (written < bytes.length) {
+      const { bytesWritten } = await file.write(bytes, written, bytes.length - written, size + written);
+      written += bytesWritten;
+    }
+    await file.datasync();
+    tailIsTorn = false;
+    size += bytes.length;
+  }
+
+  return {
+    path,
+    size: () => size,
+
+    async append(lines) {
+      if (lines.length === 0) return [];
+      const bytes = Buffer.from(`${lines.join('\n')}\n`, 'utf8');
+      const start = size;
+      try {
+        await restoreEnd();
+        await assertUntouched();
+        await writeDurably(bytes);
+      } catch (error) {
+        // Where even this fails, the next append or the next start does it.
+        await restoreEnd().catch((reason: unknown) =>
+          log.debug({ path, reason: reasonOf(reason) }, 'torn end of the journal stays for now'),
+        );
+        throw writeError(path, error);
+      }
+      return placesOf(lines, start);
+    },
+
+    async read(place) {
+      const bytes = await readPlace(path, place);
+      const receipt = bytes === null ? null : decodeReceipt(bytes.toString('utf8'));
+      if (receipt === null) throw new SlipwayError('journal_corrupt', { path, offset: place.offset });
+      return receipt;
+    },
+
+    lines: (from) => readLines(path, { from, to: size }),
+    pick: (offsets) => pickLines(path, offsets),
+
+    async cut(offset) {
+      log.warn({ path, offset, bytes: size - offset }, 'cut an unfinished end off the manifest journal');
+      await file.truncate(offset);
+      await file.datasync();
+      size = offset;
+    },
+
+    close: () => file.close(),
+  };
+}
+
+function placesOf(lines: readonly string[], start: number): LinePlace[] {
+  let offset = start;
+  return lines.map((line) => {
+    const place = { offset, length: Buffer.byteLength(line, 'utf8') };
+    offset += place.length + 1;
+    return place;
+  });
+}
+
+function writeError(path: string, error: unknown): SlipwayError {
+  if (error instanceof SlipwayError) return error;
+  const reason = reasonOf(error);
+  const full = reason === 'ENOSPC' || reason === 'EDQUOT';
+  return new SlipwayError(full ? 'disk_full' : 'journal_unwritable', { path, reason }, { cause: error });
+}
+
+/** What is forbidden when it is opened stays so until somebody changes it: trying again is no use. */
+function openError(path: string, error: unknown): SlipwayError {
+  const reason = reasonOf(error);
+  const code = FORBIDDEN.has(reason) ? 'journal_forbidden' : 'journal_unwritable';
+  return new SlipwayError(code, { path, reason }, { cause: error });
+}
+
+async function openOrCreate(path: string): Promise<FileHandle> {
+  await mkdir(dirname(path), { recursive: true });
+  return open(path, 'r+').catch((error: unknown) => {
+    if (reasonOf(error) !== 'ENOENT') throw error;
+    return open(path, 'wx+', 0o600);
+  });
+}
+
+/** @returns the size that remains */
+async function cutTornLine(file: JournalFile, options: JournalOptions): Promise<number> {
+  const { path, mark, ledger, log } = options;
+  const { size } = await file.stat();
+  const end = await lastLineEnd(file, size);
+  if (end === size) return size;
+  // The ledger only ever marks whole lines: what it has recorded is no torn append.
+  if (end < mark) throw new SlipwayError('journal_short', { path, size: end, mark, ledger });
+  log.warn({ path, offset: end, bytes: size - end }, 'cut a torn last line off the manifest journal');
+  await file.truncate(end);
+  await file.datasync();
+  return end;
+}
+
+/** The byte after the last newline. */
+async function lastLineEnd(file: JournalFile, size: number): Promise<number> {
+  for (let end = size; end > 0; end -= TAIL_BYTES) {
+    const start = Math.max(0, end - TAIL_BYTES);
+    const tail = Buffer.alloc(Math.min(TAIL_BYTES, end));
+    await file.read(tail, 0, tail.length, start);
+    const newline = tail.lastIndexOf(NEWLINE);
+    if (newline !== -1) return start + newline + 1;
+  }
+  return 0;
+}
+
+async function endsLine(file: JournalFile, offset: number): Promise<boolean> {
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, offset - 1);
+  return byte[0] === NEWLINE;
+}

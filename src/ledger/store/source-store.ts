@@ -1,0 +1,105 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { reasonOf } from '../../domain/errors.ts';
+import type { Log } from '../../domain/log.ts';
+import { lockJournal } from '../journal/journal-lock.ts';
+import { journalPathOf, type ManifestJournal, openJournal } from '../journal/manifest-journal.ts';
+import { type Ledger, openLedger, readLedger } from '../ledger.ts';
+import { compactedJournal, finishCompaction } from '../upkeep/compaction-switch.ts';
+import { openDataDir, sourceFolder } from './data-dir.ts';
+import { lockSource } from './source-lock.ts';
+
+const PATHS_PER_STEP = 2_000;
+
+/** What is kept of one source. The recorder brings the two to the same state when it starts. */
+export interface SourceStore {
+  readonly ledger: Ledger;
+  readonly journal: ManifestJournal;
+  close(): Promise<void>;
+}
+
+/** Where what is kept of a source lies. */
+export interface StorePlace {
+  readonly dataDir: string;
+  readonly source: string;
+  /** Absolute path of the manifest; the journal lies beside it. */
+  readonly manifest: string;
+  readonly log: Log;
+}
+
+/**
+ * Opens what is kept of a source, creating it (0700) where it is new, for the one process that may write it.
+ * @throws SlipwayError `source_owned`, `journal_owned`, `data_dir`, `data_dir_newer`, `ledger_unreadable`,
+ *   `journal_short`, `journal_changed`, `journal_forbidden`
+ */
+export async function openSourceStore(options: StorePlace): Promise<SourceStore> {
+  const { dataDir, source } = options;
+  await openDataDir(dataDir);
+  const unlock = lockSource(dataDir, source);
+  return await unlockedAtClose(() => openLockedStore(options), unlock);
+}
+
+/** As `openSourceStore`, for whoever holds the source's lock already. */
+export async function openLockedStore(options: StorePlace): Promise<SourceStore> {
+  const { manifest, log } = options;
+  const unlock = lockJournal(journalPathOf(manifest), options, log);
+  return await unlockedAtClose(() => openStore(options), unlock);
+}
+
+/** Gives a lock back when the store is closed, or could not be opened. */
+async function unlockedAtClose(open: () => Promise<SourceStore>, unlock: () => void): Promise<SourceStore> {
+  try {
+    const store = await open();
+    return {
+      ...store,
+      async close() {
+        await store.close();
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+async function openStore(options: StorePlace): Promise<SourceStore> {
+  const { dataDir, source, manifest, log } = options;
+  await finishCompaction(sourceFolder(dataDir, source), log);
+  // What a compaction left that never came to be meant.
+  await rm(compactedJournal(journalPathOf(manifest)), { force: true }).catch((error: unknown) =>
+    log.debug({ reason: reasonOf(error) }, 'what a compaction left stays for now'),
+  );
+  const path = ledgerPathOf(dataDir, source);
+  const ledger = openLedger(path);
+  try {
+    const mark = ledger.mark();
+    const journal = await openJournal({ path: journalPathOf(manifest), mark, ledger: path, log });
+    // One that an older Slipway wrote learns its dead letters once.
+    while (ledger.deadLetters.catchUp(PATHS_PER_STEP)) await nextTurn();
+    // A new ledger beside a new journal: whatever the journal holds more from here on is new.
+    if (journal.size() === 0) ledger.commit([], 0);
+    return {
+      ledger,
+      journal,
+      async close() {
+        await journal.close();
+        await ledger.close();
+      },
+    };
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
+}
+
+/** The ledger of a source for reading, beside a running owner or without one; null when nothing was ever recorded. */
+export function readSourceLedger(dataDir: string, source: string): Ledger | null {
+  return readLedger(ledgerPathOf(dataDir, source));
+}
+
+/** Folder of a source's ledger. */
+export function ledgerPathOf(dataDir: string, source: string): string {
+  return join(sourceFolder(dataDir, source), 'ledger');
+}

@@ -1,0 +1,226 @@
+import { SlipwayError } from '../../domain/errors.ts';
+import type { PathName } from '../../domain/path-bytes.ts';
+import { openRecordReader } from '../../ledger/store/record-reader.ts';
+import { ownerOf } from '../../ledger/store/source-lock.ts';
+import { leaveWish } from '../../ledger/store/wishes.ts';
+import {
+  becomeOwner,
+  type DoneBy,
+  type OwnerDoor,
+  type OwnerFacts,
+  reachLiveOwner,
+} from '../../runtime/owner/owner-request.ts';
+import { type KnownSource, placeOf } from '../../runtime/plans/known-sources.ts';
+import { findFiles, type NamedFile } from '../inspect/named-file.ts';
+
+/**
+ * What came of the wish to send something again.
+ * - `asked`: it is durable; `owner` is the process that sends it, null: the next one to start
+ * - `needless`: what lies there now is not the version that is recorded, and is sent by itself
+ * - `refused`: it cannot be sent again; `reason` says why and what would help
+ */
+export type ResendAnswer =
+  | {
+      readonly kind: 'asked';
+      readonly source: string;
+      readonly path: string | null;
+      /** Files that are asked for; null: not known, since the owner could not be reached and finds the wish later. */
+      readonly files: number | null;
+      readonly owner: number | null;
+    }
+  | {
+      readonly kind: 'refused' | 'needless';
+      readonly source: string | null;
+      readonly path: string | null;
+      readonly reason: string;
+    };
+
+type Hindered = Exclude<ResendAnswer, { kind: 'asked' }>;
+
+interface ResendOptions extends OwnerFacts {
+  readonly sources: readonly KnownSource[];
+}
+
+/** What of a source is meant: one path, else those of a batch, else all. */
+interface Meant {
+  readonly name: PathName | null;
+  readonly batch: string | null;
+  /** Only what went to this destination; null: wherever it went. */
+  readonly to: string | null;
+}
+
+/** Redis or the owner cannot be asked now, although there may be one. */
+const OUT_OF_REACH: ReadonlySet<string> = new Set(['redis_unreachable', 'owner_silent', 'source_owned']);
+
+/**
+ * Asks for one file to be sent again, as its next generation: of the live owner over Redis, on whatever host, else as
+ * its owner for that moment.
+ * @throws SlipwayError `owner_refused`, what opening the store throws
+ */
+export async function resendFile(
+  options: ResendOptions & Omit<Parameters<typeof findFiles>[0], 'history'>,
+): Promise<ResendAnswer[]> {
+  const { path } = options;
+  const files = await findFiles({ ...options, history: false });
+  if (files.length === 0) {
+    const reason = 'no source knows it, and it lies in no source’s folder';
+    return [{ kind: 'refused', source: null, path, reason }];
+  }
+  const answers: ResendAnswer[] = [];
+  for (const file of files) {
+    const { source, name, mark } = file;
+    const live = await liveOwnerOf(source, options);
+    try {
+      // What an owner on another host has recorded cannot be read here.
+      const against = hindrance(file, live !== null && mark === 0);
+      if (against !== null) answers.push({ ...against, source: source.name, path: name.path });
+      else answers.push(await asked(source, live, { name, batch: null, to: null }, options));
+    } finally {
+      await live?.close();
+    }
+  }
+  return answers;
+}
+
+/**
+ * Asks for the latest version of every file of these sources, or of a batch; those that are gone by now are simply not
+ * found.
+ */
+export async function resendSources(
+  options: ResendOptions & { readonly batch: string | null },
+): Promise<ResendAnswer[]> {
+  const { sources, dataDir, batch, log } = options;
+  const answers: ResendAnswer[] = [];
+  for (const source of sources) {
+    const live = await liveOwnerOf(source, options);
+    try {
+      const reader = live === null ? await openRecordReader(placeOf(source, dataDir, log)) : null;
+      const nothing = live === null && (reader?.mark ?? 0) === 0;
+      await reader?.close();
+      if (!nothing) answers.push(await asked(source, live, { name: null, batch, to: null }, options));
+      else if (batch === null) {
+        const reason = 'nothing is recorded of it yet';
+        answers.push({ kind: 'refused', source: source.name, path: null, reason });
+      }
+    } finally {
+      await live?.close();
+    }
+  }
+  if (batch === null) return answers;
+  // Whatever source it belongs to: the others know nothing of it.
+  const members = answers.filter((answer) => answer.kind !== 'asked' || answer.files !== 0);
+  if (members.length > 0) return members;
+  const reason = `no file's latest receipt is of batch ${batch}`;
+  return [{ kind: 'refused', source: null, path: null, reason }];
+}
+
+/** Of those who cannot be asked now nothing is known: `asked` leaves the wish. */
+async function liveOwnerOf(source: KnownSource, facts: ResendOptions): Promise<OwnerDoor | null> {
+  return await reachLiveOwner(source, facts).catch((error: unknown) => {
+    if (isOutOfReach(error)) return null;
+    throw error;
+  });
+}
+
+/**
+ * Durable when it resolves. An owner of this data folder that cannot be reached finds the wish there, which needs no
+ * Redis.
+ */
+async function asked(
+  source: KnownSource,
+  live: OwnerDoor | null,
+  meant: Meant,
+  facts: ResendOptions,
+): Promise<ResendAnswer> {
+  const { name } = source;
+  const path = meant.name?.path ?? null;
+  let door: OwnerDoor | null = live;
+  try {
+    door ??= await becomeOwner(source, facts);
+    const files = await everyPage(door, meant);
+    if (files === 0 && path !== null) {
+      const reason = 'nothing that could be sent again is recorded of it: what lies there is sent by itself';
+      return { kind: 'needless', source: name, path, reason };
+    }
+    return { kind: 'asked', source: name, path, files, owner: pidOf(door.by) };
+  } catch (error) {
+    const owner = isOutOfReach(error) ? ownerOf(facts.dataDir, name) : null;
+    if (owner === null) throw error;
+    await leaveWish(facts.dataDir, name, { v: 1, ...meant, mark: await markOf(source, facts) });
+    return { kind: 'asked', source: name, path, files: null, owner };
+  } finally {
+    if (door !== live) await door?.close();
+  }
+}
+
+/**
+ * Asks for what an ad-hoc source of the same folder has sent to a destination before, so that its next run sends it
+ * once more; what it has not sent yet goes by itself.
+ * @param names of these paths only; null: of all
+ */
+export async function resendBefore(
+  source: KnownSource,
+  names: readonly PathName[] | null,
+  facts: OwnerFacts,
+): Promise<void> {
+  const to = source.plan.destination;
+  const live = await reachLiveOwner(source, facts);
+  if (live === null && (await markOf(source, facts)) === 0) return;
+  const door = live ?? (await becomeOwner(source, facts));
+  try {
+    for (const name of names ?? [null]) await everyPage(door, { name, batch: null, to });
+  } finally {
+    await door.close();
+  }
+}
+
+async function everyPage(door: OwnerDoor, meant: Meant): Promise<number> {
+  let files = 0;
+  let mark: number | null = null;
+  for (let from: number | null = 0; from !== null; ) {
+    const page: Awaited<ReturnType<typeof door.ask<'send-again'>>> = await door.ask<'send-again'>({
+      kind: 'send-again',
+      ...meant,
+      mark,
+      from,
+    });
+    files += page.versions;
+    ({ mark, next: from } = page);
+  }
+  return files;
+}
+
+async function markOf(source: KnownSource, { dataDir, log }: OwnerFacts): Promise<number> {
+  const reader = await openRecordReader(placeOf(source, dataDir, log));
+  await reader?.close();
+  return reader?.mark ?? 0;
+}
+
+function isOutOfReach(error: unknown): boolean {
+  return error instanceof SlipwayError && OUT_OF_REACH.has(error.code);
+}
+
+function pidOf(by: DoneBy): number | null {
+  return by.kind === 'self' ? null : by.owner.pid;
+}
+
+/**
+ * null: it can be sent again, and would not be otherwise.
+ * @param unread what is recorded lies on another host: its owner knows
+ */
+function hindrance({ disk, latest }: NamedFile, unread: boolean): Pick<Hindered, 'kind' | 'reason'> | null {
+  if (unread) return null;
+  if (disk.kind === 'root-gone') return refused('the folder of its source is not there: mount it again');
+  if (disk.kind === 'gone') return refused('it is not on disk any more: put the file back first');
+  if (disk.kind === 'ignored') return refused(`it is ignored: ${disk.rule}`);
+  if (disk.kind !== 'file') return refused('it is not a file that can be read');
+  if (latest === null)
+    return { kind: 'needless', reason: 'nothing is recorded of it yet: it is sent by itself' };
+  const { size, mtimeNs } = disk.file;
+  if (latest.bytes === size && latest.mtimeNs === mtimeNs) return null;
+  return { kind: 'needless', reason: 'it has changed since: the new version is sent by itself' };
+}
+
+function refused(reason: string): Pick<Hindered, 'kind' | 'reason'> {
+  return { kind: 'refused', reason };
+}

@@ -1,0 +1,33 @@
+import type { SlipwayError } from '../../domain/errors.ts';
+import { findRunningEmbeddedRedis } from '../../redis/embedded/embedded-redis.ts';
+import { findRedisBinary } from '../../redis/embedded/embedded-redis-binary.ts';
+import { checkRedis } from '../../redis/redis-check.ts';
+import { redisOrigin } from '../../redis/redis-target.ts';
+import { type Finding, ok, problem, warning } from './doctor-finding.ts';
+
+/** The given Redis: reachable, new enough, keeping what it is given. The private one: a binary to run. Starts none. */
+export async function examineRedis(facts: {
+  readonly dataDir: string;
+  /** Null: the private Redis of the data folder. */
+  readonly url: string | null;
+  readonly env: NodeJS.ProcessEnv;
+}): Promise<Finding[]> {
+  const { dataDir, url, env } = facts;
+  const about = { check: 'redis', subject: null } as const;
+  try {
+    if (url !== null) {
+      const { version, warnings } = await checkRedis({ url });
+      const where = redisOrigin({ url });
+      return [
+        ok(about, `Redis ${version} answers at ${where}`),
+        ...warnings.map((text) => warning(about, text)),
+      ];
+    }
+    const binary = await findRedisBinary(env);
+    const running = await findRunningEmbeddedRedis(dataDir);
+    const state = running === null ? 'is started when needed' : 'is running';
+    return [ok(about, `the private Redis (${binary}) ${state}`)];
+  } catch (error) {
+    return [problem(about, error as SlipwayError)];
+  }
+}

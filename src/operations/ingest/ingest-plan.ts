@@ -1,0 +1,208 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { access, constants, mkdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { LoadedConfig } from '../../config/load-config.ts';
+import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
+import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import { archiveKind } from '../../intake/archives/archive-kind.ts';
+import type { BatchInput } from '../../intake/batch/batch-sink.ts';
+import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
+import { adHocSourceName, rememberedManifest, rememberManifest } from '../../ledger/store/ad-hoc-source.ts';
+import { type BatchPart, type BatchSpec, batchFolder, newBatchId } from '../../ledger/store/batch-spec.ts';
+import { openDataDir, sourceFolder } from '../../ledger/store/data-dir.ts';
+import { filledFolderIdentityOf } from '../../platform/files/folder-identity.ts';
+import { chooseDestination } from '../../runtime/plans/destination-choice.ts';
+import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
+import { adHocPlanOf, configuredPlans, sourcePlans } from '../../runtime/plans/source-plans.ts';
+
+/** What the command line asks for. */
+export interface IngestRequest {
+  readonly paths: readonly string[];
+  readonly to: string | undefined;
+  readonly source: string | undefined;
+  /** A file, or `-` for `input`. */
+  readonly filesFrom: string | undefined;
+  /** Whether names in the list end with NUL. */
+  readonly nul: boolean;
+  readonly manifest: string | undefined;
+  readonly input: NodeJS.ReadableStream;
+  readonly cwd: string;
+  readonly nowMs: number;
+}
+
+/** A batch and what is needed to send it. */
+export interface IngestPlan {
+  readonly spec: BatchSpec;
+  /** One for each part, in its order. */
+  readonly plans: readonly SourcePlan[];
+  readonly definitions: readonly DestinationDefinition[];
+}
+
+interface PlannedInput {
+  readonly plan: SourcePlan;
+  readonly input: BatchInput;
+}
+
+/**
+ * Works out which sources a command means, and what of each. Nothing is written but the names of new sources, and a
+ * list that has to be kept.
+ * @throws SlipwayError `usage`, `source_missing`, `archive_unreadable`, `data_dir…`
+ */
+export async function planIngest(request: IngestRequest, loaded: LoadedConfig): Promise<IngestPlan> {
+  const { config } = loaded;
+  await openDataDir(config.dataDir);
+  const batch = newBatchId(request.nowMs);
+  const inputs = await plannedInputs(request, loaded, join(batchFolder(config.dataDir), `${batch}.list`));
+  const plans = [...new Map(inputs.map(({ plan }) => [plan.name, plan])).values()];
+  if (request.manifest !== undefined && plans.length > 1) {
+    throw new SlipwayError('usage', {
+      problem: '--manifest goes with one source: several PATHs have a manifest each, named at the end',
+    });
+  }
+  const startedAt = new Date(request.nowMs).toISOString();
+  const manifestOf = (source: string): string => {
+    if (request.manifest !== undefined) return resolve(request.cwd, request.manifest);
+    const name = plans.length === 1 ? batch : `${batch}.${source}`;
+    return join(batchFolder(config.dataDir), `${name}.manifest.json`);
+  };
+  const parts: BatchPart[] = [];
+  for (const plan of plans) {
+    const own = inputs.filter((one) => one.plan.name === plan.name).map(({ input }) => input);
+    const rootIdentity = await filledFolderIdentityOf(plan.root);
+    parts.push({
+      ...{ batch, source: plan.name, destination: plan.destination, root: plan.root, startedAt },
+      ...(rootIdentity === null ? {} : { rootIdentity }),
+      ...{ sourceManifest: plan.manifest, manifest: manifestOf(plan.name), inputs: own },
+    });
+  }
+  return { spec: { v: 1, batch, startedAt, parts }, plans, definitions: definitionsOf(plans, loaded) };
+}
+
+/** The same batch for a process that goes on with it: by the rules of its source, from where and to where it began. */
+export function planOfSpec(spec: BatchSpec, loaded: LoadedConfig): IngestPlan {
+  const configured = configuredPlans(loaded.config);
+  const plans = spec.parts.map(({ source, root, destination, sourceManifest }): SourcePlan => {
+    const rules = configured.find(({ name }) => name === source) ?? adHocPlanOf(source, root, destination);
+    return { ...rules, root, destination, manifest: sourceManifest };
+  });
+  return { spec, plans, definitions: definitionsOf(plans, loaded) };
+}
+
+function definitionsOf(plans: readonly SourcePlan[], { config, baseDir }: LoadedConfig) {
+  const names = [...new Set(plans.map(({ destination }) => destination))];
+  return names.map((name) => config.definitions[name] ?? chooseDestination(config, name, baseDir));
+}
+
+async function plannedInputs(
+  request: IngestRequest,
+  loaded: LoadedConfig,
+  list: string,
+): Promise<PlannedInput[]> {
+  const { paths, to, source, filesFrom, nul } = request;
+  if (source !== undefined && to !== undefined)
+    throw new SlipwayError('usage', {
+      problem: '--source and --to exclude each other: a source names its own destination',
+    });
+  const named = source === undefined ? null : configuredSource(source, loaded);
+  if (filesFrom !== undefined) {
+    if (paths.length > 1)
+      throw new SlipwayError('usage', { problem: '--files-from goes with one PATH at most, its folder' });
+    const base = resolve(request.cwd, paths[0] ?? '.');
+    const plan = named ?? (await folderPlan(base, to, loaded));
+    await keepList(filesFrom, list, request);
+    return [{ plan, input: { kind: 'list', file: list, nul, base } }];
+  }
+  if (paths.length === 0)
+    throw new SlipwayError('usage', {
+      problem:
+        'what is to be ingested? Give a PATH (folder, .zip, .tar, .tar.gz), --files-from, or --resume ID',
+    });
+  const inputs: PlannedInput[] = [];
+  for (const path of paths) {
+    const absolute = resolve(request.cwd, path);
+    const stats = await stat(absolute).catch(() => null);
+    if (stats === null) throw new SlipwayError('source_missing', { source: path, path: absolute });
+    const real = await realpath(absolute);
+    if (stats.isDirectory()) {
+      const plan = named ?? (await folderPlan(absolute, to, loaded));
+      inputs.push({ plan, input: { kind: 'folder', path: await pathInSource(real, plan) } });
+    } else if (archiveKind(real) !== null) {
+      const plan = named ?? (await archivePlan(real, to, loaded));
+      inputs.push({ plan, input: { kind: 'archive', path: real } });
+    } else {
+      throw new SlipwayError('usage', {
+        problem: `${path} is neither a folder nor a .zip, .tar, .tar.gz or .tgz: name single files with --files-from, or send them with slipway upload`,
+      });
+    }
+  }
+  return inputs;
+}
+
+function configuredSource(name: string, { config }: LoadedConfig): SourcePlan {
+  const found = configuredPlans(config).find((plan) => plan.name === name);
+  if (found !== undefined) return found;
+  const choices = Object.keys(config.sources).join(', ');
+  throw new SlipwayError('usage', {
+    problem: `the config file has no source ${name}${choices === '' ? '' : `: --source takes one of ${choices}`}`,
+  });
+}
+
+async function folderPlan(path: string, to: string | undefined, loaded: LoadedConfig): Promise<SourcePlan> {
+  const { plans } = await sourcePlans([path], to, loaded);
+  const [plan] = plans;
+  if (plan === undefined) throw new SlipwayError('source_missing', { source: path, path });
+  const isConfigured = Object.hasOwn(loaded.config.sources, plan.name);
+  return isConfigured ? plan : await writablePlan(plan, plan.root, loaded);
+}
+
+/** Its folder is what a worker has to see; its own path is what it is known by. */
+async function archivePlan(path: string, to: string | undefined, loaded: LoadedConfig): Promise<SourcePlan> {
+  const { config, baseDir } = loaded;
+  const { name: destination } = chooseDestination(config, to, baseDir);
+  const name = await adHocSourceName(config.dataDir, path, Object.keys(config.sources));
+  const manifest = await rememberedManifest(config.dataDir, name);
+  const plan = adHocPlanOf(name, path, destination, manifest);
+  return { ...(await writablePlan(plan, path, loaded)), root: dirname(path) };
+}
+
+/** The journal lies beside the folder or the archive; where that cannot be, with the data, which is remembered. */
+async function writablePlan(plan: SourcePlan, path: string, { config }: LoadedConfig): Promise<SourcePlan> {
+  if (await isWritable(plan.manifest)) return plan;
+  const manifest = join(sourceFolder(config.dataDir, plan.name), `${plan.name}.manifest.json`);
+  await rememberManifest(config.dataDir, { name: plan.name, path, manifest });
+  return { ...plan, manifest };
+}
+
+async function isWritable(manifest: string): Promise<boolean> {
+  const may = (path: string): Promise<boolean> =>
+    access(path, constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+  // What is there already stays what it is: another place would forget all that it says.
+  const journal = journalPathOf(manifest);
+  if ((await stat(journal).catch(() => null)) !== null) return true;
+  return await may(dirname(manifest));
+}
+
+/** '' for all of it. */
+async function pathInSource(path: string, plan: SourcePlan): Promise<string> {
+  const root = await realpath(plan.root);
+  if (path === root) return '';
+  if (path.startsWith(`${root}/`)) return path.slice(root.length + 1);
+  throw new SlipwayError('usage', {
+    problem: `${path} is not in the folder of source ${basename(plan.name)} (${root}): leave --source out, or name a folder in it`,
+  });
+}
+
+/** A list is kept with the batch: stdin is read once, and a file may be another one when the batch goes on. */
+async function keepList(from: string, list: string, { input, cwd }: IngestRequest): Promise<void> {
+  await mkdir(dirname(list), { recursive: true, mode: 0o700 });
+  const source = from === '-' ? input : createReadStream(resolve(cwd, from));
+  try {
+    await pipeline(source, createWriteStream(list, { mode: 0o600, flush: true }));
+  } catch (error) {
+    throw new SlipwayError('config_unreadable', { file: from, reason: reasonOf(error) }, { cause: error });
+  }
+}

@@ -1,0 +1,77 @@
+import type { SlipwayError } from '../../domain/errors.ts';
+import type { LiveReport } from '../../domain/live-report.ts';
+import type { BatchProgress } from '../../intake/batch/batch-runs.ts';
+import { emptyProgress } from '../../intake/batch/empty-progress.ts';
+import type { BatchSpec } from '../../ledger/store/batch-spec.ts';
+import type { OnceEnd } from '../../runtime/once-end.ts';
+import { type Run, type RunFacts, startRun } from '../../runtime/run.ts';
+import { handToOwners } from './owner-links.ts';
+
+/** A batch under way, whoever works on it. */
+export interface Ingest {
+  /** One for each source. */
+  progress(): readonly BatchProgress[];
+  /** Of this process's own work; null: owners in other processes do all of it. */
+  report(): Promise<LiveReport | null>;
+  /** Why results cannot be recorded; null when all is well. */
+  failure(): SlipwayError | null;
+  /** Resolves when this process cannot go on. */
+  readonly dead: Promise<void>;
+  /** Sources that a running process works on: they are finished there. */
+  readonly handedOver: readonly string[];
+  /** Until every part has ended, or is given up. */
+  once(giveUpMs: number, signal: AbortSignal): Promise<OnceEnd[]>;
+  stop(budgetMs: number): Promise<boolean>;
+  cutShort(): void;
+}
+
+/**
+ * Sends a batch: what live owners can do is theirs → become the owner of the rest. What it is has been written down
+ * before, so it can be gone on with, whatever happens.
+ * @throws SlipwayError what starting a run throws, `owner_…`
+ */
+export async function startIngest(
+  spec: BatchSpec,
+  facts: Omit<RunFacts, 'roles' | 'batches'>,
+): Promise<Ingest> {
+  const { dataDir, redis, log } = facts;
+  const handed = await handToOwners(spec.parts, { dataDir, redis, log });
+  const own = spec.parts.filter((part) => !handed.parts.includes(part));
+  let run: Run | null = null;
+  if (own.length > 0) {
+    const plans = facts.plans.filter(({ name }) => own.some(({ source }) => source === name));
+    run = await startRun({ ...facts, plans, roles: ['intake', 'worker'], batches: own }).catch(
+      (error: unknown) => {
+        handed.close();
+        throw error;
+      },
+    );
+  }
+
+  return {
+    progress() {
+      const known = run?.batch(spec.batch) ?? [];
+      const mine = own.map(
+        (part) => known.find(({ source }) => source === part.source) ?? emptyProgress(part),
+      );
+      return [...mine, ...handed.progress()];
+    },
+    report: async () => (await run?.report()) ?? null,
+    failure: () => run?.failure() ?? null,
+    dead: run?.dead ?? new Promise(() => undefined),
+    handedOver: handed.parts.map(({ source }) => source),
+    async once(giveUpMs, signal) {
+      const [mine, theirs] = await Promise.all([
+        run?.once(giveUpMs, signal) ?? [],
+        handed.once(giveUpMs, signal),
+      ]);
+      return [...mine, ...theirs];
+    },
+    async stop(budgetMs) {
+      handed.close();
+      if (run === null) await facts.http.close();
+      return (await run?.stop(budgetMs)) ?? true;
+    },
+    cutShort: () => run?.cutShort(),
+  };
+}

@@ -1,0 +1,163 @@
+import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import type { LiveReport } from '../../domain/live-report.ts';
+import type { Log } from '../../domain/log.ts';
+import type { BatchProgress } from '../../intake/batch/batch-runs.ts';
+import { emptyProgress } from '../../intake/batch/empty-progress.ts';
+import type { BatchPart } from '../../ledger/store/batch-spec.ts';
+import { readSourceLedger } from '../../ledger/store/source-store.ts';
+import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';
+import { hostIdentity } from '../../platform/process/process-identity.ts';
+import { leaseHolder } from '../../redis/coordination/owner-lease.ts';
+import { askOwner } from '../../redis/coordination/owner-requests.ts';
+import { findRedis } from '../../redis/redis-access.ts';
+import type { OnceEnd } from '../../runtime/once-end.ts';
+import type { OwnerAnswers, OwnerRequest } from '../../runtime/owner/owner-request.ts';
+import { readReports } from '../../runtime/reports/process-reports.ts';
+
+const ANSWER_MS = 20_000;
+const LOOK_EVERY_MS = 1_000;
+/** How long Redis may be away before its owner is taken for gone. */
+const AWAY_MS = 30_000;
+
+/** Parts of a batch that the live owners of their sources work on. */
+export interface HandedParts {
+  readonly parts: readonly BatchPart[];
+  progress(): readonly BatchProgress[];
+  /** Until each has ended, or its destination is stopped, or nothing has moved for `giveUpMs` while it was in trouble. */
+  once(giveUpMs: number, signal: AbortSignal): Promise<OnceEnd[]>;
+  close(): void;
+}
+
+/**
+ * Hands those parts whose sources are worked on now to their owners, durably: the spec is on disk, and an owner that
+ * is asked twice goes on.
+ * @throws SlipwayError `owner_silent`, `owner_refused`, `redis_unreachable`
+ */
+export async function handToOwners(
+  parts: readonly BatchPart[],
+  facts: {
+    readonly dataDir: string;
+    readonly redis: { readonly url: string | null; readonly prefix: string };
+    readonly log: Log;
+  },
+): Promise<HandedParts> {
+  const { dataDir, redis, log } = facts;
+  const { prefix } = redis;
+  let connection = await findRedis({ dataDir, url: redis.url, log });
+  const handed: BatchPart[] = [];
+  const latest = new Map<string, BatchProgress>();
+  let closed = false;
+
+  async function ask<Kind extends 'ingest' | 'batch'>(
+    part: BatchPart,
+    kind: Kind,
+  ): Promise<OwnerAnswers[Kind]> {
+    if (connection === null) throw new SlipwayError('owner_silent', { source: part.source, seconds: 0 });
+    const request = { kind, batch: part.batch } satisfies OwnerRequest;
+    const common = { connection, prefix, source: part.source };
+    return (await askOwner({ ...common, request, timeoutMs: ANSWER_MS })) as OwnerAnswers[Kind];
+  }
+
+  async function isOwned(source: string): Promise<boolean> {
+    return connection !== null && (await leaseHolder(connection, prefix, source, hostIdentity())) !== null;
+  }
+
+  async function look(part: BatchPart): Promise<BatchProgress> {
+    // A private Redis is gone with its last user; one that was lost may be there again.
+    if (connection !== null && connection.status === 'end' && !closed) {
+      connection.disconnect();
+      connection = await findRedis({ dataDir, url: redis.url, log });
+    }
+    if (!(await isOwned(part.source))) return await lastWord(part);
+    const { progress } = await ask(part, 'batch');
+    // Another process is the owner by now.
+    if (progress === null) await ask(part, 'ingest');
+    return progress ?? emptyProgress(part);
+  }
+
+  /** The owner is gone: had it ended? */
+  async function lastWord(part: BatchPart): Promise<BatchProgress> {
+    const ledger = readSourceLedger(dataDir, part.source);
+    const end = ledger === null ? null : (openBatchEnds(ledger)?.find(part.batch) ?? null);
+    await ledger?.close();
+    if (end === null) throw new SlipwayError('owner_gone', { source: part.source, batch: part.batch });
+    const files = end.counts.discovered;
+    const progress = emptyProgress(part);
+    const tally = { ...progress.tally, ...end.missed };
+    return { ...progress, walked: true, members: files, done: files, tally, end };
+  }
+
+  async function follow(part: BatchPart, giveUpMs: number, signal: AbortSignal): Promise<OnceEnd> {
+    let movedAtMs = performance.now();
+    let seenAtMs = performance.now();
+    for (;;) {
+      const before = latest.get(part.source);
+      const progress = await look(part).catch((error: unknown) => unlessAway(part, error, seenAtMs));
+      if (progress === null) {
+        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+        signal.throwIfAborted();
+        continue;
+      }
+      seenAtMs = performance.now();
+      latest.set(part.source, progress);
+      if (progress.failure !== null)
+        throw new SlipwayError('owner_refused', { source: part.source, reason: progress.failure });
+      if (progress.end !== null) return progress.tally.unreadable > 0 ? 'incomplete' : 'drained';
+      if (before?.done !== progress.done || before.members !== progress.members)
+        movedAtMs = performance.now();
+      const trouble = await troubleOf(part.destination);
+      if (trouble === 'stopped') return 'stopped';
+      if (trouble === 'failing' && performance.now() - movedAtMs > giveUpMs) return 'gave-up';
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      signal.throwIfAborted();
+    }
+  }
+
+  /** Redis away for a moment says nothing of the batch: null, to be looked at again. The ledger still knows its end. */
+  async function unlessAway(
+    part: BatchPart,
+    error: unknown,
+    seenAtMs: number,
+  ): Promise<BatchProgress | null> {
+    if (error instanceof SlipwayError && error.code !== 'redis_unreachable') throw error;
+    const isOver = performance.now() - seenAtMs > AWAY_MS;
+    return await lastWord(part).catch((reason: unknown) => {
+      if (isOver) throw reason;
+      return null;
+    });
+  }
+
+  async function troubleOf(destination: string): Promise<'none' | 'failing' | 'stopped'> {
+    const reports: readonly LiveReport[] =
+      connection === null
+        ? []
+        : await readReports(connection, prefix).catch((error: unknown) => {
+            log.debug({ reason: reasonOf(error) }, 'reports cannot be read now');
+            return [];
+          });
+    const views = reports.flatMap((report) => report.destinations.filter(({ name }) => name === destination));
+    if (views.length > 0 && views.every(({ health }) => health === 'stopped')) return 'stopped';
+    return views.some(({ lastTrouble }) => lastTrouble !== null) ? 'failing' : 'none';
+  }
+
+  try {
+    for (const part of parts) {
+      if (!(await isOwned(part.source))) continue;
+      await ask(part, 'ingest');
+      handed.push(part);
+    }
+  } catch (error) {
+    connection?.disconnect();
+    throw error;
+  }
+
+  return {
+    parts: handed,
+    progress: () => handed.map((part) => latest.get(part.source) ?? emptyProgress(part)),
+    once: (giveUpMs, signal) => Promise.all(handed.map((part) => follow(part, giveUpMs, signal))),
+    close() {
+      closed = true;
+      connection?.disconnect();
+    },
+  };
+}

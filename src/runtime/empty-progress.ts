@@ -1,9 +1,0 @@
-import { emptyTally } from '../intake/batch-sink.ts';
-import type { BatchProgress } from './batch-runs.ts';
-import type { BatchPart } from './batch-spec.ts';
-
-/** Nothing is known of it yet. */
-export function emptyProgress({ batch, source }: BatchPart): BatchProgress {
-  const counts = { members: 0, done: 0, tally: emptyTally() };
-  return { batch, source, walked: false, ...counts, end: null, failure: null };
-}

@@ -1,0 +1,41 @@
+import type { Log } from '../../domain/log.ts';
+import { jobIdOf } from '../../domain/upload-job.ts';
+import { createContentCheck } from '../../intake/admit/content-check.ts';
+import type { PendingJobs } from '../../intake/admit/pending-jobs.ts';
+import type { AdmissionPorts } from '../../intake/ports.ts';
+import type { SourceStore } from '../../ledger/store/source-store.ts';
+import { openChangedVerdicts } from '../../ledger/tables/changed-verdicts.ts';
+import { openContentIndex } from '../../ledger/tables/content-index.ts';
+import { openInodeIndex } from '../../ledger/tables/inode-index.ts';
+import type { SourcePlan } from '../plans/source-plan.ts';
+import { earlierUploads } from './earlier-uploads.ts';
+
+/**
+ * What intake asks of the records of one source. Opened before the recorder starts, since all of it is kept with the
+ * commits, also with those of a journal that is replayed.
+ */
+export async function openIntakeMemory(facts: {
+  readonly plan: Pick<SourcePlan, 'destination' | 'dedupe'>;
+  readonly store: SourceStore;
+  readonly pending: PendingJobs;
+  readonly now: () => number;
+  readonly log: Log;
+}): Promise<Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents'>> {
+  const { plan, store, pending, now, log } = facts;
+  const { ledger, journal } = store;
+  const { destination } = plan;
+  ledger.alongside(({ id, gen }) => pending.recorded(jobIdOf(id, gen)));
+  const changed = openChangedVerdicts(ledger);
+  const inodes = openInodeIndex(ledger);
+  const contents =
+    plan.dedupe === 'content' ? await openContentIndex({ ledger, journal: journal.path, log }) : null;
+  const uploads = earlierUploads({ destination, store, inodes, contents, pending, now, log });
+  return {
+    recorded(id) {
+      const known = ledger.find(id);
+      return known?.code === 'changed' ? { ...known, changedInRow: changed.inARow(id, known.gen) } : known;
+    },
+    uploads,
+    contents: contents === null ? undefined : createContentCheck(uploads, log),
+  };
+}

@@ -1,0 +1,32 @@
+import type { IntakeOptions } from '../../intake/options.ts';
+import type { WatcherOptions } from '../../intake/watch/watcher.ts';
+import type { AfterActions, SnapshotMode } from '../../record/options.ts';
+
+/** One source, resolved: what to watch, where to send it, where to write it down. */
+export interface SourcePlan
+  extends Pick<
+      WatcherOptions,
+      | 'include'
+      | 'ignore'
+      | 'settle'
+      | 'rescan'
+      | 'hidden'
+      | 'polling'
+      | 'minAge'
+      | 'minBytes'
+      | 'maxBytes'
+      | 'existing'
+      | 'meta'
+      | 'batch'
+    >,
+    Pick<IntakeOptions, 'dedupe'>,
+    AfterActions {
+  readonly name: string;
+  /** Absolute path of its folder. */
+  readonly root: string;
+  /** Name of its destination. */
+  readonly destination: string;
+  /** Absolute path of its manifest. */
+  readonly manifest: string;
+  readonly snapshot: SnapshotMode;
+}

@@ -1,0 +1,97 @@
+import type { SourceReport } from '../../domain/live-report.ts';
+import type { PendingJobs } from '../../intake/admit/pending-jobs.ts';
+import type { BatchRuns } from '../../intake/batch/batch-runs.ts';
+import type { Intake } from '../../intake/watch/watcher.ts';
+import type { SourceStore } from '../../ledger/store/source-store.ts';
+import { openLostCount } from '../../ledger/tables/lost-count.ts';
+import type { Notifier } from '../../notify/notifier.ts';
+import type { UploadQueue } from '../../queue/upload-queue.ts';
+import type { BatchKeeper } from '../../record/batches/batches.ts';
+import type { Recorder } from '../../record/recorder.ts';
+import type { SourcePlan } from '../plans/source-plan.ts';
+
+export interface OwnerReport {
+  /** Files and folders that the last comparison of the whole folder could not look at. */
+  unreadable(): number;
+  /** Whether something that lies in the folder is on its way to a receipt. */
+  unfinished(): boolean;
+  report(): Promise<SourceReport>;
+}
+
+/** What `status` and the progress line show of one source, from the parts that know it. */
+export function createOwnerReport(parts: {
+  readonly plan: SourcePlan;
+  readonly queue: UploadQueue;
+  readonly store: SourceStore;
+  readonly pending: PendingJobs;
+  readonly recorder: Recorder;
+  readonly intake: Intake;
+  readonly runs: Pick<BatchRuns, 'inHand'>;
+  readonly batches: Pick<BatchKeeper, 'list'>;
+  readonly notifier: Notifier | null;
+}): OwnerReport {
+  const { plan, queue, store, pending, recorder, intake, runs, batches, notifier } = parts;
+
+  /** Versions between two books, each once: a watcher and a batch may have the same one in hand. */
+  function inHand(): number {
+    const counted = new Set<string>();
+    for (const { jobId, id, gen } of [...intake.inHand(), ...runs.inHand()]) {
+      // Queued or recorded a moment ago: it is in the next book already.
+      if (!pending.has(jobId) && (store.ledger.find(id)?.gen ?? -1) < gen) counted.add(jobId);
+    }
+    return counted.size;
+  }
+
+  const lost = openLostCount(store.ledger);
+
+  function unreadable(): number {
+    return intake.counts().scan.unobservable;
+  }
+
+  function trouble(): string | null {
+    const state = recorder.state();
+    if (state.kind === 'paused' || state.kind === 'halted') return state.error.message;
+    const { root } = intake.counts();
+    if (root === 'missing') return `the folder ${plan.root} is not there`;
+    if (root === 'unmounted') return `the folder ${plan.root} is empty, as when its disk is not mounted`;
+    const count = unreadable();
+    return count === 0
+      ? null
+      : `${count} of the files and folders in ${plan.root} cannot be read: give the user that runs Slipway permission to read them`;
+  }
+
+  return {
+    unreadable,
+    unfinished: () => pending.open() + intake.unsettled() > 0 || [...intake.inHand()].length > 0,
+
+    async report() {
+      const { waiting, active, delayed } = await queue.counts();
+      const { uploaded, failed, skipped } = store.ledger.counts().latest;
+      const unsettled = intake.unsettled();
+      const open = pending.open() + inHand() + unsettled;
+      return {
+        name: plan.name,
+        path: plan.root,
+        destination: plan.destination,
+        manifest: plan.manifest,
+        // The books balance by construction: whatever is known is recorded or pending.
+        discovered: uploaded + failed + skipped + open,
+        uploaded,
+        failed,
+        skipped,
+        dead: store.ledger.deadLetters.count(),
+        lostJobs: lost.jobs(),
+        pending: open,
+        unsettled,
+        unreadable: unreadable(),
+        waiting,
+        active,
+        delayed,
+        oldestWaiting: waiting === 0 ? null : await queue.oldestWaiting(),
+        batches: batches.list(),
+        trouble: trouble(),
+        webhooks: notifier?.report() ?? [],
+      };
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import type { Log } from '../../domain/log.ts';
+import type { Rate } from '../../pacing/known-quota.ts';
+import type { ConcurrencyOptions } from '../../pacing/options.ts';
+import {
+  destinationChannel,
+  hearChanges,
+  openDestinationRecord,
+} from '../../redis/coordination/destination-record.ts';
+import { pauseChannel } from '../../redis/coordination/pause-record.ts';
+import type { Pauses } from '../../redis/coordination/pauses.ts';
+import type { RedisConnection } from '../../redis/redis-access.ts';
+import {
+  type DestinationRunner,
+  type ProbeTiming,
+  type RunnableDestination,
+  runDestination,
+} from '../../traffic/destination-runner.ts';
+import { type SharedDestination, sharedDestination } from '../../traffic/shared-destination.ts';
+
+/** A destination this process uploads to. */
+export interface RunDestination {
+  readonly destination: RunnableDestination;
+  readonly concurrency: ConcurrencyOptions;
+  /** Quota of uploads of all processes together; null: none. */
+  readonly rate: Rate | null;
+}
+
+export interface OpenRunner {
+  readonly runner: DestinationRunner;
+  /** Most uploads at once. */
+  readonly max: number;
+}
+
+export interface OpenRunners {
+  find(destination: string): OpenRunner | undefined;
+  all(): readonly DestinationRunner[];
+  close(): Promise<void>;
+}
+
+/** Looks after every destination of a process, together with all others that send there. */
+export async function openRunners(facts: {
+  readonly destinations: readonly RunDestination[];
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  /** Names this process among all that share the Redis. */
+  readonly member: string;
+  readonly pauses: Pauses;
+  readonly inHand: (destination: string) => number;
+  readonly probe: ProbeTiming;
+  readonly log: Log;
+  readonly now: () => number;
+}): Promise<OpenRunners> {
+  const { connection, prefix, member, pauses, probe, log, now } = facts;
+  const runners = new Map<string, OpenRunner>();
+  const channels = new Map<string, () => void>([[pauseChannel(prefix), pauses.look]]);
+  const shares: SharedDestination[] = [];
+  for (const { destination, concurrency, rate } of facts.destinations) {
+    const { name } = destination;
+    const record = openDestinationRecord({ connection, prefix, destination: name, member });
+    const isThere = (): boolean => connection.status === 'ready';
+    const shared = sharedDestination({ record, rate, isThere, log, now });
+    const inHand = (): number => facts.inHand(name);
+    const runner = runDestination({ destination, concurrency, rate, inHand, shared, log, now, probe });
+    runners.set(name, { runner, max: concurrency.max });
+    channels.set(destinationChannel(prefix, name), shared.look);
+    shares.push(shared);
+  }
+  const changes = hearChanges(connection, channels);
+  await Promise.all(shares.map((shared) => shared.joined()));
+  return {
+    find: (destination) => runners.get(destination),
+    all: () => [...runners.values()].map(({ runner }) => runner),
+    async close() {
+      changes.close();
+      pauses.close();
+      await Promise.all([...runners.values()].map(({ runner }) => runner.close()));
+    },
+  };
+}

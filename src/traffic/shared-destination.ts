@@ -1,0 +1,198 @@
+import type { UploadFailure } from '../domain/attempt.ts';
+import { reasonOf } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { Rate } from '../pacing/known-quota.ts';
+import { RATE } from '../pacing/pacing-constants.ts';
+import { createLocalBucket, type Lease, slotIntervalMs } from '../pacing/rate-slots.ts';
+import type { DestinationRecord, DestinationRecordView } from '../redis/coordination/destination-record.ts';
+import { type CommonTimes, createCommonTimes } from './common-times.ts';
+import type { StandstillKind } from './destination-health.ts';
+
+/** What keeps everybody from sending, as it stands in the record. Nothing secret: it travels through Redis (G5). */
+export interface SharedStandstill {
+  readonly kind: StandstillKind;
+  readonly failure: UploadFailure;
+  /** Milliseconds since the epoch, of the process that noticed. */
+  readonly sinceMs: number;
+  /** Probes that failed so far. */
+  readonly tries: number;
+}
+
+export interface SharedView {
+  readonly standstill: (SharedStandstill & { readonly probeInMs: number }) | null;
+  readonly probesHere: boolean;
+  readonly gateInMs: number;
+  readonly liftedAgoMs: number | null;
+}
+
+/** One destination as all processes see it together. Nothing here throws or waits long: without Redis each is on its own. */
+export interface SharedDestination {
+  standStill(standstill: SharedStandstill, probeInMs: number, afterProbe: boolean): void;
+  goOn(): void;
+  /** `granted`: this process may send one upload; `none`: others have found that it goes on; else ms to wait. */
+  leaseProbe(): Promise<'granted' | 'none' | number>;
+  passProbeOn(): void;
+  hurry(): void;
+  shutGate(ms: number): void;
+  /** A file of this process was accepted; the others hear of it with the next look. */
+  succeeded(): void;
+  /** When a file was last accepted from any process, and now, both on the clock that all of them share. */
+  times(): CommonTimes;
+  reserve(count: number): Promise<Lease>;
+  /** Processes that send there, as far as is known. */
+  members(): number;
+  /** Called with every look at the record. */
+  onView(listener: (view: SharedView) => void): void;
+  /** Whether this process probes: then its lease is renewed with every look. */
+  probing(probing: boolean): void;
+  /** Looks at once. */
+  look(): void;
+  /** The first look, so that nothing is sent past a closed gate; within moments, Redis reachable or not. */
+  joined(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const LOOK_EVERY_MS = 1_000;
+
+/** A process that shares with nobody: `slipway upload`. */
+export function unsharedDestination(rate: Rate | null, now: () => number): SharedDestination {
+  const bucket = rate === null ? null : createLocalBucket(rate.perSecond);
+  return {
+    standStill() {},
+    goOn() {},
+    leaseProbe: async () => 'granted',
+    passProbeOn() {},
+    hurry() {},
+    shutGate() {},
+    ...createCommonTimes(now),
+    reserve: async (count) => bucket?.reserve(now(), count, 1) ?? { inMs: 0, count, intervalMs: 0 },
+    members: () => 1,
+    onView() {},
+    probing() {},
+    look() {},
+    joined: async () => undefined,
+    close: async () => undefined,
+  };
+}
+
+/**
+ * Shares a destination through its record in Redis.
+ * @param isThere whether Redis answers now; while it does not, every process keeps to its own share of the quota
+ */
+export function sharedDestination(options: {
+  readonly record: DestinationRecord;
+  readonly rate: Rate | null;
+  readonly isThere: () => boolean;
+  readonly log: Log;
+  readonly now: () => number;
+}): SharedDestination {
+  const { record, rate, isThere, log, now } = options;
+  const listeners = new Set<(view: SharedView) => void>();
+  const bucket = rate === null ? null : createLocalBucket(rate.perSecond);
+  const times = createCommonTimes(now);
+  let members = 1;
+  let probing = false;
+  /** Writes begun and ended: what is read while one is under way may be older. */
+  let begun = 0;
+  let ended = 0;
+  let looking = false;
+  let hasJoined = false;
+  let closed = false;
+
+  function write(work: () => Promise<void>): void {
+    if (!isThere() || closed) return;
+    begun += 1;
+    work()
+      .catch((error: unknown) => log.debug({ reason: reasonOf(error) }, 'a destination could not be shared'))
+      .finally(() => {
+        ended += 1;
+      });
+  }
+
+  async function lookNow(): Promise<void> {
+    const begunBefore = begun;
+    // Who has written to it already has joined.
+    const joining = !hasJoined && begun === 0;
+    const asked = times.asking();
+    const view = await record.sync({ joining, probing, succeededAgoMs: asked.succeededAgoMs });
+    asked.answered(view);
+    hasJoined = true;
+    members = view.members;
+    if (begun !== begunBefore || ended !== begun || closed) return;
+    const shared = sharedView(view);
+    for (const listener of listeners) listener(shared);
+  }
+
+  async function look(): Promise<void> {
+    if (looking || closed || !isThere()) return;
+    looking = true;
+    try {
+      await lookNow();
+    } catch (error) {
+      log.debug({ reason: reasonOf(error) }, 'the record of a destination could not be read');
+    } finally {
+      looking = false;
+    }
+  }
+
+  const timer = setInterval(() => void look(), LOOK_EVERY_MS);
+
+  /** Never later than `patienceMs`: a Redis that hangs stops no upload. */
+  async function inTime<T>(asked: Promise<T>): Promise<T | null> {
+    const late = Promise.withResolvers<null>();
+    const patience = setTimeout(() => late.resolve(null), RATE.patienceMs);
+    try {
+      return await Promise.race([asked.catch(() => null), late.promise]);
+    } finally {
+      clearTimeout(patience);
+    }
+  }
+
+  return {
+    standStill(standstill, probeInMs, afterProbe) {
+      const how = { kind: standstill.kind, probeInMs, afterProbe };
+      write(() => record.standStill(JSON.stringify(standstill), how));
+    },
+    goOn: () => write(record.goOn),
+    async leaseProbe() {
+      return isThere() ? ((await inTime(record.leaseProbe())) ?? 'granted') : 'granted';
+    },
+    passProbeOn: () => write(record.passProbeOn),
+    hurry: () => write(record.hurry),
+    shutGate: (ms) => write(() => record.shutGate(ms)),
+    succeeded: times.succeeded,
+    times: times.times,
+    async reserve(count) {
+      if (rate === null || bucket === null) return { inMs: 0, count, intervalMs: 0 };
+      const intervalMs = slotIntervalMs(rate.perSecond);
+      const inMs = isThere() ? await inTime(record.reserve(count, intervalMs)) : null;
+      if (inMs === null) return bucket.reserve(now(), count, members);
+      bucket.takenUntil(now() + inMs + count * intervalMs);
+      return { inMs, count, intervalMs };
+    },
+    members: () => members,
+    onView: (listener) => void listeners.add(listener),
+    probing(now) {
+      probing = now;
+    },
+    look: () => void look(),
+    async joined() {
+      await inTime(look());
+    },
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      if (isThere()) await inTime(record.leave());
+    },
+  };
+}
+
+function sharedView(view: DestinationRecordView): SharedView {
+  const { standstill, probeInMs, probesHere, gateInMs, liftedAgoMs } = view;
+  return {
+    standstill: standstill === null ? null : { ...(JSON.parse(standstill) as SharedStandstill), probeInMs },
+    probesHere,
+    gateInMs,
+    liftedAgoMs,
+  };
+}

@@ -1,0 +1,53 @@
+import type { Clock } from '../../platform/waiting/clock.ts';
+import { type FileToSend, fileFailure } from '../attempt/file-check.ts';
+import { openLargeFile } from './large-file.ts';
+import type { MultipartFrame } from './multipart-body.ts';
+import { readSmallFile, readSmallFileSync, type WholeBody } from './small-file.ts';
+import type { SmallReads } from './small-reads.ts';
+
+/** Up to here a file is sent as one Buffer; more would cost memory at many uploads in flight, and gains nothing. */
+export const ONE_BUFFER_BYTES = 1024 * 1024;
+
+/** The body of one upload. Each attempt opens its own. */
+export interface FileBody {
+  readonly body: Buffer | AsyncIterable<Buffer>;
+  /** Bytes of the whole body, exact. */
+  readonly contentLength: number;
+  /** Hex, of the file's bytes; null until every one of them has been handed over unchanged. */
+  sha256(): string | null;
+  /** Gives the file back. Safe at any moment. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a file version for sending. Throws SlipwayError `file_changed`, `file_vanished`, `file_unreadable`,
+ * `source_root_gone`, `read_failed`, `out_of_handles`; a large file's chunks may throw them later.
+ */
+export async function openFileBody(
+  file: FileToSend,
+  frame: MultipartFrame,
+  smallReads: SmallReads,
+  clock: Clock,
+): Promise<FileBody> {
+  const contentLength = frame.head.length + file.size + frame.tail.length;
+  try {
+    if (file.size > ONE_BUFFER_BYTES) return { contentLength, ...(await openLargeFile(file, frame)) };
+    const { body, sha256 } = await readWhole(file, frame, smallReads, clock);
+    return { contentLength, body, sha256: () => sha256, close: async () => {} };
+  } catch (error) {
+    throw await fileFailure(error, file);
+  }
+}
+
+async function readWhole(
+  file: FileToSend,
+  frame: MultipartFrame,
+  smallReads: SmallReads,
+  clock: Clock,
+): Promise<WholeBody> {
+  if (!smallReads.onLoop(file.size)) return await readSmallFile(file, frame);
+  const startedAtMs = clock.monotonicMs();
+  const whole = readSmallFileSync(file, frame);
+  smallReads.took(clock.monotonicMs() - startedAtMs);
+  return whole;
+}

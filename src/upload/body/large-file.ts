@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, lstat, open } from 'node:fs/promises';
+import {
+  assertSameVersion,
+  diskPathOf,
+  type FileToSend,
+  fileFailure,
+  OPEN_FLAGS,
+} from '../attempt/file-check.ts';
+import { fileChunks } from './file-chunks.ts';
+import type { MultipartFrame } from './multipart-body.ts';
+
+/** A file that streams: its chunks, and its digest once they have all been handed over. */
+export interface StreamedBody {
+  readonly body: AsyncIterable<Buffer>;
+  /** Hex; null until every byte of the file has been handed over unchanged. */
+  sha256(): string | null;
+  /** Gives the file back. Safe at any moment, also while a read is under way. */
+  close(): Promise<void>;
+}
+
+/** Opens and checks it. Throws SlipwayError `file_changed` or the system's error. */
+export async function openLargeFile(file: FileToSend, frame: MultipartFrame): Promise<StreamedBody> {
+  const handle = await open(diskPathOf(file), OPEN_FLAGS);
+  try {
+    const stats = await handle.stat({ bigint: true });
+    assertSameVersion(stats, file, null);
+    let sha256: string | null = null;
+    return {
+      body: chunksOf(handle, file, frame, stats.ino, (digest) => {
+        sha256 = digest;
+      }),
+      sha256: () => sha256,
+      close: () => handle.close(),
+    };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Throws SlipwayErrors only: what is thrown here comes out of the HTTP client. */
+async function* chunksOf(
+  handle: FileHandle,
+  file: FileToSend,
+  frame: MultipartFrame,
+  ino: bigint,
+  finished: (sha256: string) => void,
+): AsyncGenerator<Buffer, void, void> {
+  yield frame.head;
+  const digest = createHash('sha256');
+  try {
+    yield* fileChunks(handle, { start: 0, size: file.size }, (chunk) => digest.update(chunk));
+    assertSameVersion(await lstat(diskPathOf(file), { bigint: true }), file, ino);
+  } catch (error) {
+    throw await fileFailure(error, file);
+  }
+  finished(digest.digest('hex'));
+  yield frame.tail;
+}

@@ -1,0 +1,67 @@
+import { hash } from 'node:crypto';
+import { closeSync, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
+import { lstat, open } from 'node:fs/promises';
+import {
+  assertSameVersion,
+  diskPathOf,
+  type FileToSend,
+  OPEN_FLAGS,
+  truncated,
+} from '../attempt/file-check.ts';
+import type { MultipartFrame } from './multipart-body.ts';
+
+/** A small file framed in one Buffer: one write on the wire. */
+export interface WholeBody {
+  readonly body: Buffer;
+  /** Hex, of the file's bytes. */
+  readonly sha256: string;
+}
+
+/** Reads on the event loop: see small-reads.ts for when. Throws SlipwayError `file_changed` or the system's error. */
+export function readSmallFileSync(file: FileToSend, frame: MultipartFrame): WholeBody {
+  const path = diskPathOf(file);
+  const fd = openSync(path, OPEN_FLAGS);
+  const body = framed(file, frame);
+  let ino: bigint;
+  try {
+    const stats = fstatSync(fd, { bigint: true });
+    assertSameVersion(stats, file, null);
+    ino = stats.ino;
+    for (let done = 0; done < file.size; ) {
+      const bytes = readSync(fd, body, frame.head.length + done, file.size - done, done);
+      if (bytes === 0) throw truncated();
+      done += bytes;
+    }
+  } finally {
+    closeSync(fd);
+  }
+  assertSameVersion(lstatSync(path, { bigint: true }), file, ino);
+  return { body, sha256: sha256Of(body, file, frame) };
+}
+
+/** The same through the thread pool: slower for the processor, but a slow disk holds up nothing else. */
+export async function readSmallFile(file: FileToSend, frame: MultipartFrame): Promise<WholeBody> {
+  const path = diskPathOf(file);
+  await using handle = await open(path, OPEN_FLAGS);
+  const stats = await handle.stat({ bigint: true });
+  assertSameVersion(stats, file, null);
+  const body = framed(file, frame);
+  for (let done = 0; done < file.size; ) {
+    const { bytesRead } = await handle.read(body, frame.head.length + done, file.size - done, done);
+    if (bytesRead === 0) throw truncated();
+    done += bytesRead;
+  }
+  assertSameVersion(await lstat(path, { bigint: true }), file, stats.ino);
+  return { body, sha256: sha256Of(body, file, frame) };
+}
+
+function framed(file: FileToSend, { head, tail }: MultipartFrame): Buffer {
+  const body = Buffer.allocUnsafe(head.length + file.size + tail.length);
+  head.copy(body, 0);
+  tail.copy(body, head.length + file.size);
+  return body;
+}
+
+function sha256Of(body: Buffer, file: FileToSend, { head }: MultipartFrame): string {
+  return hash('sha256', body.subarray(head.length, head.length + file.size), 'hex');
+}

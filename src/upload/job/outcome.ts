@@ -1,0 +1,63 @@
+import type { AttemptEntry } from '../../domain/attempt-entry.ts';
+import { isoOfNs } from '../../domain/file-version.ts';
+import type { Outcome, ReceiptError } from '../../domain/receipt.ts';
+import { receiptSight } from '../../domain/sight.ts';
+import type { UploadJob } from '../../domain/upload-job.ts';
+import type { Settlement } from './settlement.ts';
+
+export interface OutcomeFacts {
+  /** Id of the file version, for that destination. */
+  readonly id: string;
+  /** Name of the destination. */
+  readonly destination: string;
+  /** Uploads put on the wire for this job. */
+  readonly attempts: number;
+  /** Failed tries, the one that ended the job included. */
+  readonly attemptLog: readonly AttemptEntry[];
+  readonly queuedAtMs: number;
+  /** When it settled, milliseconds since the epoch. */
+  readonly nowMs: number;
+}
+
+/** The receipt-to-be of a job that has settled. */
+export function outcomeOf(job: UploadJob, settlement: Settlement, facts: OutcomeFacts): Outcome {
+  const { id, destination, attempts, attemptLog, queuedAtMs, nowMs } = facts;
+  const result = settlement.status === 'uploaded' ? settlement.result : null;
+  const accepted = result?.accepted ?? null;
+  return {
+    v: 1,
+    id,
+    source: job.source,
+    path: job.path,
+    ...(job.pathBytes === undefined ? {} : { pathBytes: job.pathBytes }),
+    gen: job.gen,
+    status: settlement.status,
+    destination,
+    url: accepted?.url ?? null,
+    fileId: accepted?.fileId ?? null,
+    ref: accepted?.ref ?? null,
+    bytes: result?.bytes ?? job.size,
+    sha256: result?.sha256 ?? null,
+    contentType: result?.contentType ?? null,
+    mtime: isoOfNs(job.mtimeNs),
+    mtimeNs: job.mtimeNs,
+    expiresAt: accepted?.expiresAt ?? null,
+    attempts,
+    queuedAt: new Date(queuedAtMs).toISOString(),
+    uploadedAt: result?.uploadedAt ?? null,
+    durationMs: result?.durationMs ?? null,
+    batch: job.batch,
+    remote: accepted?.remote ?? null,
+    error: errorOf(settlement, nowMs),
+    ...receiptSight(job, queuedAtMs),
+    ...(attemptLog.length === 0 ? {} : { attemptLog }),
+  };
+}
+
+function errorOf(settlement: Settlement, nowMs: number): ReceiptError | null {
+  if (settlement.status === 'uploaded') return null;
+  const { code, message } = settlement;
+  const at = new Date(nowMs).toISOString();
+  if (settlement.status === 'skipped') return { code, kind: 'skipped', message, httpStatus: null, at };
+  return { code, kind: settlement.kind, message, httpStatus: settlement.httpStatus, at };
+}
