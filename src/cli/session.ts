@@ -6,7 +6,7 @@ import type { SenderOptions } from '../notify/send/open-sender.ts';
 import { type HttpClient, type HttpClientOptions, openHttpClient } from '../platform/http/http-client.ts';
 import { proxiesOf } from '../platform/http/http-proxy.ts';
 import { openLogger } from '../runtime/logger.ts';
-import type { TellingFacts } from '../runtime/owner/owner-line-port.ts';
+import type { NotifyOptions } from '../runtime/owner/source-owner-options.ts';
 import { endpointsOf } from '../runtime/plans/endpoint-plans.ts';
 
 /** Flags that every command takes. */
@@ -59,7 +59,7 @@ export function senderOptions(session: Session): SenderOptions {
 }
 
 /** Who is told of the sources of this session, and how. */
-export function tellingOf(session: Session): TellingFacts {
+export function tellingOf(session: Session): NotifyOptions {
   return {
     endpointsOf: (source) => endpointsOf(session.config, source),
     senders: senderOptions(session),

@@ -1,7 +1,10 @@
 import { relative } from 'node:path';
+import {
+  type DestinationConfig,
+  destinationConfigSchema,
+} from '../destinations/definition/definition-schema.ts';
 import { presetNames } from '../destinations/definition/presets.ts';
 import { destinationProblems } from '../destinations/definition/resolve-destination.ts';
-import { type DestinationConfig, destinationConfigSchema } from '../destinations/definition/schema.ts';
 import { parseBytes } from '../platform/units.ts';
 import { bareDurations } from './bare-durations.ts';
 import type { Mistake } from './issues.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { destinationConfigSchema } from '../destinations/definition/schema.ts';
+import { destinationConfigSchema } from '../destinations/definition/definition-schema.ts';
 import { intakeOptionsSchema, spoolOptionsSchema } from '../intake/options.ts';
 import { commandSinkSchema, webhookSchema } from '../notify/options.ts';
 import { concurrencySchema } from '../pacing/options.ts';

@@ -6,8 +6,8 @@ import { orderedSecrets, redactText, type Secrets } from './answer/redact-secret
 import { createRefusalCount } from './answer/refusal-count.ts';
 import { judgeAnswer } from './answer/verdict.ts';
 import type { DestinationDefinition } from './definition/definition.ts';
+import { HEADER_VALUE } from './definition/definition-schema.ts';
 import { fieldsFor } from './definition/field-templates.ts';
-import { HEADER_VALUE } from './definition/schema.ts';
 import type { Answer, AuthorizedRequest, Destination, Verdict } from './destination.ts';
 import { openParts, type RequestCredentials } from './open-parts.ts';
 import { openReadiness, type ReadinessPort } from './readiness-port.ts';

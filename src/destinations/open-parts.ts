@@ -64,8 +64,8 @@ function jsonOf(definition: DestinationDefinition, parts: PartsPlan, call: Parts
       const members = fieldsFor(definition.fields, file.name).map(
         ([name, value]) => [name, numbers.includes(name) ? Number(value) : value] as const,
       );
-      const facts = { [bytes]: file.bytes, [filename]: file.name, [contentType]: file.contentType };
-      return JSON.stringify({ ...nested(members), ...facts });
+      const options = { [bytes]: file.bytes, [filename]: file.name, [contentType]: file.contentType };
+      return JSON.stringify({ ...nested(members), ...options });
     }
   }
 }

@@ -1,6 +1,6 @@
 import { compilePointer, compilePointers } from './definition/compile-definition.ts';
 import type { PartsPlan } from './definition/definition.ts';
-import type { DestinationConfig, WholeDefinition } from './definition/schema.ts';
+import type { DestinationConfig, WholeDefinition } from './definition/definition-schema.ts';
 import { expandTemplate } from './definition/url-template.ts';
 
 /** What an upload in parts has in common with a plain one. */

@@ -1,5 +1,5 @@
 import type { BatchState } from '../domain/batch.ts';
-import type { EndpointReport } from '../notify/endpoint/endpoint-line-port.ts';
+import type { EndpointReport } from '../notify/endpoint/endpoint-sender-options.ts';
 import type { DestinationHealth } from '../traffic/destination-health.ts';
 
 /** What `status` and the progress line show of one source; discovered = uploaded + failed + skipped + pending. */

@@ -1,5 +1,5 @@
 /** When a file version was noticed; milliseconds since the epoch. */
-export interface Sight {
+export interface SeenTimes {
   /** The first look that found this version. */
   readonly seenAtMs: number;
   /** The look by which it had not changed for long enough. */
@@ -7,12 +7,12 @@ export interface Sight {
 }
 
 /** Whole as it was found: nobody waited for it. */
-export function atFirstSight(nowMs: number): Sight {
+export function atFirstSight(nowMs: number): SeenTimes {
   return { seenAtMs: nowMs, settledAtMs: nowMs };
 }
 
 /** The same as a job carries it: `settledAtMs` is left out where the first look settled it, which is the rule of a backlog. */
-export type JobSight = Partial<Sight>;
+export type JobSight = Partial<SeenTimes>;
 
 /** The same as a receipt keeps it, in a few bytes. Both are left out where nobody watched. */
 export interface ReceiptSight {
@@ -22,7 +22,7 @@ export interface ReceiptSight {
   readonly settledMs?: number;
 }
 
-export function jobSight({ seenAtMs, settledAtMs }: Sight): JobSight {
+export function jobSight({ seenAtMs, settledAtMs }: SeenTimes): JobSight {
   return settledAtMs === seenAtMs ? { seenAtMs } : { seenAtMs, settledAtMs };
 }
 
@@ -35,7 +35,7 @@ export function receiptSight({ seenAtMs, settledAtMs }: JobSight, queuedAtMs: nu
 }
 
 /** When it was seen and settled, in milliseconds since the epoch; null: a receipt without it. */
-export function sightOf({ seenMs, settledMs }: ReceiptSight, queuedAtMs: number): Sight | null {
+export function sightOf({ seenMs, settledMs }: ReceiptSight, queuedAtMs: number): SeenTimes | null {
   if (seenMs === undefined) return null;
   return { seenAtMs: queuedAtMs - seenMs, settledAtMs: queuedAtMs - (settledMs ?? seenMs) };
 }

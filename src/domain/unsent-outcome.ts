@@ -1,7 +1,7 @@
 import type { ErrorKind } from './errors.ts';
 import { type FileVersion, fileVersionId, isoOfNs } from './file-version.ts';
 import type { Outcome } from './receipt.ts';
-import { receiptSight, type Sight } from './sight.ts';
+import { receiptSight, type SeenTimes } from './sight.ts';
 
 /** Why a version ends without an upload. */
 export interface UnsentReason {
@@ -14,13 +14,13 @@ export interface UnsentReason {
 export interface UnsentFacts {
   readonly gen: number;
   readonly batch: string | null;
-  readonly sight: Sight;
+  readonly sight: SeenTimes;
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
 }
 
 /** What belongs to the outcome of a version whatever its end; nothing of an upload. */
-export function emptyOutcome(version: FileVersion, facts: UnsentFacts): Omit<Outcome, 'status'> {
+export function emptyOutcome(version: FileVersion, options: UnsentFacts): Omit<Outcome, 'status'> {
   const { source, destination, path, pathBytes, size, mtimeNs } = version;
   return {
     v: 1,
@@ -28,7 +28,7 @@ export function emptyOutcome(version: FileVersion, facts: UnsentFacts): Omit<Out
     source,
     path,
     ...(pathBytes === undefined ? {} : { pathBytes }),
-    gen: facts.gen,
+    gen: options.gen,
     destination,
     url: null,
     fileId: null,
@@ -40,13 +40,13 @@ export function emptyOutcome(version: FileVersion, facts: UnsentFacts): Omit<Out
     mtimeNs,
     expiresAt: null,
     attempts: 0,
-    queuedAt: new Date(facts.nowMs).toISOString(),
+    queuedAt: new Date(options.nowMs).toISOString(),
     uploadedAt: null,
     durationMs: null,
-    batch: facts.batch,
+    batch: options.batch,
     remote: null,
     error: null,
-    ...receiptSight(facts.sight, facts.nowMs),
+    ...receiptSight(options.sight, options.nowMs),
   };
 }
 

@@ -1,9 +1,9 @@
-import type { Arrival } from './arrival.ts';
 import type { UploadedResult } from './attempt.ts';
 import type { AttemptEntry } from './attempt-entry.ts';
 import type { FileVersion } from './file-version.ts';
+import type { Arrival } from './lane.ts';
 import type { PathName } from './path-bytes.ts';
-import { type JobSight, jobSight, type Sight } from './sight.ts';
+import { type JobSight, jobSight, type SeenTimes } from './sight.ts';
 
 /** What is left of attempt entries that no longer fit in the log. */
 export interface DroppedAttempts {
@@ -50,7 +50,7 @@ export function newUploadJob(
   version: FileVersion,
   gen: number,
   batch: string | null,
-  how: { readonly sight?: Sight; readonly arrival?: Arrival } = {},
+  how: { readonly sight?: SeenTimes; readonly arrival?: Arrival } = {},
 ): UploadJob {
   const { path, pathBytes, source, size, mtimeNs } = version;
   const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };

@@ -1,6 +1,6 @@
 import type { DestinationLimits } from '../destinations/destination.ts';
 import type { PathName } from '../domain/path-bytes.ts';
-import type { OpenVersion } from './admit/open-needs.ts';
+import type { OpenVersion } from './admit/in-flight.ts';
 import type { IntakeOptions } from './options.ts';
 import type { Filter } from './scan/filter.ts';
 import type { ScanTally } from './scan/full-reconcile.ts';
@@ -59,7 +59,7 @@ export interface Intake {
   /** Settled files that are neither in the queue nor recorded yet. */
   inHand(): Iterable<OpenVersion>;
   /** Where top folders are batches: begins the quiet period of one anew. */
-  stir(folder: PathName): void;
+  touch(folder: PathName): void;
   counts(): IntakeCounts;
   /** Ends when nothing runs any more; what was not admitted stays on disk for the next start. */
   stop(): Promise<void>;

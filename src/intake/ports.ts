@@ -1,5 +1,5 @@
-import type { Arrival, Place } from '../domain/arrival.ts';
 import type { FileMeta } from '../domain/file-meta.ts';
+import type { Arrival, Lane } from '../domain/lane.ts';
 import type { Log } from '../domain/log.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Outcome, ReceiptStatus } from '../domain/receipt.ts';
@@ -31,10 +31,10 @@ export interface AdmittedJob {
 }
 
 /** Places in the queue that are kept for jobs to come. */
-export interface Room {
+export interface Reservation {
   /** At least one, at most as many as were asked for. */
   readonly count: number;
-  readonly place: Place;
+  readonly place: Lane;
   /** Call it once, when the jobs are in the queue or do not come. */
   free(): void;
 }
@@ -51,12 +51,12 @@ export interface AdmissionPorts {
    */
   attached?: ((names: readonly PathName[]) => Promise<readonly (FileMeta | null)[]>) | undefined;
   /** Adds jobs; a taken id is a no-op. May throw: the same jobs are then offered again after a delay. */
-  enqueue(jobs: readonly AdmittedJob[], place: Place): Promise<void>;
+  enqueue(jobs: readonly AdmittedJob[], place: Lane): Promise<void>;
   /**
    * Resolves once there is room under `queue.maxPending`, and keeps it. For found files that is as much as is asked
    * for; live ones may get a part of it, sooner. Rejects when the signal fires.
    */
-  waitForRoom(count: number, arrival: Arrival, signal: AbortSignal): Promise<Room>;
+  waitForRoom(count: number, arrival: Arrival, signal: AbortSignal): Promise<Reservation>;
   /** Makes receipts without a job; resolves when they are durable, rejects when they cannot be kept any more. */
   settle(outcomes: readonly Outcome[]): Promise<void>;
   readonly uploads: EarlierUploads;

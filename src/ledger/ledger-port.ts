@@ -89,7 +89,7 @@ export interface Ledger {
    */
   transact<T>(work: () => T): T;
   /** From now on every commit tells this keeper of each new entry; replays of the journal too. */
-  alongside(keeper: CommitKeeper): void;
+  alongside(batchBook: CommitKeeper): void;
   close(): Promise<void>;
 }
 

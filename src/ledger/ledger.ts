@@ -240,7 +240,7 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
       // The types do not say so, but of a table that is not there a reader gets none.
       (root.openDB<Value, TableKey>({ name, ...coding }) as Database<Value, TableKey> | undefined) ?? null,
     transact,
-    alongside: (keeper) => void keepers.push(keeper),
+    alongside: (batchBook) => void keepers.push(batchBook),
 
     close: () => root.close(),
   };

@@ -10,14 +10,18 @@ import { createWaker } from '../platform/waiting/waker.ts';
 import { within } from '../platform/waiting/within.ts';
 import type { RedisAccess } from '../redis/redis-access.ts';
 import type { Endpoint } from './endpoint/endpoint.ts';
-import { type EndpointLine, openEndpointLine } from './endpoint/endpoint-line.ts';
-import type { EndpointLineFacts, EndpointReport, NotifyTiming } from './endpoint/endpoint-line-port.ts';
+import { type EndpointSender, openEndpointSender } from './endpoint/endpoint-sender.ts';
+import type {
+  EndpointReport,
+  EndpointSenderOptions,
+  NotifyTiming,
+} from './endpoint/endpoint-sender-options.ts';
 import { RETRY_SCHEDULE_MS } from './endpoint/retry-schedule.ts';
-import type { OutboxCut } from './outbox/outbox-cut.ts';
+import type { DeliveryBatch } from './outbox/delivery-batch.ts';
 import type { Telling } from './outbox/webhook-replay.ts';
 import { openSender, type Sender, type SenderOptions } from './send/open-sender.ts';
 
-export interface NotifierFacts {
+export interface NotifierOptions {
   readonly source: string;
   /** Of this source. */
   readonly endpoints: readonly Endpoint[];
@@ -27,7 +31,7 @@ export interface NotifierFacts {
   readonly prefix: string;
   readonly senders: SenderOptions;
   readonly timing?: NotifyTiming | undefined;
-  readonly failpoint?: EndpointLineFacts['failpoint'] | undefined;
+  readonly failpoint?: EndpointSenderOptions['failpoint'] | undefined;
   readonly log: Log;
   readonly now: () => number;
 }
@@ -62,14 +66,14 @@ const NOTHING = (): void => {};
  * recorded from here on, so this comes before the recorder.
  * @throws SlipwayError `journal_corrupt`, `disk_full`, `ledger_unwritable`
  */
-export async function startNotifier(facts: NotifierFacts): Promise<Notifier> {
-  const { source, endpoints, store, redis, log, now, timing = NOTIFY_TIMING } = facts;
+export async function startNotifier(options: NotifierOptions): Promise<Notifier> {
+  const { source, endpoints, store, redis, log, now, timing = NOTIFY_TIMING } = options;
   const { ledger, journal } = store;
-  const { failpoint = NOTHING } = facts;
-  await replayJournal({ journal, ledger, log, intentOf: facts.intentOf });
+  const { failpoint = NOTHING } = options;
+  await replayJournal({ journal, ledger, log, intentOf: options.intentOf });
   const { outbox, ends } = outboxOf(store);
   const signal = createWaker();
-  const lines: EndpointLine[] = [];
+  const lines: EndpointSender[] = [];
   const waiting = new Set<() => void>();
   const senders: Sender[] = [];
   let stopping = false;
@@ -109,7 +113,7 @@ export async function startNotifier(facts: NotifierFacts): Promise<Notifier> {
   /** Looks for news, writes down what has ended and what is new, and only then has it sent. */
   async function step(): Promise<boolean> {
     const beganMs = performance.now();
-    const cuts = new Map<EndpointLine, OutboxCut | null>();
+    const cuts = new Map<EndpointSender, DeliveryBatch | null>();
     for (const line of lines) cuts.set(line, await line.look(ledger.mark(), waiting.size > 0));
     const writeBeganMs = performance.now();
     const changed = write(cuts);
@@ -123,7 +127,7 @@ export async function startNotifier(facts: NotifierFacts): Promise<Notifier> {
     return changed;
   }
 
-  function write(cuts: ReadonlyMap<EndpointLine, OutboxCut | null>): boolean {
+  function write(cuts: ReadonlyMap<EndpointSender, DeliveryBatch | null>): boolean {
     const busy = lines.filter((line) => line.hasChanges() || isNews(cuts.get(line) ?? null));
     if (busy.length === 0) return false;
     const durable = ledger.transact(() => busy.map((line) => line.write(cuts.get(line) ?? null)));
@@ -163,11 +167,11 @@ export async function startNotifier(facts: NotifierFacts): Promise<Notifier> {
 
   async function openLines(): Promise<void> {
     for (const endpoint of endpoints) {
-      const sender = openSender(endpoint, facts.senders);
+      const sender = openSender(endpoint, options.senders);
       senders.push(sender);
-      const line = await openEndpointLine({
+      const line = await openEndpointSender({
         ...{ endpoint, source, outbox, ends, journal: journal.path, timing, failpoint, log, now },
-        ...{ connection: redis.connection, prefix: facts.prefix, random: Math.random },
+        ...{ connection: redis.connection, prefix: options.prefix, random: Math.random },
         ...{ send: sender.send, wake: signal.wake },
       });
       lines.push(line);
@@ -243,6 +247,6 @@ export function tellingOf(store: SourceStore, endpoints: readonly Endpoint[]): T
 }
 
 /** A window that only waits is none. */
-function isNews(cut: OutboxCut | null): boolean {
+function isNews(cut: DeliveryBatch | null): boolean {
   return cut !== null && !(cut.waitMs !== null && cut.deliveries.length === 0);
 }

@@ -42,19 +42,19 @@ export function decodeOutcome(text: string): Outcome {
 /** The outcome of a job that BullMQ failed without our processor's word: a crash or a defect, never silent. */
 export function outcomeOfFailedJob(
   job: UploadJob,
-  facts: { destination: string; reason: string; queuedAtMs: number; nowMs: number },
+  options: { destination: string; reason: string; queuedAtMs: number; nowMs: number },
 ): Outcome {
   const { path, pathBytes, source, gen, batch, mtimeNs, attemptLog } = job;
   const name = pathBytes === undefined ? { path } : { path, pathBytes };
-  const at = new Date(facts.nowMs).toISOString();
+  const at = new Date(options.nowMs).toISOString();
   return {
     v: 1,
-    id: fileVersionId({ ...job, destination: facts.destination }),
+    id: fileVersionId({ ...job, destination: options.destination }),
     source,
     ...name,
     gen,
     status: 'failed',
-    destination: facts.destination,
+    destination: options.destination,
     url: null,
     fileId: null,
     ref: null,
@@ -65,7 +65,7 @@ export function outcomeOfFailedJob(
     mtimeNs,
     expiresAt: null,
     attempts: failedAttempts(job),
-    queuedAt: new Date(facts.queuedAtMs).toISOString(),
+    queuedAt: new Date(options.queuedAtMs).toISOString(),
     uploadedAt: null,
     durationMs: null,
     batch,
@@ -73,11 +73,11 @@ export function outcomeOfFailedJob(
     error: {
       code: 'internal',
       kind: 'internal',
-      message: `unexpected: ${facts.reason}`,
+      message: `unexpected: ${options.reason}`,
       httpStatus: null,
       at,
     },
-    ...receiptSight(job, facts.queuedAtMs),
+    ...receiptSight(job, options.queuedAtMs),
     ...(attemptLog.length === 0 ? {} : { attemptLog }),
   };
 }

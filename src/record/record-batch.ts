@@ -10,7 +10,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { type LedgerEntry, ledgerEntryOf } from '../ledger/ledger-entry.ts';
 import type { Exclusive } from '../platform/waiting/mutex.ts';
 import type { FinishedJobs } from './finished-jobs.ts';
-import type { OwnOutcomes } from './own-outcomes.ts';
+import type { JoblessOutcomes } from './jobless-outcomes.ts';
 
 /** What has just been done when the fault harness may strike. */
 export type RecordStep = 'taken' | 'journaled' | 'committed' | 'removed' | 'announced';
@@ -20,7 +20,7 @@ export interface RecordBatchPorts {
   readonly journal: ManifestJournal;
   readonly finished: FinishedJobs;
   /** What the owner settles itself, without a job. */
-  readonly own: OwnOutcomes;
+  readonly own: JoblessOutcomes;
   /** The source's mutex: no admission between its ledger check and its add may see a job id being freed. */
   readonly exclusive: Exclusive;
   /**
@@ -70,11 +70,11 @@ export function createBatchRecorder(ports: RecordBatchPorts): BatchRecorder {
 
     const outcomes = [...settled, ...jobs.map(({ outcome }) => outcome)];
     const receipts = newOutcomes(outcomes, ledger).map((outcome) => received(finish(outcome), now()));
-    const places = await journal.append(receipts.map(encodeReceipt));
+    const quota = await journal.append(receipts.map(encodeReceipt));
     unannounced.push(...receipts);
     await failpoint('journaled');
 
-    await commitInParts(ledger, entriesOf(receipts, places, intentOf), journal.size());
+    await commitInParts(ledger, entriesOf(receipts, quota, intentOf), journal.size());
     own.drop(settled.length);
     recordedJobs = jobs.map((job) => job.jobId);
     await failpoint('committed');
@@ -123,11 +123,11 @@ function received(outcome: Outcome, nowMs: number): Receipt {
 
 function entriesOf(
   receipts: readonly Receipt[],
-  places: readonly LinePlace[],
+  quota: readonly LinePlace[],
   intentOf: IntentOf | undefined,
 ): LedgerEntry[] {
   const entries: LedgerEntry[] = [];
-  for (const [index, place] of places.entries()) {
+  for (const [index, place] of quota.entries()) {
     const receipt = receipts[index];
     if (receipt !== undefined) entries.push(ledgerEntryOf(receipt, place, intentOf));
   }

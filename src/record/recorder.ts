@@ -3,7 +3,7 @@ import { reasonOf, type SlipwayError } from '../domain/errors.ts';
 import type { Outcome } from '../domain/receipt.ts';
 import { replayJournal } from '../ledger/journal/journal-replay.ts';
 import { createWaker } from '../platform/waiting/waker.ts';
-import { createOwnOutcomes } from './own-outcomes.ts';
+import { createJoblessOutcomes } from './jobless-outcomes.ts';
 import { createBatchRecorder, MAX_BATCH, type RecordBatchPorts } from './record-batch.ts';
 import {
   RECORDER_TIMING,
@@ -68,7 +68,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
   } = options;
   const waiters = new Set<DrainWaiter>();
   const signal = createWaker();
-  const own = createOwnOutcomes();
+  const own = createJoblessOutcomes();
   let state: RecorderState = { kind: 'recording' };
   let stopping = false;
   let abandoned = false;

@@ -35,9 +35,9 @@ interface RedisFacts {
  * Opens Redis for a daemon.
  * @throws SlipwayError `redis_binary_missing`, `redis_start_failed`, `redis_unreachable`, `redis_too_old`, `config_invalid`
  */
-export async function openRedisAccess(facts: RedisFacts): Promise<RedisAccess> {
+export async function openRedisAccess(options: RedisFacts): Promise<RedisAccess> {
   const opened =
-    facts.url === null ? await openPrivateRedis(facts) : await openGivenRedis(facts.url, facts.log);
+    options.url === null ? await openPrivateRedis(options) : await openGivenRedis(options.url, options.log);
   // It was there a moment ago. What is paused, or shut, is read before anything is sent.
   await within(opened.connection.ping(), READY_MS);
   return opened;

@@ -1,4 +1,4 @@
-import type { OwnerLine } from './owner/owner-line.ts';
+import type { SourceOwner } from './owner/source-owner.ts';
 
 /** How one source ended under `--once`. `incomplete`: all is recorded but what could not be read. */
 export type OnceEnd = 'drained' | 'incomplete' | 'gave-up' | 'stopped';
@@ -25,7 +25,7 @@ const LOOK_EVERY_MS = 200;
  * succeeded there for `giveUpMs` while files were failing. A large file under way is no failure.
  */
 export async function onceEnd(
-  line: OwnerLine,
+  line: SourceOwner,
   destination: OnceView,
   giveUpMs: number,
   signal: AbortSignal,

@@ -2,19 +2,19 @@ import type { SlipwayError } from '../domain/errors.ts';
 import type { LiveReport, Role } from '../domain/live-report.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
-import type { BatchFacts, BatchView } from '../intake/batch/batch-facts.ts';
+import type { BatchRunOptions, BatchView } from '../intake/batch/batch-facts.ts';
 import type { HttpClient } from '../platform/http/http-client.ts';
 import type { ProbeTiming } from '../traffic/destination-health.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import type { OnceEnd } from './once-end.ts';
-import type { OwnerLineFacts, TellingFacts } from './owner/owner-line-port.ts';
+import type { NotifyOptions, SourceOwnerOptions } from './owner/source-owner-options.ts';
 import type { SourcePlan } from './plans/source-plan.ts';
+import type { DestinationView, HeldRoots } from './processes/worker-config.ts';
 import type { WorkerPool } from './processes/worker-pool.ts';
-import type { DestinationView, HeldRoots } from './processes/worker-seed.ts';
-import type { RunDestination } from './worker/open-runners.ts';
+import type { RunDestination } from './worker/open-traffic.ts';
 
 /** What a run is made of. */
-export interface RunFacts extends BatchFacts, Pick<OwnerLineFacts, 'meta'> {
+export interface RunFacts extends BatchRunOptions, Pick<SourceOwnerOptions, 'meta'> {
   /** Both: everything in one process. */
   readonly roles: readonly Role[];
   readonly plans: readonly SourcePlan[];
@@ -31,7 +31,7 @@ export interface RunFacts extends BatchFacts, Pick<OwnerLineFacts, 'meta'> {
   readonly onReceipts: (receipts: readonly Receipt[]) => void;
   readonly log: Log;
   /** Who is told what is recorded; left out: nobody. */
-  readonly telling?: TellingFacts;
+  readonly telling?: NotifyOptions;
   /** When a stopped destination is tried again. */
   readonly probe?: ProbeTiming;
   /** Whether `status` may find this process's report; an upload process reports to its parent instead. */
@@ -41,7 +41,7 @@ export interface RunFacts extends BatchFacts, Pick<OwnerLineFacts, 'meta'> {
   /** What an upload process was told by its parent. */
   readonly heldRoots?: HeldRoots;
   /** For the fault harness only: nothing in the product sets it. */
-  readonly failpoint?: OwnerLineFacts['failpoint'];
+  readonly failpoint?: SourceOwnerOptions['failpoint'];
 }
 
 /** The sources of one process at work. */

@@ -18,21 +18,21 @@ import { isStopped, PROBE_TIMING } from '../traffic/destination-health.ts';
 import { createSmallReads } from '../upload/body/small-reads.ts';
 import { uploadHandler } from '../upload/job/upload-handler.ts';
 import { type OnceView, onceEnd } from './once-end.ts';
-import { type OwnerLine, startOwnerLine } from './owner/owner-line.ts';
+import { type SourceOwner, startSourceOwner } from './owner/source-owner.ts';
 import { whilePaused } from './paused-view.ts';
 import type { SourcePlan } from './plans/source-plan.ts';
+import type { DestinationView, HeldRoots } from './processes/worker-config.ts';
 import type { WorkerPool } from './processes/worker-pool.ts';
-import type { DestinationView, HeldRoots } from './processes/worker-seed.ts';
-import { watchForCounterpart } from './reports/counterpart.ts';
 import { destinationReport } from './reports/destination-report.ts';
+import { watchForMissingRole } from './reports/missing-role.ts';
 import { publishReports } from './reports/process-reports.ts';
 import type { Run, RunFacts } from './run-port.ts';
 import { watchForRoots } from './worker/late-roots.ts';
-import { type OpenRunner, openRunners } from './worker/open-runners.ts';
+import { type OpenTraffic, openTraffics } from './worker/open-traffic.ts';
 import { rootCheckOf } from './worker/root-check-of.ts';
-import type { RootGate } from './worker/root-gate.ts';
+import type { RootWatch } from './worker/root-watch.ts';
+import { type SourceWorker, startSourceWorker } from './worker/source-worker.ts';
 import { plansBySight } from './worker/visible-plans.ts';
-import { startWorkerLine, type WorkerLine } from './worker/worker-line.ts';
 
 /** Left of the shutdown budget for recording and leaving once uploads have been cut short. */
 const CLOSING_SHARE = 0.25;
@@ -47,33 +47,33 @@ export type { Run, RunFacts } from './run-port.ts';
  * Starts the sources of a configuration.
  * @throws SlipwayError `source_missing` and `source_not_folder` of an owner, `data_dir…`, `redis_…`, `source_owned`
  */
-export async function startRun(facts: RunFacts): Promise<Run> {
-  const { roles, http, log, env, dataDir, probe = PROBE_TIMING } = facts;
-  const { prefix } = facts.redis;
+export async function startRun(options: RunFacts): Promise<Run> {
+  const { roles, http, log, env, dataDir, probe = PROBE_TIMING } = options;
+  const { prefix } = options.redis;
   const now = (): number => systemClock.nowMs();
   // What an upload process sees, or does not, its parent says.
-  const quiet = facts.published === false;
+  const quiet = options.published === false;
   const tell: Log['warn'] = (fields, text) => (quiet ? log.debug(fields, text) : log.warn(fields, text));
-  const { visible, unseen } = await plansBySight(facts.plans, roles, tell);
+  const { visible, unseen } = await plansBySight(options.plans, roles, tell);
   await openDataDir(dataDir);
-  const redis = await openRedisAccess({ dataDir, url: facts.redis.url, env, log });
+  const redis = await openRedisAccess({ dataDir, url: options.redis.url, env, log });
   const { connection } = redis;
 
-  const owners: OwnerLine[] = [];
-  const workers: WorkerLine[] = [];
-  const rootGates: RootGate[] = [];
+  const owners: SourceOwner[] = [];
+  const workers: SourceWorker[] = [];
+  const rootGates: RootWatch[] = [];
   let stopping = false;
   const recorded: Record<ReceiptStatus, number> = { uploaded: 0, failed: 0, skipped: 0 };
   const meter = createRateMeter(now);
   const cut = new AbortController();
-  const spool = createSpoolBudget(facts.spoolMaxBytes ?? 0);
+  const spool = createSpoolBudget(options.spoolMaxBytes ?? 0);
   const owner = { ...ownIdentity(), host: hostIdentity() };
 
-  const uploadsHere = roles.includes('worker') && facts.pool === undefined;
+  const uploadsHere = roles.includes('worker') && options.pool === undefined;
   const pauses = await openPauses({ dataDir, connection, prefix, log });
-  const runners = await openRunners({
+  const traffics = await openTraffics({
     ...{ connection, prefix, pauses, probe, log, now, member: `${owner.host}:${owner.pid}` },
-    destinations: uploadsHere ? facts.destinations : [],
+    destinations: uploadsHere ? options.destinations : [],
     inHand: (name) =>
       workers.filter(({ plan }) => plan.destination === name).reduce((sum, line) => sum + line.active(), 0),
   });
@@ -83,23 +83,23 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       recorded[status] += 1;
       meter.add(1, status === 'uploaded' && reusedFrom === undefined ? bytes : 0);
     }
-    facts.onReceipts(receipts);
+    options.onReceipts(receipts);
   }
 
-  function runnerOf(plan: SourcePlan): OpenRunner {
-    const found = runners.find(plan.destination);
+  function runnerOf(plan: SourcePlan): OpenTraffic {
+    const found = traffics.find(plan.destination);
     if (found === undefined)
       throw new SlipwayError('internal', { reason: `no destination ${plan.destination}` });
     return found;
   }
 
   async function startWorker(plan: SourcePlan): Promise<void> {
-    const { runner, max } = runnerOf(plan);
+    const { traffic, max } = runnerOf(plan);
     const localDisk = (await networkFileSystemOf(plan.root)) === null;
     const line = owners.find((one) => one.plan === plan);
     const rootCheck = await rootCheckOf(plan, line, {
       ...{ connection, prefix, host: owner.host, monotonicMs: systemClock.monotonicMs, log },
-      told: facts.heldRoots?.[plan.name] ?? null,
+      told: options.heldRoots?.[plan.name] ?? null,
       maxLooks: quiet ? LOOKS_OF_A_CHILD : Number.POSITIVE_INFINITY,
       set: (holds) => worker.gate.set('root', holds),
     });
@@ -110,32 +110,32 @@ export async function startRun(facts: RunFacts): Promise<Run> {
       root: plan.root,
       rootCheck,
       spool: spoolFolder(dataDir, plan.name),
-      runner,
+      traffic,
       pauses,
       send: http.send,
       smallReads: createSmallReads(localDisk, systemClock.monotonicMs),
-      retry: facts.retry,
+      retry: options.retry,
       clock: systemClock,
       random: Math.random,
       log,
     });
     const onFinished = line?.wake ?? (() => undefined);
-    const shared = { plan, runner, pauses, handler, redis, prefix, onFinished, log, now };
-    const worker = startWorkerLine({ ...shared, maxConcurrency: max, ownerElsewhere: line === undefined });
+    const shared = { plan, traffic, pauses, handler, redis, prefix, onFinished, log, now };
+    const worker = startSourceWorker({ ...shared, maxConcurrency: max, ownerElsewhere: line === undefined });
     workers.push(worker);
   }
 
   async function startOwner(plan: SourcePlan): Promise<void> {
-    const { maxPending, ownPaths } = facts;
-    const ofPlan = (): WorkerLine[] => workers.filter((line) => line.plan === plan);
-    const to = facts.destinations.find(({ destination }) => destination.name === plan.destination);
-    const line = await startOwnerLine({
+    const { maxPending, ownPaths } = options;
+    const ofPlan = (): SourceWorker[] => workers.filter((line) => line.plan === plan);
+    const to = options.destinations.find(({ destination }) => destination.name === plan.destination);
+    const line = await startSourceOwner({
       ...{ plan, redis, prefix, dataDir, maxPending, ownPaths, owner, onRecorded, log, now },
       limits: to?.destination.limits ?? null,
       spool,
-      batch: facts.batches?.find((part) => part.source === plan.name),
-      telling: facts.telling ?? null,
-      ...{ failpoint: facts.failpoint, meta: facts.meta },
+      batch: options.batches?.find((part) => part.source === plan.name),
+      telling: options.telling ?? null,
+      ...{ failpoint: options.failpoint, meta: options.meta },
       onRecording(recording) {
         for (const { gate } of ofPlan()) gate.set('recording', recording);
       },
@@ -150,9 +150,9 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   }
 
   async function leave(): Promise<void> {
-    counterpart.close();
+    missingRole.close();
     await reports?.close();
-    await runners.close();
+    await traffics.close();
     await redis.close();
     await http.close();
   }
@@ -160,7 +160,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   /** Grows by those whose folders appear later. */
   const sources = visible.map(({ name }) => name);
   const reports =
-    facts.published === false ? null : publishReports({ connection, prefix, owner, report, log });
+    options.published === false ? null : publishReports({ connection, prefix, owner, report, log });
   const lateRoots = watchForRoots({
     ...{ unseen, tell, log, monotonicMs: systemClock.monotonicMs },
     async open(plan) {
@@ -171,7 +171,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     },
   });
   let pool: WorkerPool | null = null;
-  const counterpart = watchForCounterpart({ connection, prefix, roles, sources, log });
+  const missingRole = watchForMissingRole({ connection, prefix, roles, sources, log });
   try {
     for (const plan of visible) {
       if (roles.includes('intake')) await startOwner(plan);
@@ -179,7 +179,7 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     }
     const heldRoots = (): HeldRoots =>
       Object.fromEntries(owners.map((line) => [line.plan.name, line.rootHeld()]));
-    pool = facts.pool?.(heldRoots) ?? null;
+    pool = options.pool?.(heldRoots) ?? null;
   } catch (error) {
     await stop(MAX_CLOSING_MS);
     throw error;
@@ -209,20 +209,20 @@ export async function startRun(facts: RunFacts): Promise<Run> {
   }
 
   function destinationViews(): DestinationView[] {
-    return runners.all().map((runner) => ({
-      report: destinationReport(runner, pauses),
-      stopped: isStopped(runner.health()),
-      lastProgressAtMs: runner.lastProgressAtMs(),
-      movingSinceMs: runner.movingSinceMs(),
-      troubleSinceMs: runner.troubleSinceMs(),
+    return traffics.all().map((traffic) => ({
+      report: destinationReport(traffic, pauses),
+      stopped: isStopped(traffic.health()),
+      lastProgressAtMs: traffic.lastProgressAtMs(),
+      movingSinceMs: traffic.movingSinceMs(),
+      troubleSinceMs: traffic.troubleSinceMs(),
     }));
   }
 
   function viewOf(plan: SourcePlan): OnceView {
     const paused = (): Pause | null => pauses.of(plan);
     if (pool !== null) return whilePaused(pool.view(plan.destination), paused);
-    const { runner } = runnerOf(plan);
-    return whilePaused({ ...runner, stopped: () => isStopped(runner.health()) }, paused);
+    const { traffic } = runnerOf(plan);
+    return whilePaused({ ...traffic, stopped: () => isStopped(traffic.health()) }, paused);
   }
 
   function logged(message: string): (error: unknown) => void {
@@ -238,10 +238,10 @@ export async function startRun(facts: RunFacts): Promise<Run> {
     const active = (): number => workers.reduce((sum, line) => sum + line.active(), 0);
     for (const { gate } of workers) gate.set('running', false);
     const quiesced = Promise.all(owners.map((line) => line.quiesce()));
-    for (const runner of runners.all()) {
+    for (const traffic of traffics.all()) {
       // Only what is being sent is finished; whoever waits for a permit, or for a ruling, goes back at once.
-      runner.permits.dismiss();
-      runner.refusals.close();
+      traffic.permits.dismiss();
+      traffic.refusals.close();
     }
     const poolStopped = pool?.stop(budgetMs - closingMs) ?? true;
     const idle = await untilIdle(active, budgetMs - closingMs, cut.signal);

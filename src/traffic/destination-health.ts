@@ -1,7 +1,7 @@
 import type { UploadFailure } from '../domain/attempt.ts';
 
 /** Why nobody sends to a destination: it is down (its circuit is open), or it refuses our credentials, clock or account. */
-export type StandstillKind = 'down' | 'stopped';
+export type SuspensionKind = 'down' | 'stopped';
 
 /**
  * - `running`: permits are given as the limit allows.
@@ -12,7 +12,7 @@ export type StandstillKind = 'down' | 'stopped';
 export type DestinationHealth =
   | { readonly kind: 'running' }
   | {
-      readonly kind: StandstillKind;
+      readonly kind: SuspensionKind;
       readonly failure: UploadFailure;
       readonly sinceMs: number;
       readonly probeAtMs: number;
@@ -21,7 +21,7 @@ export type DestinationHealth =
     }
   | {
       readonly kind: 'probing';
-      readonly of: StandstillKind;
+      readonly of: SuspensionKind;
       readonly failure: UploadFailure;
       readonly sinceMs: number;
     };

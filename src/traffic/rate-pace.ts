@@ -14,13 +14,13 @@ export interface RatePace {
 }
 
 /** @param now milliseconds of a clock that only goes forward */
-export function createRatePace(facts: {
+export function createRatePace(options: {
   readonly rate: Rate | null;
   readonly reserve: (count: number) => Promise<Lease>;
   readonly onReady: () => void;
   readonly now: () => number;
 }): RatePace {
-  const { rate, reserve, onReady, now } = facts;
+  const { rate, reserve, onReady, now } = options;
   if (rate === null) return { take: () => true, refund() {}, close() {} };
   const { perSecond } = rate;
   const slots = createRateSlots(perSecond);

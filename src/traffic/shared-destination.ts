@@ -6,11 +6,11 @@ import { RATE } from '../pacing/pacing-constants.ts';
 import { createLocalBucket, type Lease, slotIntervalMs } from '../pacing/rate-slots.ts';
 import type { DestinationRecord, DestinationRecordView } from '../redis/coordination/destination-record.ts';
 import { type CommonTimes, createCommonTimes } from './common-times.ts';
-import type { StandstillKind } from './destination-health.ts';
+import type { SuspensionKind } from './destination-health.ts';
 
 /** What keeps everybody from sending, as it stands in the record. Nothing secret: it travels through Redis (G5). */
-export interface SharedStandstill {
-  readonly kind: StandstillKind;
+export interface SharedSuspension {
+  readonly kind: SuspensionKind;
   readonly failure: UploadFailure;
   /** Milliseconds since the epoch, of the process that noticed. */
   readonly sinceMs: number;
@@ -19,7 +19,7 @@ export interface SharedStandstill {
 }
 
 export interface SharedView {
-  readonly standstill: (SharedStandstill & { readonly probeInMs: number }) | null;
+  readonly suspension: (SharedSuspension & { readonly probeInMs: number }) | null;
   readonly probesHere: boolean;
   readonly gateInMs: number;
   readonly liftedAgoMs: number | null;
@@ -27,7 +27,7 @@ export interface SharedView {
 
 /** One destination as all processes see it together. Nothing here throws or waits long: without Redis each is on its own. */
 export interface SharedDestination {
-  standStill(standstill: SharedStandstill, probeInMs: number, afterProbe: boolean): void;
+  standStill(suspension: SharedSuspension, probeInMs: number, afterProbe: boolean): void;
   goOn(): void;
   /** `granted`: this process may send one upload; `none`: others have found that it goes on; else ms to wait. */
   leaseProbe(): Promise<'granted' | 'none' | number>;
@@ -149,9 +149,9 @@ export function sharedDestination(options: {
   }
 
   return {
-    standStill(standstill, probeInMs, afterProbe) {
-      const how = { kind: standstill.kind, probeInMs, afterProbe };
-      write(() => record.standStill(JSON.stringify(standstill), how));
+    standStill(suspension, probeInMs, afterProbe) {
+      const how = { kind: suspension.kind, probeInMs, afterProbe };
+      write(() => record.standStill(JSON.stringify(suspension), how));
     },
     goOn: () => write(record.goOn),
     async leaseProbe() {
@@ -188,9 +188,9 @@ export function sharedDestination(options: {
 }
 
 function sharedView(view: DestinationRecordView): SharedView {
-  const { standstill, probeInMs, probesHere, gateInMs, liftedAgoMs } = view;
+  const { suspension, probeInMs, probesHere, gateInMs, liftedAgoMs } = view;
   return {
-    standstill: standstill === null ? null : { ...(JSON.parse(standstill) as SharedStandstill), probeInMs },
+    suspension: suspension === null ? null : { ...(JSON.parse(suspension) as SharedSuspension), probeInMs },
     probesHere,
     gateInMs,
     liftedAgoMs,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
+import { destinationConfigSchema } from '../../src/destinations/definition/definition-schema.ts';
 import { resolveDestination } from '../../src/destinations/definition/resolve-destination.ts';
-import { destinationConfigSchema } from '../../src/destinations/definition/schema.ts';
 import { openDestination } from '../../src/destinations/open-destination.ts';
 import { silentLog } from '../../src/domain/log.ts';
 import { parseYaml } from '../../src/platform/files/yaml-document.ts';

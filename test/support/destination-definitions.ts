@@ -1,6 +1,6 @@
 import type { DestinationDefinition } from '../../src/destinations/definition/definition.ts';
+import { destinationConfigSchema } from '../../src/destinations/definition/definition-schema.ts';
 import { resolveDestination } from '../../src/destinations/definition/resolve-destination.ts';
-import { destinationConfigSchema } from '../../src/destinations/definition/schema.ts';
 import type { Answer } from '../../src/destinations/destination.ts';
 
 /** What a preset cannot be used without. */

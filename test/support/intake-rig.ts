@@ -143,7 +143,7 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
         if (pending.has(item.jobId)) continue;
         pending.set(item.jobId, item);
         jobs.push(item.job);
-        if (place === 'ahead') ahead.push(item.job.path);
+        if (place === 'front') ahead.push(item.job.path);
       }
       inRedis.add(
         batch.map(({ jobId }) => jobId),

@@ -1,5 +1,5 @@
 import type { ConcurrencyOptions } from '../../src/pacing/options.ts';
-import { type DestinationRunner, runDestination } from '../../src/traffic/destination-runner.ts';
+import { type DestinationTraffic, openDestinationTraffic } from '../../src/traffic/destination-traffic.ts';
 import type { SharedDestination } from '../../src/traffic/shared-destination.ts';
 import { rememberingLog } from './record-rig.ts';
 
@@ -13,7 +13,7 @@ export interface LoneFacts {
 }
 
 export interface LoneRunner {
-  readonly runner: DestinationRunner;
+  readonly runner: DestinationTraffic;
   readonly log: ReturnType<typeof rememberingLog>;
 }
 
@@ -28,7 +28,7 @@ export function loneRunner({
   const unused = () => {
     throw new Error('not asked in this test');
   };
-  const runner = runDestination({
+  const runner = openDestinationTraffic({
     destination: {
       ...{ name: 'api', origin: 'http://127.0.0.1', visibility: 'private', loopback: true },
       limits: { maxBytes: null, minBytes: null, extensions: null },

@@ -1,4 +1,4 @@
-import { type Rules, ruleOn } from '../../src/intake/admit/ruling.ts';
+import { decide, type Rules } from '../../src/intake/admit/decision.ts';
 import type { RecordedVersion } from '../../src/intake/ports.ts';
 import type { SeenFile } from '../../src/intake/scan/seen-file.ts';
 
@@ -19,6 +19,6 @@ export function seenFile(path: string, change: Partial<SeenFile> = {}): SeenFile
 
 /** The generation in which a version that lies on disk would be sent; null: it is not. */
 export function nextGeneration(recorded: RecordedVersion | null): number | null {
-  const ruling = ruleOn(seenFile('a'), recorded, NO_RULES);
+  const ruling = decide(seenFile('a'), recorded, NO_RULES);
   return ruling.kind === 'upload' ? ruling.gen : null;
 }

@@ -10,7 +10,7 @@ import type { Endpoint } from '../../src/notify/endpoint/endpoint.ts';
 import {
   NOTIFY_TIMING,
   type Notifier,
-  type NotifierFacts,
+  type NotifierOptions,
   startNotifier,
 } from '../../src/notify/notifier.ts';
 import { rememberingLog, storeIn, testFolder } from './record-rig.ts';
@@ -40,7 +40,7 @@ export const QUICK = {
   resyncMs: 200,
 };
 
-export const SENDERS: NotifierFacts['senders'] = {
+export const SENDERS: NotifierOptions['senders'] = {
   http: { connectTimeoutMs: 2_000, caFile: null, proxies: { http: null, https: null, no: null } },
   env: process.env,
 };
@@ -53,7 +53,7 @@ export interface NotifyRig {
   /** Records receipts, as the recorder would, and tells the notifier. */
   record(paths: readonly string[], change?: Partial<Receipt>): Promise<Receipt[]>;
   endBatch(batch: string): BatchEnd;
-  start(endpoints: readonly Endpoint[], change?: Partial<NotifierFacts>): Promise<Notifier>;
+  start(endpoints: readonly Endpoint[], change?: Partial<NotifierOptions>): Promise<Notifier>;
   /** Stops the notifier and opens the store anew, as another process would. */
   reopen(): Promise<void>;
   notifier(): Notifier;

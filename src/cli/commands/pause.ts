@@ -45,8 +45,8 @@ async function pauseOrResume(
   flags: PauseFlags,
 ): Promise<ExitCode> {
   const { config, log } = await openSession(flags, false);
-  const facts = { config, named: { destination, source: flags.source, batch: flags.batch }, log };
-  const answer = name === 'pause' ? await pauseWork(facts, Date.now()) : await resumeWork(facts);
+  const options = { config, named: { destination, source: flags.source, batch: flags.batch }, log };
+  const answer = name === 'pause' ? await pauseWork(options, Date.now()) : await resumeWork(options);
   await print(flags.json === true ? `${JSON.stringify(answer.list)}\n` : text(answer));
   if (answer.redisTrouble !== null) {
     process.stderr.write(

@@ -85,7 +85,7 @@ async function upload(names: readonly string[], flags: UploadFlags): Promise<Exi
 
 async function send(
   files: readonly DirectFile[],
-  facts: {
+  options: {
     readonly session: Session;
     readonly definition: DestinationDefinition;
     readonly form: PrintForm;
@@ -95,7 +95,7 @@ async function send(
     readonly signal: AbortSignal;
   },
 ): Promise<ExitCode> {
-  const { session, definition, signal } = facts;
+  const { session, definition, signal } = options;
   const { config, env } = session;
   const concurrency = definition.concurrency ?? config.worker.concurrency;
   const http = sessionHttp(session, concurrency.max);
@@ -105,7 +105,7 @@ async function send(
     destination,
     concurrency,
     retry: config.retry,
-    meta: facts.meta,
+    meta: options.meta,
     send: http.send,
     log: screen.log,
   });
@@ -115,11 +115,11 @@ async function send(
       files: files.length,
       bytes,
       dataDir: config.dataDir,
-      confirm: (question) => confirmPublic(question, facts.yes),
+      confirm: (question) => confirmPublic(question, options.yes),
     });
     const codes: ExitCode[] = [];
     for await (const result of inOrder(files, concurrency.max, (file) => uploader.upload(file, signal))) {
-      codes.push(show(result, facts.form));
+      codes.push(show(result, options.form));
     }
     return worstExit(codes);
   } finally {

@@ -151,10 +151,10 @@ async function replay(name: string | undefined, flags: ReplayFlags): Promise<Exi
 
 /** Deliveries that were given up, of webhooks that are gone from the config, are not passed over in silence. */
 async function sayNotConfigured(
-  facts: Parameters<typeof listDeadDeliveries>[0],
+  options: Parameters<typeof listDeadDeliveries>[0],
   name: string | undefined,
 ): Promise<void> {
-  const dead = (await listDeadDeliveries(facts)).filter(
+  const dead = (await listDeadDeliveries(options)).filter(
     ({ endpoint, configured }) => !configured && (name === undefined || endpoint === name),
   );
   for (const [{ source, endpoint }, count] of groupedBySender(dead)) {

@@ -10,10 +10,10 @@ export async function confirmPublic(question: PublicQuestion, saidYes: boolean):
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const { destination, origin, files, bytes } = question;
-    const facts = `${destination} (${origin}) makes every file readable by anyone who has its URL, and cannot delete it.`;
+    const options = `${destination} (${origin}) makes every file readable by anyone who has its URL, and cannot delete it.`;
     const now = `${files} files, ${formatBytes(bytes)}, would go now, and for a watched folder every file that arrives later.`;
     // Ctrl-C and Ctrl-D reject: whoever does not answer has not agreed.
-    const answer = await terminal.question(`${printable(facts)}\n${now} Go on? [y/N] `).catch(() => '\n');
+    const answer = await terminal.question(`${printable(options)}\n${now} Go on? [y/N] `).catch(() => '\n');
     if (answer === '\n') process.stderr.write('\n');
     return /^y(es)?$/i.test(answer.trim());
   } finally {

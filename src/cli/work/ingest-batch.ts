@@ -124,7 +124,7 @@ async function send(
     await writeBatchSpec(config.dataDir, spec);
     screen.say(`batch ${spec.batch} (${resumeLine(spec.batch)})`);
     const { processes } = config.worker;
-    const seed = {
+    const workerConfig = {
       ...{ plans, http: httpOptions(session, most), env: session.env, dataDir: config.dataDir },
       destinations: definitions.map((definition, index) => ({
         definition,
@@ -142,7 +142,9 @@ async function send(
         if (flags.json === true)
           process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
       },
-      ...(processes > 1 ? { pool: (held) => startWorkerPool(seed, processes, held, screen.log) } : {}),
+      ...(processes > 1
+        ? { pool: (held) => startWorkerPool(workerConfig, processes, held, screen.log) }
+        : {}),
     });
     const drainMs = config.shutdown.drain;
     const ladder = ladderOf(starting, drainMs, screen.say);

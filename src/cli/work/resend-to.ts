@@ -34,14 +34,14 @@ const MAX_NAMED = 1_000;
 export async function resendTo(
   to: string,
   words: ResendWords,
-  facts: {
+  options: {
     readonly sources: readonly KnownSource[];
     readonly session: Session;
     readonly flags: RunFlags;
     readonly here: (sources: readonly KnownSource[]) => Promise<ExitCode>;
   },
 ): Promise<ExitCode> {
-  const { session, sources } = facts;
+  const { session, sources } = options;
   const all = await meant(words, sources, session);
   if (all.length === 0) {
     const problem = `nothing of it is known here: to send files to ${to} use slipway run FOLDER --to ${to}, or slipway upload FILE --to ${to}`;
@@ -49,12 +49,12 @@ export async function resendTo(
   }
   const codes: ExitCode[] = [];
   const here = all.filter(({ source }) => source.plan.destination === to);
-  if (here.length > 0) codes.push(await facts.here(here.map(({ source }) => source)));
+  if (here.length > 0) codes.push(await options.here(here.map(({ source }) => source)));
   const there = all.filter((one) => !here.some((other) => isSameFolder(one, other)));
   for (const one of there.filter(
     (each, index) => there.findIndex((other) => isSameFolder(each, other)) === index,
   ))
-    codes.push(await runThere(to, one, session, facts.flags));
+    codes.push(await runThere(to, one, session, options.flags));
   return worstExit(codes);
 }
 

@@ -6,8 +6,8 @@ import type { ConcurrencyOptions } from '../../pacing/options.ts';
 import { openChosen } from '../../runtime/plans/destination-choice.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { ownPathsOf, sourcePlans } from '../../runtime/plans/source-plans.ts';
+import type { WorkerConfig } from '../../runtime/processes/worker-config.ts';
 import { startWorkerPool } from '../../runtime/processes/worker-pool.ts';
-import type { WorkerSeed } from '../../runtime/processes/worker-seed.ts';
 import { type Run, startRun } from '../../runtime/run.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
 import { logScreen, type RunScreen, terminalScreen } from '../screen/run-screen.ts';
@@ -67,7 +67,7 @@ export async function runSources(
     const ownPaths = ownPathsOf(session, plans);
     if (roles.includes('intake')) warnOfDeletion(plans, definitions, screen.log);
     const { processes } = config.worker;
-    const seed: Omit<WorkerSeed, 'heldRoots'> = {
+    const workerConfig: Omit<WorkerConfig, 'heldRoots'> = {
       plans,
       destinations: definitions.map((definition) => ({ definition, concurrency: concurrencyOf(definition) })),
       http: httpOptions(session, Math.max(...most)),
@@ -106,7 +106,7 @@ export async function runSources(
           process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
       },
       ...(processes > 1 && roles.includes('worker')
-        ? { pool: (heldRoots) => startWorkerPool(seed, processes, heldRoots, screen.log) }
+        ? { pool: (heldRoots) => startWorkerPool(workerConfig, processes, heldRoots, screen.log) }
         : {}),
       log: screen.log,
     });

@@ -13,7 +13,7 @@ import type {
   ReadinessPlan,
   Signer,
 } from './definition.ts';
-import type { DestinationConfig, WholeDefinition } from './schema.ts';
+import type { DestinationConfig, WholeDefinition } from './definition-schema.ts';
 
 /** What was decided before: the parts of a definition that depend on region, params and other keys. */
 export interface DecidedParts {

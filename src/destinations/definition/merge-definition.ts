@@ -1,5 +1,5 @@
 import { perSecondOf } from '../../pacing/options.ts';
-import type { DestinationConfig, Preset, WholeDefinition } from './schema.ts';
+import type { DestinationConfig, Preset, WholeDefinition } from './definition-schema.ts';
 
 /** Keys in which an override replaces single entries; everywhere else it replaces the whole value. */
 const MERGED = [

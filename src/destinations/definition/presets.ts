@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { SlipwayError } from '../../domain/errors.ts';
 import { parseYaml } from '../../platform/files/yaml-document.ts';
-import { type Preset, presetSchema } from './schema.ts';
+import { type Preset, presetSchema } from './definition-schema.ts';
 
 /** The same place from src/destinations and from dist/destinations. */
 const FOLDER = new URL('../../../config/destinations/', import.meta.url);

@@ -2,9 +2,9 @@ import { SlipwayError } from '../../domain/errors.ts';
 import { partsPlan } from '../parts-plan.ts';
 import { compileDefinition, compilePointers } from './compile-definition.ts';
 import type { DestinationDefinition, ReadinessPlan } from './definition.ts';
+import { type DestinationConfig, type WholeDefinition, wholeDefinitionSchema } from './definition-schema.ts';
 import { mergeDefinition, quotaOf } from './merge-definition.ts';
 import { loadPreset, presetNames } from './presets.ts';
-import { type DestinationConfig, type WholeDefinition, wholeDefinitionSchema } from './schema.ts';
 import { expandTemplate } from './url-template.ts';
 
 /** One thing wrong with a destination. `path` is relative to it. */

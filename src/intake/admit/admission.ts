@@ -1,20 +1,20 @@
-import type { Arrival, Place } from '../../domain/arrival.ts';
 import { reasonOf } from '../../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../../domain/file-version.ts';
+import type { Arrival, Lane } from '../../domain/lane.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Outcome } from '../../domain/receipt.ts';
-import type { Sight } from '../../domain/sight.ts';
+import type { SeenTimes } from '../../domain/sight.ts';
 import { jobIdOf, newUploadJob } from '../../domain/upload-job.ts';
 import { createMutex } from '../../platform/waiting/mutex.ts';
 import type { AdmissionPorts, AdmittedJob } from '../ports.ts';
 import type { SeenFile } from '../scan/seen-file.ts';
 import { attachTo } from './attach-to.ts';
-import { createOpenNeeds, type Need, type OpenVersion, type UploadNeed } from './open-needs.ts';
-import { refusedOutcome } from './own-outcome.ts';
-import { createOwnSettling } from './own-settling.ts';
+import { decide, isLimitSkip, type Rules } from './decision.ts';
+import { type Candidate, createInFlight, type OpenVersion, type UploadCandidate } from './in-flight.ts';
+import { refusedOutcome } from './jobless-outcome.ts';
 import { chunkSizeOf, type Patience, untilQueued } from './queue-chunks.ts';
+import { createRecordWithoutJob } from './record-without-job.ts';
 import type { Reuse, ReuseEnds } from './reuse.ts';
-import { isLimitSkip, type Rules, ruleOn } from './ruling.ts';
 
 /** After a longer wait the file may have changed or gone: it is looked at again before it becomes a job. */
 const STALE_MS = 1_000;
@@ -28,7 +28,7 @@ export interface AdmissionOptions {
   readonly rules: Rules;
   /** Looks for uploads that may stand for files; null: everything is sent. */
   readonly openReuse: ((ends: ReuseEnds) => Reuse) | null;
-  /** Keeps those that are on disk exactly as seen; the others are for the examiner. */
+  /** Keeps those that are on disk exactly as seen; the others are for the file checker. */
   readonly unchanged: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
   /** Leaves out what only its content shows to be Slipway's own. */
   readonly withoutOwn: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
@@ -42,7 +42,7 @@ export interface AdmissionOptions {
 
 /** Some that wait for room together. */
 interface Chunk {
-  readonly chunk: readonly UploadNeed[];
+  readonly chunk: readonly UploadCandidate[];
   readonly arrival: Arrival;
   /** When they were known to lie there; monotonic. */
   readonly seenMs: number;
@@ -54,7 +54,7 @@ export interface Admission {
    * Takes a settled file, seen on disk just now. One that is recorded or pending costs nothing more.
    * @returns whether it needs a receipt that it has not got
    */
-  offer(file: SeenFile, sight: Sight, arrival: Arrival): boolean;
+  offer(file: SeenFile, sight: SeenTimes, arrival: Arrival): boolean;
   /** Whether anything was offered since the last flush began. */
   waits(arrival: Arrival): boolean;
   /**
@@ -77,17 +77,17 @@ export interface Admission {
 export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts): Admission {
   const { source, destination, maxPending, rules, log, nowMs, wallMs, random } = options;
   const chunkSize = chunkSizeOf(maxPending);
-  const open = createOpenNeeds();
-  const settling = createOwnSettling<Need>({
+  const open = createInFlight();
+  const settling = createRecordWithoutJob<Candidate>({
     record: async (outcomes) => await ports.settle(await attachTo(outcomes, ports.attached)),
     done: open.done,
     log,
   });
   /** One of a kind at a time waits for room: they get it in the order in which they came. */
-  const inTurn = { live: createMutex(), found: createMutex() };
+  const inTurn = { live: createMutex(), backlog: createMutex() };
   /** Sent because limits had changed. A worker that knows other limits skips it again, and that is the end of it. */
   const rejudged = new Set<string>();
-  const offered: Record<Arrival, Need[]> = { live: [], found: [] };
+  const offered: Record<Arrival, Candidate[]> = { live: [], backlog: [] };
   let admitted = 0;
 
   const reuse =
@@ -102,17 +102,19 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     }) ?? null;
 
   /** What this file still needs; null when it is recorded or pending. */
-  function needOf(file: SeenFile, sight: Sight, arrival: Arrival): Need | null {
+  function needOf(file: SeenFile, sight: SeenTimes, arrival: Arrival): Candidate | null {
     const { name, size, mtimeNs } = file;
     const version: FileVersion = { source, destination, ...name, size, mtimeNs };
     return needNow({ id: fileVersionId(version), version, file, sight, arrival });
   }
 
   /** As `needOf`, of a file whose id is known. */
-  function needNow(known: Pick<Need, 'id' | 'version' | 'file' | 'sight' | 'arrival'>): Need | null {
+  function needNow(
+    known: Pick<Candidate, 'id' | 'version' | 'file' | 'sight' | 'arrival'>,
+  ): Candidate | null {
     const { id, version, file, sight, arrival } = known;
     const recorded = ports.recorded(id);
-    const ruling = ruleOn(file, recorded, rules);
+    const ruling = decide(file, recorded, rules);
     if (ruling.kind === 'nothing') return null;
     const unlimited = isLimitSkip(recorded) && recorded?.again === false;
     if (unlimited && rejudged.has(id)) return null;
@@ -137,11 +139,11 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     return room.count;
   }
 
-  async function enqueue(there: readonly UploadNeed[], place: Place): Promise<void> {
+  async function enqueue(there: readonly UploadCandidate[], place: Lane): Promise<void> {
     const attached = await ports.attached?.(there.map(({ file }) => file.name));
     await ports.exclusive(async () => {
       // Asked again: the recorder may have committed one while this waited.
-      const queued: Need[] = [];
+      const queued: Candidate[] = [];
       const jobs = there.flatMap((before, index) => {
         const need = needNow(before);
         if (need?.ruling.kind !== 'upload') return [];
@@ -155,12 +157,12 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     });
   }
 
-  async function stillThere(needs: readonly UploadNeed[]): Promise<readonly UploadNeed[]> {
+  async function stillThere(needs: readonly UploadCandidate[]): Promise<readonly UploadCandidate[]> {
     const same = new Set(await options.unchanged(needs.map(({ file }) => file)));
     return needs.filter(({ file }) => same.has(file));
   }
 
-  function jobOf({ jobId, id, version, file, sight, arrival, ruling }: Need): AdmittedJob {
+  function jobOf({ jobId, id, version, file, sight, arrival, ruling }: Candidate): AdmittedJob {
     ports.uploads.remember(jobId, file);
     return { jobId, id, job: newUploadJob(version, ruling.gen, null, { sight, arrival }) };
   }
@@ -171,8 +173,8 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   };
 
   /** @param needs all of one kind */
-  async function queue(needs: readonly UploadNeed[], signal: AbortSignal): Promise<void> {
-    const arrival = needs[0]?.arrival ?? 'found';
+  async function queue(needs: readonly UploadCandidate[], signal: AbortSignal): Promise<void> {
+    const arrival = needs[0]?.arrival ?? 'backlog';
     // Of all of them: the last may have waited for every one before it.
     const seenMs = nowMs();
     for (let start = 0; start < needs.length; ) {
@@ -185,13 +187,16 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
     }
   }
 
-  async function settleReused(receipts: readonly { need: Need; outcome: Outcome }[], signal: AbortSignal) {
+  async function settleReused(
+    receipts: readonly { need: Candidate; outcome: Outcome }[],
+    signal: AbortSignal,
+  ) {
     for (const { need } of receipts) ports.uploads.remember(need.jobId, need.file);
     await settling.settle(receipts, signal);
   }
 
   /** Without the receipts that Slipway wrote itself. */
-  async function notOwn(needs: readonly Need[]): Promise<readonly Need[]> {
+  async function notOwn(needs: readonly Candidate[]): Promise<readonly Candidate[]> {
     const theirs = new Set(await options.withoutOwn(needs.map(({ file }) => file)));
     if (theirs.size === needs.length) return needs;
     open.done(needs.filter(({ file }) => !theirs.has(file)));
@@ -199,7 +204,7 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   }
 
   /** The story of a chunk: refused by us, uploaded before, or to be sent. */
-  async function dispatch(found: readonly Need[], signal: AbortSignal): Promise<void> {
+  async function dispatch(found: readonly Candidate[], signal: AbortSignal): Promise<void> {
     const needs = await notOwn(found);
     const refused = needs.flatMap((need) => {
       const { version, ruling, sight } = need;
@@ -227,7 +232,7 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   }
 
   function flushSoon(signal: AbortSignal): void {
-    for (const arrival of ['live', 'found'] as const)
+    for (const arrival of ['live', 'backlog'] as const)
       flush(arrival, signal).catch((error: unknown) => {
         if (signal.aborted) return;
         log.error(
@@ -253,6 +258,6 @@ export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts
   };
 }
 
-function isUpload(need: Need): need is UploadNeed {
+function isUpload(need: Candidate): need is UploadCandidate {
   return need.ruling.kind === 'upload';
 }

@@ -1,6 +1,6 @@
 import type { Log } from '../../domain/log.ts';
 import { createMutex } from '../../platform/waiting/mutex.ts';
-import type { AdmissionPorts, AdmittedJob, Room } from '../ports.ts';
+import type { AdmissionPorts, AdmittedJob, Reservation } from '../ports.ts';
 import { chunkSizeOf, untilQueued } from './queue-chunks.ts';
 
 export interface BatchQueueOptions {
@@ -30,7 +30,7 @@ export function createBatchQueue(options: BatchQueueOptions, ports: AdmissionPor
 
   async function admit(jobs: readonly AdmittedJob[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const room = await ports.waitForRoom(jobs.length, 'found', signal);
+    const room = await ports.waitForRoom(jobs.length, 'backlog', signal);
     try {
       await admitInto(room, jobs);
     } finally {
@@ -38,7 +38,7 @@ export function createBatchQueue(options: BatchQueueOptions, ports: AdmissionPor
     }
   }
 
-  async function admitInto({ place }: Room, jobs: readonly AdmittedJob[]): Promise<void> {
+  async function admitInto({ place }: Reservation, jobs: readonly AdmittedJob[]): Promise<void> {
     const attached = await ports.attached?.(jobs.map(({ job }) => job));
     const withMeta = jobs.map((job, index) => ({ ...job, meta: attached?.[index] }));
     const left = await ports.exclusive(async () => {

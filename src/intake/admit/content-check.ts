@@ -1,5 +1,5 @@
-import type { Arrival } from '../../domain/arrival.ts';
 import { reasonOf } from '../../domain/errors.ts';
+import type { Arrival } from '../../domain/lane.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { createCondition } from '../../platform/waiting/condition.ts';
@@ -46,17 +46,17 @@ export interface ContentCheck {
  */
 export function createContentCheck(uploads: EarlierUploads, log: Log): ContentCheck {
   type Waiting = { readonly file: Comparable; readonly signal: AbortSignal };
-  const waiting: Record<Arrival, Waiting[]> = { live: [], found: [] };
+  const waiting: Record<Arrival, Waiting[]> = { live: [], backlog: [] };
   const room = createCondition();
   /** Hash of what is on its way → those that are equal to it. */
   const underWay = new Map<string, Comparable[]>();
   let held = 0;
   let reading = 0;
-  const sending: Record<Arrival, number> = { live: 0, found: 0 };
+  const sending: Record<Arrival, number> = { live: 0, backlog: 0 };
 
   /** The live ones first; found ones that wait for room in the queue do not hold them up. */
   function next(): Waiting | undefined {
-    const arrival = (['live', 'found'] as const).find(
+    const arrival = (['live', 'backlog'] as const).find(
       (kind) => waiting[kind].length > 0 && sending[kind] < MAX_SENDING,
     );
     return arrival === undefined ? undefined : waiting[arrival].shift();

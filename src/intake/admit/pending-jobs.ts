@@ -1,8 +1,8 @@
-import type { Arrival, Place } from '../../domain/arrival.ts';
+import type { Arrival, Lane } from '../../domain/lane.ts';
 import { abortErrorOf } from '../../platform/waiting/abort.ts';
 import { createCondition } from '../../platform/waiting/condition.ts';
-import type { Room } from '../ports.ts';
-import { createQueuePlaces, type Grant } from './queue-places.ts';
+import type { Reservation } from '../ports.ts';
+import { createQueueQuota, type QuotaGrant } from './queue-quota.ts';
 
 /**
  * The jobs of one source that are in Redis and not yet recorded, as their owner knows them. The owner is the only one
@@ -15,14 +15,14 @@ export interface PendingJobs {
   open(): number;
   all(): Iterable<string>;
   /** @param place of the room that was kept for them; it is freed besides */
-  add(jobIds: Iterable<string>, place?: Place): void;
+  add(jobIds: Iterable<string>, place?: Lane): void;
   /** It has its receipt; its id is free a moment later. */
   recorded(jobId: string): void;
   remove(jobIds: Iterable<string>): void;
   /** Replaces all by what Redis really holds: at start, and after Redis may have lost data. */
   replace(jobIds: Iterable<string>): void;
-  /** Waits for places under the maximum (`queue-places.ts` says for whom), and keeps them until they are freed. */
-  waitForRoom(count: number, arrival: Arrival, signal: AbortSignal): Promise<Room>;
+  /** Waits for places under the maximum (`queue-quota.ts` says for whom), and keeps them until they are freed. */
+  waitForRoom(count: number, arrival: Arrival, signal: AbortSignal): Promise<Reservation>;
   /** Resolves when nothing is pending. */
   waitUntilEmpty(signal: AbortSignal): Promise<void>;
   /** Resolves when this one is not pending any more. */
@@ -31,16 +31,16 @@ export interface PendingJobs {
 
 /** @param maxPending G3: disk is the queue beyond this */
 export function createPendingJobs(maxPending: number): PendingJobs {
-  const jobs = new Map<string, Place>();
+  const jobs = new Map<string, Lane>();
   /** Recorded, but their ids are not free yet. */
   const recorded = new Set<string>();
-  const places = createQueuePlaces(maxPending);
+  const quota = createQueueQuota(maxPending);
   const { until, changed } = createCondition();
 
-  function add(jobId: string, place: Place): void {
+  function add(jobId: string, place: Lane): void {
     if (jobs.has(jobId)) return;
     jobs.set(jobId, place);
-    places.known(place);
+    quota.known(place);
   }
 
   return {
@@ -48,7 +48,7 @@ export function createPendingJobs(maxPending: number): PendingJobs {
     size: () => jobs.size,
     open: () => jobs.size - recorded.size,
     all: () => jobs.keys(),
-    add(jobIds, place = 'found') {
+    add(jobIds, place = 'backlog') {
       for (const jobId of jobIds) add(jobId, place);
     },
     recorded(jobId) {
@@ -57,7 +57,7 @@ export function createPendingJobs(maxPending: number): PendingJobs {
     remove(jobIds) {
       for (const jobId of jobIds) {
         const place = jobs.get(jobId);
-        if (place !== undefined) places.recorded(place);
+        if (place !== undefined) quota.recorded(place);
         jobs.delete(jobId);
         recorded.delete(jobId);
       }
@@ -69,17 +69,17 @@ export function createPendingJobs(maxPending: number): PendingJobs {
         if (there.has(jobId)) continue;
         jobs.delete(jobId);
         recorded.delete(jobId);
-        places.giveBack(place, 1);
+        quota.giveBack(place, 1);
       }
       // Of an earlier process: nobody knows how they came.
-      for (const jobId of there) add(jobId, 'found');
+      for (const jobId of there) add(jobId, 'backlog');
       changed();
     },
     async waitForRoom(count, arrival, signal) {
-      let grant = null as Grant | null;
+      let grant = null as QuotaGrant | null;
       // Taken while it looks: two who wait would both be told of the same places.
       await until(() => {
-        grant = places.take(count, arrival);
+        grant = quota.take(count, arrival);
         return grant !== null;
       }, signal);
       if (grant === null) throw abortErrorOf(signal);
@@ -88,7 +88,7 @@ export function createPendingJobs(maxPending: number): PendingJobs {
         count: kept,
         place,
         free() {
-          places.giveBack(place, kept);
+          quota.giveBack(place, kept);
           changed();
         },
       };

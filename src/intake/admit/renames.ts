@@ -1,14 +1,14 @@
 import type { Receipt } from '../../domain/receipt.ts';
-import type { Looks } from '../scan/look.ts';
 import { isSameFile, type SeenFile } from '../scan/seen-file.ts';
+import type { FileStats } from '../scan/stat-files.ts';
 import type { EarlierUploads } from './earlier-uploads.ts';
-import type { UploadNeed } from './open-needs.ts';
+import type { UploadCandidate } from './in-flight.ts';
 
 /** Receipts read and old paths looked at side by side: a folder that was renamed brings all its files at once. */
 const AT_ONCE = 16;
 
 export interface RenamesOptions {
-  readonly looks: Looks;
+  readonly fileStats: FileStats;
   readonly uploads: EarlierUploads;
   /** Whether the folder of the source is there: out of sight is not gone. */
   readonly rootPresent: () => Promise<boolean>;
@@ -17,29 +17,29 @@ export interface RenamesOptions {
 /** Files that were uploaded under another path of the source and have only been moved since. */
 export interface Renames {
   /** The receipt of the upload that stands for each of them. */
-  among(needs: readonly UploadNeed[]): Promise<Map<UploadNeed, Receipt>>;
+  among(needs: readonly UploadCandidate[]): Promise<Map<UploadCandidate, Receipt>>;
 }
 
 /**
  * The same file on disk (device, inode, birth) with the size and time it was uploaded with, and nothing at its old path.
  * An index entry alone proves nothing: the receipt is read, and both paths are looked at.
  */
-export function createRenames({ looks, uploads, rootPresent }: RenamesOptions): Renames {
+export function createRenames({ fileStats, uploads, rootPresent }: RenamesOptions): Renames {
   async function movedFrom(file: SeenFile, id: string): Promise<Receipt | null> {
     const receipt = await uploads.standIn(id, file.size);
     if (receipt === null) return null;
     const { path, pathBytes } = receipt;
-    const [before] = await looks.at([pathBytes === undefined ? { path } : { path, pathBytes }]);
+    const [before] = await fileStats.at([pathBytes === undefined ? { path } : { path, pathBytes }]);
     if (before?.kind !== 'gone') return null;
     // In this order: a mount that is lost between the two shows neither.
-    const [after] = await looks.at([file.name]);
+    const [after] = await fileStats.at([file.name]);
     const isThere = after?.kind === 'file' && isSameFile(after.file, file);
     return isThere && (await rootPresent()) ? receipt : null;
   }
 
   return {
     async among(needs) {
-      const found = new Map<UploadNeed, Receipt>();
+      const found = new Map<UploadCandidate, Receipt>();
       const candidates = needs.flatMap((need) => {
         const id = need.ruling.asked ? null : uploads.ofInode(need.file);
         return id === null ? [] : [{ need, id }];

@@ -1,24 +1,24 @@
-import type { Arrival } from '../../domain/arrival.ts';
+import type { Arrival } from '../../domain/lane.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { hashFile } from '../scan/hash-file.ts';
-import type { Looks } from '../scan/look.ts';
 import { isSameFile, type SeenFile } from '../scan/seen-file.ts';
+import type { FileStats } from '../scan/stat-files.ts';
+import { coalesce } from './coalesce.ts';
 import type { Comparable, ContentCheck } from './content-check.ts';
 import type { EarlierUploads } from './earlier-uploads.ts';
-import { gathered } from './gathered.ts';
-import type { Need, UploadNeed } from './open-needs.ts';
-import { reusedOutcome } from './own-outcome.ts';
-import type { OwnReceipt } from './own-settling.ts';
+import type { Candidate, UploadCandidate } from './in-flight.ts';
+import { reusedOutcome } from './jobless-outcome.ts';
+import type { JoblessReceipt } from './record-without-job.ts';
 import { createRenames } from './renames.ts';
 
 /** Where files go from here. */
 export interface ReuseEnds {
   /** Into the queue, all of one kind; resolves when they are in it, or out of sight. */
-  readonly send: (needs: readonly UploadNeed[], signal: AbortSignal) => Promise<void>;
+  readonly send: (needs: readonly UploadCandidate[], signal: AbortSignal) => Promise<void>;
   /** Into the manifest, without a job. */
-  readonly settle: (receipts: readonly OwnReceipt[], signal: AbortSignal) => Promise<void>;
+  readonly settle: (receipts: readonly JoblessReceipt[], signal: AbortSignal) => Promise<void>;
   /** Another version lies there now, or none. */
-  readonly dropped: (need: Need) => void;
+  readonly dropped: (need: Candidate) => void;
 }
 
 export interface ReuseOptions {
@@ -26,7 +26,7 @@ export interface ReuseOptions {
   readonly root: string;
   /** Null: contents are not compared. */
   readonly contents: ContentCheck | null;
-  readonly looks: Looks;
+  readonly fileStats: FileStats;
   readonly uploads: EarlierUploads;
   readonly rootPresent: () => Promise<boolean>;
   /** Takes up another version of a file; it settles anew. */
@@ -38,34 +38,34 @@ export interface ReuseOptions {
 /** Files for which an upload stands already: nothing is sent. */
 export interface Reuse {
   /** Takes those out that were renamed, or are to be compared first, and sees to them; the rest is to be sent now. */
-  rest(needs: readonly UploadNeed[], signal: AbortSignal): Promise<readonly UploadNeed[]>;
+  rest(needs: readonly UploadCandidate[], signal: AbortSignal): Promise<readonly UploadCandidate[]>;
 }
 
 export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
-  const { root, contents, looks, uploads, rootPresent, take, wallMs } = options;
-  const renames = createRenames({ looks, uploads, rootPresent });
+  const { root, contents, fileStats, uploads, rootPresent, take, wallMs } = options;
+  const renames = createRenames({ fileStats, uploads, rootPresent });
 
-  const receiptOf = (need: UploadNeed, upload: Receipt): OwnReceipt => ({
+  const receiptOf = (need: UploadCandidate, upload: Receipt): JoblessReceipt => ({
     need,
     outcome: reusedOutcome(need.version, need.ruling.gen, upload, { sight: need.sight, nowMs: wallMs() }),
   });
 
   // Apart: what was found may wait for room in the queue for long.
-  const send = { live: gathered(ends.send), found: gathered(ends.send) };
+  const send = { live: coalesce(ends.send), backlog: coalesce(ends.send) };
 
-  function comparable(need: UploadNeed): Comparable {
+  function comparable(need: UploadCandidate): Comparable {
     const { jobId, file, arrival } = need;
     return {
       ...{ jobId, path: file.name.path, size: file.size, arrival },
       hash: (signal) => hashFile(root, file, signal),
       async isThere() {
-        const [look] = await looks.at([file.name]);
+        const [look] = await fileStats.at([file.name]);
         return look?.kind === 'file' && isSameFile(look.file, file);
       },
       reuse: (upload, signal) => ends.settle([receiptOf(need, upload)], signal),
       send: (signal) => send[arrival](need, signal),
       async changed() {
-        const [look] = await looks.at([file.name]);
+        const [look] = await fileStats.at([file.name]);
         // In one go: it may be the same version, come back, and is at no moment in none of the books.
         ends.dropped(need);
         if (look?.kind === 'file') take(look.file, arrival);

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import type { DiscoveryMeans } from '../batch/discovery-means.ts';
+import type { DiscoveryDeps } from '../batch/discovery-means.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
 import { archiveKind } from './archive-kind.ts';
 import { pathInArchive } from './entry-name.ts';
@@ -13,10 +13,10 @@ import { zipEntries } from './zip-entries.ts';
  * The files of one archive, entry by entry. An archive that cannot be read to its end has a receipt that says so, under
  * its own name; what was read of it until then stays.
  */
-export async function discoverArchive(path: string, means: DiscoveryMeans): Promise<void> {
+export async function discoverArchive(path: string, means: DiscoveryDeps): Promise<void> {
   const { sink, tally, signal } = means;
   const archive = { path: basename(path) };
-  const facts = await archiveFacts(path, archive);
+  const options = await archiveFacts(path, archive);
   const entries = entriesOf(path);
   try {
     for (;;) {
@@ -29,7 +29,7 @@ export async function discoverArchive(path: string, means: DiscoveryMeans): Prom
       if ('broken' in next) {
         tally.refused += 1;
         const refusal = { code: 'archive_broken', details: { reason: next.broken } } as const;
-        return await sink.refused(archive, facts, refusal, signal);
+        return await sink.refused(archive, options, refusal, signal);
       }
       if (next.done === true) return;
       await takeEntry(archive, next.value, means);
@@ -39,7 +39,7 @@ export async function discoverArchive(path: string, means: DiscoveryMeans): Prom
   }
 }
 
-async function takeEntry(archive: PathName, entry: ArchiveEntry, means: DiscoveryMeans): Promise<void> {
+async function takeEntry(archive: PathName, entry: ArchiveEntry, means: DiscoveryDeps): Promise<void> {
   const { filter, sink, tally, signal } = means;
   const name = pathInArchive(archive, entry.name);
   if (entry.kind === 'refused') {

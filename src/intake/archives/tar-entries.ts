@@ -88,7 +88,7 @@ function entryOf(header: Header, chunks: AsyncIterator<Buffer>): ArchiveEntry | 
   const verdict = judgeEntryName(raw);
   const isFile = type === 'file' || type === 'contiguous-file';
   if (verdict.kind === 'folder') return null;
-  const facts = {
+  const options = {
     name: verdict.name,
     size: isFile ? (header.size ?? 0) : 0,
     mtimeNs: entryTimeNs(header.mtime),
@@ -100,8 +100,8 @@ function entryOf(header: Header, chunks: AsyncIterator<Buffer>): ArchiveEntry | 
         ? null
         : (LINKS[type ?? ''] ?? 'it is neither a file nor a folder');
   if (why !== null)
-    return { kind: 'refused', ...facts, refusal: { code: 'archive_entry_refused', details: { why } } };
-  return { kind: 'file', ...facts, crc32: null, open: async () => unlessEnded(chunks) };
+    return { kind: 'refused', ...options, refusal: { code: 'archive_entry_refused', details: { why } } };
+  return { kind: 'file', ...options, crc32: null, open: async () => unlessEnded(chunks) };
 }
 
 /** PAX names are UTF-8 and decoded already; all others are bytes. */

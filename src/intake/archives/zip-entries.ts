@@ -48,7 +48,7 @@ function entryOf(zip: ZipFile, entry: Entry): ArchiveEntry | null {
   const raw = nameOf(entry);
   const verdict = judgeEntryName(raw);
   if (verdict.kind === 'folder') return null;
-  const facts = {
+  const options = {
     name: verdict.name,
     size: entry.uncompressedSize,
     // Without an extended time stamp a zip says local time of nobody knows where: UTC, so that it is the same for all.
@@ -58,8 +58,8 @@ function entryOf(zip: ZipFile, entry: Entry): ArchiveEntry | null {
     verdict.kind === 'refused'
       ? ({ code: 'archive_entry_refused', details: { why: verdict.why } } as const)
       : refusalOf(entry);
-  if (refusal !== null) return { kind: 'refused', ...facts, refusal };
-  return { kind: 'file', ...facts, crc32: entry.crc32, open: () => zip.openReadStreamPromise(entry) };
+  if (refusal !== null) return { kind: 'refused', ...options, refusal };
+  return { kind: 'file', ...options, crc32: entry.crc32, open: () => zip.openReadStreamPromise(entry) };
 }
 
 function refusalOf(entry: Entry): Refusal | null {

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { ERRORS, errorMessage, SlipwayError } from '../../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../../domain/file-version.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import { atFirstSight, type Sight } from '../../domain/sight.ts';
+import { atFirstSight, type SeenTimes } from '../../domain/sight.ts';
 import { type UnsentReason, unsentOutcome } from '../../domain/unsent-outcome.ts';
 import { jobIdOf } from '../../domain/upload-job.ts';
 import { formatBytes } from '../../platform/units.ts';
-import type { UploadNeed } from '../admit/open-needs.ts';
-import { refusedOutcome } from '../admit/own-outcome.ts';
-import { type Rules, type Ruling, ruleOn } from '../admit/ruling.ts';
+import { type Decision, decide, type Rules } from '../admit/decision.ts';
+import type { UploadCandidate } from '../admit/in-flight.ts';
+import { refusedOutcome } from '../admit/jobless-outcome.ts';
 import type { FileEntry } from '../archives/archive-entry.ts';
 import type { Spool } from '../archives/spool.ts';
 import type { AdmissionPorts, RecordedVersion } from '../ports.ts';
@@ -42,7 +42,7 @@ const MAX_FOUND = 100;
 /** Entries are gathered for so long: a worker need not wait for a hundred large ones. */
 const MAX_GATHER_MS = 200;
 
-type Upload = Pick<UploadNeed, 'jobId' | 'id' | 'version' | 'sight' | 'ruling'>;
+type Upload = Pick<UploadCandidate, 'jobId' | 'id' | 'version' | 'sight' | 'ruling'>;
 
 export function createBatchAdmission(options: BatchAdmissionOptions, ports: BatchPorts): BatchAdmission {
   const { source, destination, batch, spool, now } = options;
@@ -61,7 +61,7 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
   );
 
   /** Into the batch; null when it has its receipt, or gets one here. */
-  function noted(version: FileVersion, sight: Sight): Upload | null {
+  function noted(version: FileVersion, sight: SeenTimes): Upload | null {
     const id = fileVersionId(version);
     const recorded = ports.recorded(id);
     const ruling = rulingOn(version, recorded);
@@ -76,9 +76,9 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
     return null;
   }
 
-  function rulingOn({ path, size }: FileVersion, recorded: RecordedVersion | null): Ruling {
+  function rulingOn({ path, size }: FileVersion, recorded: RecordedVersion | null): Decision {
     // Whoever names a file means it, whenever it got there.
-    return ruleOn({ name: { path }, size, ctimeMs: Number.POSITIVE_INFINITY }, recorded, options.rules);
+    return decide({ name: { path }, size, ctimeMs: Number.POSITIVE_INFINITY }, recorded, options.rules);
   }
 
   function refuse(need: Upload, reason: UnsentReason): void {
@@ -128,7 +128,8 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
         const need = noted({ source, destination, ...name, size, mtimeNs }, sight);
         if (need === null) continue;
         ports.uploads.remember(need.jobId, file);
-        if (!ports.isPending(need.jobId)) dispatch.add({ ...need, file, arrival: 'found', unlimited: false });
+        if (!ports.isPending(need.jobId))
+          dispatch.add({ ...need, file, arrival: 'backlog', unlimited: false });
       }
       await flushIfDue(signal);
     },

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PathName } from '../../domain/path-bytes.ts';
 import { discoverArchive } from '../archives/discover-archive.ts';
-import { createLooks } from '../scan/look.ts';
 import { withoutOwnReceipts } from '../scan/own-receipts.ts';
 import { rescan } from '../scan/rescan.ts';
 import type { SeenFile, SettledFile } from '../scan/seen-file.ts';
 import { createSettle } from '../scan/settle.ts';
 import { openSourceFilter } from '../scan/source-filter.ts';
+import { createFileStats } from '../scan/stat-files.ts';
 import { networkFileSystemOf } from '../watch/network-fs.ts';
 import type { BatchInput, BatchSink, BatchTally } from './batch-sink.ts';
 import { discoverList } from './discover-list.ts';
-import type { BatchDiscoveryOptions, DiscoveryMeans } from './discovery-means.ts';
+import type { BatchDiscoveryOptions, DiscoveryDeps } from './discovery-means.ts';
 
 export type { BatchDiscoveryOptions } from './discovery-means.ts';
 
@@ -46,7 +46,7 @@ export async function openBatchDiscovery(
   const { root, source, now, rootFolder, minAge, log } = options;
   const filter = await openSourceFilter(options);
   const isLocal = (await networkFileSystemOf(root)) === null;
-  const looks = createLooks(
+  const fileStats = createFileStats(
     root,
     () => isLocal,
     () => now().monotonicMs,
@@ -70,12 +70,12 @@ export async function openBatchDiscovery(
   async function lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void> {
     const { means, finish } = begin(signal);
     await rootFolder.assert();
-    for (const look of await looks.at(names)) if (look.kind === 'file') await means.see([look.file]);
+    for (const look of await fileStats.at(names)) if (look.kind === 'file') await means.see([look.file]);
     await finish();
     await rootFolder.assert();
   }
 
-  function begin(signal: AbortSignal): { means: DiscoveryMeans; finish: () => Promise<void> } {
+  function begin(signal: AbortSignal): { means: DiscoveryDeps; finish: () => Promise<void> } {
     const maxTracked = options.maxTracked ?? MAX_TRACKED;
     const settle = createSettle({
       settleMs: options.settle,
@@ -105,7 +105,7 @@ export async function openBatchDiscovery(
     async function takeDue(byMs: number): Promise<boolean> {
       const names = settle.due(byMs, DUE_PER_STEP);
       const files: SeenFile[] = [];
-      for (const [index, look] of (await looks.at(names)).entries()) {
+      for (const [index, look] of (await fileStats.at(names)).entries()) {
         const name = names[index];
         if (look.kind === 'file') files.push(look.file);
         else if (name !== undefined) {
@@ -153,7 +153,7 @@ export async function openBatchDiscovery(
     }
 
     return {
-      means: { ...options, looks, filter, sink, tally, see, signal },
+      means: { ...options, fileStats, filter, sink, tally, see, signal },
       finish: () => waitFor(() => false),
     };
   }
@@ -161,8 +161,8 @@ export async function openBatchDiscovery(
   return { discover, lookAgain, unsettled: () => unsettled() };
 }
 
-async function discoverFolder(path: string, means: DiscoveryMeans): Promise<void> {
-  const { root, looks, filter, tally, see, signal } = means;
+async function discoverFolder(path: string, means: DiscoveryDeps): Promise<void> {
+  const { root, fileStats, filter, tally, see, signal } = means;
   const report = {
     ignored(_name: PathName, reason: keyof BatchTally['ignored']): void {
       tally.ignored[reason] = (tally.ignored[reason] ?? 0) + 1;
@@ -171,7 +171,16 @@ async function discoverFolder(path: string, means: DiscoveryMeans): Promise<void
       tally.unreadable += 1;
     },
   };
-  const walk = { root, looks, filter, start: { path }, descend: () => true, entering() {}, signal, report };
+  const walk = {
+    root,
+    fileStats,
+    filter,
+    start: { path },
+    descend: () => true,
+    entering() {},
+    signal,
+    report,
+  };
   for await (const files of rescan(walk)) await see(files);
   signal.throwIfAborted();
 }

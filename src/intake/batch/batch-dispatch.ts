@@ -3,18 +3,23 @@ import type { PathName } from '../../domain/path-bytes.ts';
 import type { Outcome, Receipt } from '../../domain/receipt.ts';
 import { attachTo } from '../admit/attach-to.ts';
 import { createBatchQueue } from '../admit/batch-queue.ts';
+import { coalesce } from '../admit/coalesce.ts';
 import type { Comparable } from '../admit/content-check.ts';
-import { gathered } from '../admit/gathered.ts';
-import { createOpenNeeds, type Need, type OpenVersion, type UploadNeed } from '../admit/open-needs.ts';
-import { reusedOutcome } from '../admit/own-outcome.ts';
-import { createOwnSettling, type OwnReceipt } from '../admit/own-settling.ts';
+import {
+  type Candidate,
+  createInFlight,
+  type OpenVersion,
+  type UploadCandidate,
+} from '../admit/in-flight.ts';
+import { reusedOutcome } from '../admit/jobless-outcome.ts';
+import { createRecordWithoutJob, type JoblessReceipt } from '../admit/record-without-job.ts';
 import { createReuse } from '../admit/reuse.ts';
 import type { AdmissionPorts, AdmittedJob } from '../ports.ts';
-import { createLooks } from '../scan/look.ts';
-import { batchJobOf, type EntryNeed, isEntry } from './batch-need.ts';
+import { createFileStats } from '../scan/stat-files.ts';
+import { batchJobOf, type EntryCandidate, isEntry } from './batch-candidate.ts';
 
 /** A member of a batch that needs a receipt. */
-export type BatchNeed = Pick<Need, 'jobId' | 'id' | 'version' | 'sight' | 'ruling'>;
+export type BatchCandidate = Pick<Candidate, 'jobId' | 'id' | 'version' | 'sight' | 'ruling'>;
 
 export interface BatchDispatchOptions {
   readonly source: string;
@@ -39,9 +44,9 @@ export interface BatchDispatchOptions {
 /** The way of a batch's members to their receipts: refused, given an earlier upload, or queued. */
 export interface BatchDispatch {
   /** To be sent, unless an upload stands for it; one that is in hand already is passed over. */
-  add(need: UploadNeed | EntryNeed): void;
+  add(need: UploadCandidate | EntryCandidate): void;
   /** It gets its receipt without a job; one that is in hand already is passed over. */
-  settle(need: BatchNeed, outcome: Outcome): void;
+  settle(need: BatchCandidate, outcome: Outcome): void;
   has(jobId: string): boolean;
   /**
    * Sees to all that was added; resolves when it is in the queue. What gets its receipt here, or is compared first, is
@@ -61,14 +66,14 @@ export interface BatchDispatch {
 export function createBatchDispatch(options: BatchDispatchOptions, ports: AdmissionPorts): BatchDispatch {
   const { source, batch, root, isNeeded, release, log, now } = options;
   const { contents = null, uploads } = ports;
-  const open = createOpenNeeds();
-  let files: UploadNeed[] = [];
-  let entries: EntryNeed[] = [];
-  let unsent: OwnReceipt<BatchNeed>[] = [];
+  const open = createInFlight();
+  let files: UploadCandidate[] = [];
+  let entries: EntryCandidate[] = [];
+  let unsent: JoblessReceipt<BatchCandidate>[] = [];
   /** Why a receipt could not be kept; null: all could. */
   let lost: unknown = null;
 
-  const settling = createOwnSettling<BatchNeed>({
+  const settling = createRecordWithoutJob<BatchCandidate>({
     async record(outcomes) {
       await ports.settle(await attachTo(outcomes, ports.attached)).catch((error: unknown) => {
         lost = error;
@@ -84,27 +89,33 @@ export function createBatchDispatch(options: BatchDispatchOptions, ports: Admiss
   const { maxPending, random } = options;
   const queue = createBatchQueue({ source, maxPending, isNeeded, needless: release, log, random }, ports);
   // Few are looked at here: the thread pool does it, whatever the disk.
-  const looks = createLooks(
+  const fileStats = createFileStats(
     root,
     () => false,
     () => now().monotonicMs,
   );
   const reuse = createReuse(
     {
-      ...{ root, contents, looks, uploads, rootPresent: options.rootPresent },
+      ...{ root, contents, fileStats, uploads, rootPresent: options.rootPresent },
       take: ({ name }) => options.changed(name),
       wallMs: () => now().wallMs,
     },
     { send, settle, dropped: (need) => open.done([need]) },
   );
-  const sendGathered = gathered(send);
+  const sendGathered = coalesce(send);
 
-  async function settle(receipts: readonly OwnReceipt<BatchNeed>[], signal: AbortSignal): Promise<void> {
+  async function settle(
+    receipts: readonly JoblessReceipt<BatchCandidate>[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const own = receipts.map(({ need, outcome }) => ({ need, outcome: { ...outcome, batch } }));
     await settling.settle(own, signal);
   }
 
-  async function send(needs: readonly (UploadNeed | EntryNeed)[], signal: AbortSignal): Promise<void> {
+  async function send(
+    needs: readonly (UploadCandidate | EntryCandidate)[],
+    signal: AbortSignal,
+  ): Promise<void> {
     await queue.add(
       needs.map((need) => batchJobOf(need, batch)),
       signal,
@@ -113,8 +124,11 @@ export function createBatchDispatch(options: BatchDispatchOptions, ports: Admiss
   }
 
   /** With `dedupe: content` those to be compared are seen to; the rest is to be sent now. */
-  async function restOfEntries(needs: readonly EntryNeed[], signal: AbortSignal): Promise<EntryNeed[]> {
-    const rest: EntryNeed[] = [];
+  async function restOfEntries(
+    needs: readonly EntryCandidate[],
+    signal: AbortSignal,
+  ): Promise<EntryCandidate[]> {
+    const rest: EntryCandidate[] = [];
     for (const need of needs) {
       if (contents === null || need.sha256 === null || need.ruling.asked) rest.push(need);
       else await contents.take(comparable(need, need.sha256), signal);
@@ -123,14 +137,14 @@ export function createBatchDispatch(options: BatchDispatchOptions, ports: Admiss
   }
 
   /** What lies in the spool stays as it is. */
-  function comparable(need: EntryNeed, sha256: string): Comparable {
+  function comparable(need: EntryCandidate, sha256: string): Comparable {
     const { jobId, version, sight, ruling } = need;
-    const receiptOf = (upload: Receipt): OwnReceipt<BatchNeed> => {
+    const receiptOf = (upload: Receipt): JoblessReceipt<BatchCandidate> => {
       const times = { sight, nowMs: now().wallMs };
       return { need, outcome: reusedOutcome(version, ruling.gen, upload, times) };
     };
     return {
-      ...{ jobId, path: version.path, size: version.size, arrival: 'found' },
+      ...{ jobId, path: version.path, size: version.size, arrival: 'backlog' },
       hash: async () => ({ kind: 'hashed', sha256 }),
       isThere: async () => true,
       reuse: (upload, signal) => settle([receiptOf(upload)], signal),

@@ -1,12 +1,12 @@
-import type { BatchPart } from '../../ledger/store/batch-spec.ts';
-import type { BatchProgress } from './batch-runs.ts';
+import type { BatchSource } from '../../ledger/store/batch-spec.ts';
+import type { BatchProgress } from './batch-runner.ts';
 
 /** What a run has to know of batches. */
-export interface BatchFacts {
+export interface BatchRunOptions {
   /** `spool.maxBytes`; left out where no archive can come. */
   readonly spoolMaxBytes?: number;
   /** What is sent of these sources, and then no more; without one a source is watched. */
-  readonly batches?: readonly BatchPart[];
+  readonly batches?: readonly BatchSource[];
 }
 
 /** What a run tells of batches. */

@@ -18,7 +18,7 @@ export interface BatchSink {
   /** A file of an archive, to be read now or never. */
   entry(name: PathName, entry: FileEntry, signal: AbortSignal): Promise<void>;
   /** What is in an archive and not taken; or the archive itself. */
-  refused(name: PathName, facts: EntryFacts, refusal: Refusal, signal: AbortSignal): Promise<void>;
+  refused(name: PathName, options: EntryFacts, refusal: Refusal, signal: AbortSignal): Promise<void>;
 }
 
 /** A line of a list that names no file that can be taken. */

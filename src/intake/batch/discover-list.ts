@@ -2,9 +2,9 @@ import { createReadStream } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { bytesOf, type PathName, pathNameOf } from '../../domain/path-bytes.ts';
-import type { Look } from '../scan/look.ts';
+import type { FileStat } from '../scan/stat-files.ts';
 import type { UnusableLine } from './batch-sink.ts';
-import type { DiscoveryMeans } from './discovery-means.ts';
+import type { DiscoveryDeps } from './discovery-means.ts';
 
 const LINES_PER_STEP = 256;
 const NEWLINE = 0x0a;
@@ -18,7 +18,7 @@ const MAX_LINES_KEPT = 20;
  */
 export async function discoverList(
   input: { readonly file: string; readonly nul: boolean; readonly base: string },
-  means: DiscoveryMeans,
+  means: DiscoveryDeps,
 ): Promise<void> {
   const root = await realpath(means.root);
   const base = await realpath(input.base).catch(() => input.base);
@@ -38,10 +38,10 @@ export async function discoverList(
   await take(names, means, folders);
 }
 
-async function take(names: readonly PathName[], means: DiscoveryMeans, folders: LinkCheck): Promise<void> {
-  const { looks, tally, see } = means;
+async function take(names: readonly PathName[], means: DiscoveryDeps, folders: LinkCheck): Promise<void> {
+  const { fileStats, tally, see } = means;
   const files = [];
-  for (const [index, look] of (await looks.at(names)).entries()) {
+  for (const [index, look] of (await fileStats.at(names)).entries()) {
     const name = names[index];
     if (name === undefined) continue;
     if (look.kind === 'unobservable') tally.unreadable += 1;
@@ -56,8 +56,8 @@ async function take(names: readonly PathName[], means: DiscoveryMeans, folders: 
 
 async function isAccepted(
   name: PathName,
-  look: Exclude<Look, { kind: 'gone' | 'unobservable' }>,
-  { filter, tally }: DiscoveryMeans,
+  look: Exclude<FileStat, { kind: 'gone' | 'unobservable' }>,
+  { filter, tally }: DiscoveryDeps,
   folders: LinkCheck,
 ): Promise<boolean> {
   const reason = filter.path(name.path, look.kind) ?? ((await folders.leadOut(name)) ? 'symlink' : null);
@@ -66,7 +66,7 @@ async function isAccepted(
   return false;
 }
 
-function unusable(line: UnusableLine, { tally, log, source }: DiscoveryMeans): void {
+function unusable(line: UnusableLine, { tally, log, source }: DiscoveryDeps): void {
   tally.unusable += 1;
   if (tally.unusableLines.length < MAX_LINES_KEPT) tally.unusableLines.push(line);
   log.warn({ source, path: line.path, why: line.why }, `${line.path}: ${WHY[line.why]}; left out`);

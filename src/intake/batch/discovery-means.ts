@@ -1,9 +1,9 @@
 import type { Log } from '../../domain/log.ts';
 import type { Filter } from '../scan/filter.ts';
-import type { Looks } from '../scan/look.ts';
 import type { SeenFile } from '../scan/seen-file.ts';
 import type { Instant } from '../scan/settle.ts';
 import type { SourceFilterOptions } from '../scan/source-filter.ts';
+import type { FileStats } from '../scan/stat-files.ts';
 import type { BatchRoot } from './batch-root.ts';
 import type { BatchSink, BatchTally } from './batch-sink.ts';
 
@@ -21,8 +21,8 @@ export interface BatchDiscoveryOptions extends SourceFilterOptions {
 }
 
 /** What every kind of input works with. */
-export interface DiscoveryMeans extends BatchDiscoveryOptions {
-  readonly looks: Looks;
+export interface DiscoveryDeps extends BatchDiscoveryOptions {
+  readonly fileStats: FileStats;
   readonly filter: Filter;
   readonly sink: BatchSink;
   readonly tally: BatchTally;

@@ -1,9 +1,9 @@
 import type { PathName } from '../../domain/path-bytes.ts';
 import { compileGlobs } from '../../platform/files/glob.ts';
 import type { IgnoreReason } from './filter.ts';
-import { createLooks } from './look.ts';
 import type { SeenFile } from './seen-file.ts';
 import { openSourceFilter, type SourceFilterOptions } from './source-filter.ts';
+import { createFileStats } from './stat-files.ts';
 
 /**
  * What intake makes of one path now.
@@ -24,8 +24,8 @@ export async function diskStateOf(
   nowMs: number,
 ): Promise<DiskState> {
   const { root, settle, minAge } = options;
-  const looks = createLooks(root, () => false, performance.now);
-  const [top, look] = await looks.at([{ path: '' }, name]);
+  const fileStats = createFileStats(root, () => false, performance.now);
+  const [top, look] = await fileStats.at([{ path: '' }, name]);
   // A root that is a symlink to its folder is the user's way of naming it.
   if (top?.kind === 'gone' || look === undefined) return { kind: 'root-gone' };
   if (look.kind === 'gone') return { kind: 'gone' };

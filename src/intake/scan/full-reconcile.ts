@@ -2,9 +2,9 @@ import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import type { Filter, IgnoreReason } from './filter.ts';
-import type { Looks } from './look.ts';
 import { rescan } from './rescan.ts';
 import type { SeenFile } from './seen-file.ts';
+import type { FileStats } from './stat-files.ts';
 
 /** What one full reconcile found. */
 export interface ScanTally {
@@ -47,7 +47,7 @@ const emptyTally = (): RunningTally => ({
 /** None running. */
 export function createFullReconcile(options: {
   readonly root: string;
-  readonly looks: Looks;
+  readonly fileStats: FileStats;
   readonly source: string;
   readonly filter: Filter;
   readonly log: Log;
@@ -55,7 +55,7 @@ export function createFullReconcile(options: {
   readonly entering: (folder: PathName) => void;
   readonly unobservable: () => void;
 }): FullReconcile {
-  const { root, looks, source, filter, log, entering } = options;
+  const { root, fileStats, source, filter, log, entering } = options;
   let steps: AsyncGenerator<readonly SeenFile[]> | null = null;
   let current = emptyTally();
   let last: RunningTally | null = null;
@@ -89,7 +89,7 @@ export function createFullReconcile(options: {
     begin(signal) {
       current = emptyTally();
       const everywhere = { start: { path: '' }, entering, descend: () => true };
-      steps = rescan({ root, looks, filter, ...everywhere, signal, report });
+      steps = rescan({ root, fileStats, filter, ...everywhere, signal, report });
     },
     async step() {
       const next = await steps?.next();

@@ -2,13 +2,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PathName } from '../../domain/path-bytes.ts';
 import type { Filter, IgnoreReason } from './filter.ts';
 import { listFolder } from './list-folder.ts';
-import { isGone, type Looks } from './look.ts';
 import type { SeenFile } from './seen-file.ts';
+import { type FileStats, isGone } from './stat-files.ts';
 
 export interface RescanOptions {
   /** Absolute path of the source's root. */
   readonly root: string;
-  readonly looks: Looks;
+  readonly fileStats: FileStats;
   readonly filter: Filter;
   /** Where to begin; `{ path: '' }` is the root. */
   readonly start: PathName;
@@ -36,12 +36,12 @@ const STEP_ENTRIES = 128;
  * on the way is passed over. A step may be empty; it is then only a chance to do something else.
  */
 export async function* rescan(options: RescanOptions): AsyncGenerator<readonly SeenFile[]> {
-  const { root, looks, filter, descend, entering, report, signal } = options;
+  const { root, fileStats, filter, descend, entering, report, signal } = options;
   const toVisit: PathName[] = [options.start];
   let names: PathName[] = [];
   let entries = 0;
   async function* step(): AsyncGenerator<readonly SeenFile[]> {
-    yield await filesOf(looks, names, report);
+    yield await filesOf(fileStats, names, report);
     names = [];
     entries = 0;
   }
@@ -50,7 +50,7 @@ export async function* rescan(options: RescanOptions): AsyncGenerator<readonly S
     entering(folder);
     entries += 1;
     try {
-      for await (const listed of listFolder(root, folder, looks.onLoop)) {
+      for await (const listed of listFolder(root, folder, fileStats.onLoop)) {
         for (const { name, kind } of listed) {
           const reason = filter.entry(name.path, kind);
           if (reason !== null) report.ignored(name, reason);
@@ -74,11 +74,15 @@ export async function* rescan(options: RescanOptions): AsyncGenerator<readonly S
   yield* step();
 }
 
-async function filesOf(looks: Looks, names: readonly PathName[], report: RescanReport): Promise<SeenFile[]> {
+async function filesOf(
+  fileStats: FileStats,
+  names: readonly PathName[],
+  report: RescanReport,
+): Promise<SeenFile[]> {
   const files: SeenFile[] = [];
   // A tree of folders and ignored files alone must not keep the event loop either.
   if (names.length === 0) await nextTurn();
-  for (const [index, look] of (await looks.at(names)).entries()) {
+  for (const [index, look] of (await fileStats.at(names)).entries()) {
     if (look.kind === 'file') files.push(look.file);
     const name = names[index];
     if (look.kind === 'unobservable' && name !== undefined) report.unobservable(name, look.error);

@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import type { PathName } from '../../domain/path-bytes.ts';
-import type { Sight } from '../../domain/sight.ts';
+import type { SeenTimes } from '../../domain/sight.ts';
 
 /** A regular file as one lstat saw it. */
 export interface SeenFile {
@@ -20,7 +20,7 @@ export interface SeenFile {
 
 /** One that is whole, and since when that is known. */
 export interface SettledFile extends SeenFile {
-  readonly sight: Sight;
+  readonly sight: SeenTimes;
 }
 
 /** What intake keeps of an lstat. */

@@ -1,6 +1,6 @@
-import type { Arrival } from '../../domain/arrival.ts';
+import type { Arrival } from '../../domain/lane.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import type { Sight } from '../../domain/sight.ts';
+import type { SeenTimes } from '../../domain/sight.ts';
 import { GARBLED } from '../watch/hinted-folders.ts';
 import { createDueHeap } from './due-heap.ts';
 import { keyOf, type SeenFile } from './seen-file.ts';
@@ -47,12 +47,12 @@ export interface Settle {
    * Tells of one look at a file. null: it waits, and is tracked; that it has settled is said once per change.
    * @param arrival how it came to be looked at; what is tracked as live stays so
    */
-  see(file: SeenFile, now: Instant, arrival?: Arrival): Sight | null;
+  see(file: SeenFile, now: Instant, arrival?: Arrival): SeenTimes | null;
   /**
    * An event named this path. True: it is tracked, as live from now on, and will be looked at when it is due, which is
    * within `settle` and after this event; a file that is being written costs one look per `settle` and not one per write.
    */
-  stir(path: string, nowMs: number): boolean;
+  touch(path: string, nowMs: number): boolean;
   /** How a file that is tracked came; null of any other. */
   arrivalOf(name: PathName): Arrival | null;
   /**
@@ -110,7 +110,7 @@ export function createSettle(options: SettleOptions): Settle {
   }
 
   return {
-    see(file, now, arrival = 'found') {
+    see(file, now, arrival = 'backlog') {
       const key = keyOf(file.name);
       const entry = tracked.get(key);
       const known = entry !== undefined && sameVersion(entry.last, file);
@@ -126,7 +126,7 @@ export function createSettle(options: SettleOptions): Settle {
       return null;
     },
 
-    stir(path, nowMs) {
+    touch(path, nowMs) {
       const entry = trustTimes() ? tracked.get(keyOf({ path })) : undefined;
       if (entry === undefined) return false;
       entry.arrival = 'live';

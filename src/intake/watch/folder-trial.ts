@@ -1,8 +1,8 @@
 import { openSourceFilter, type SourceFilterOptions } from '../scan/source-filter.ts';
 import { walkFolders } from '../scan/walk-folders.ts';
 import { type CanaryResult, tryEvents } from './event-canary.ts';
+import { POLL_MS } from './event-feed.ts';
 import { networkFileSystemOf } from './network-fs.ts';
-import { POLL_MS } from './observation.ts';
 import { chooseEventSource } from './source-choice.ts';
 
 /** How one folder would be watched, found by trying. */

@@ -1,8 +1,8 @@
 import type { PathName } from '../../domain/path-bytes.ts';
 import type { Filter } from '../scan/filter.ts';
-import type { Looks } from '../scan/look.ts';
 import { rescan } from '../scan/rescan.ts';
 import type { SeenFile } from '../scan/seen-file.ts';
+import type { FileStats } from '../scan/stat-files.ts';
 
 /** In place of every byte that is not UTF-8. A name may also hold it rightfully. */
 export const GARBLED = '\uFFFD';
@@ -27,13 +27,13 @@ const STEP = 128;
 /** None marked. */
 export function createHintedFolders(options: {
   readonly root: string;
-  readonly looks: Looks;
+  readonly fileStats: FileStats;
   readonly filter: Filter;
   /** Told of every folder right before it is listed. */
   readonly entering: (folder: PathName) => void;
   readonly unobservable: (name: PathName, error: unknown) => void;
 }): HintedFolders {
-  const { root, looks, filter, entering, unobservable } = options;
+  const { root, fileStats, filter, entering, unobservable } = options;
   const report = { ignored() {}, unobservable };
   // Marked again while its scan runs: scanned again, since the scan may have passed the spot.
   const marked = new Map<string, HintedExtent>();
@@ -46,7 +46,7 @@ export function createHintedFolders(options: {
     marked.delete(path);
     const descend = (folder: PathName): boolean => extent === 'whole' || folder.path.includes(GARBLED);
     return {
-      steps: rescan({ root, looks, filter, start: { path }, entering, descend, signal, report }),
+      steps: rescan({ root, fileStats, filter, start: { path }, entering, descend, signal, report }),
       extent,
     };
   }

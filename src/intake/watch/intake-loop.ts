@@ -1,35 +1,35 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Arrival } from '../../domain/arrival.ts';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import type { Arrival } from '../../domain/lane.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Waker } from '../../platform/waiting/waker.ts';
-import type { AdmissionLines } from '../admit/admission-lines.ts';
+import type { AdmissionLanes } from '../admit/admission-lanes.ts';
 import type { FolderPorts } from '../ports.ts';
 import type { FullReconcile } from '../scan/full-reconcile.ts';
 import type { Settle } from '../scan/settle.ts';
 import type { CaughtUp } from './caught-up.ts';
-import type { Dirty } from './dirty.ts';
-import type { Examiner } from './examiner.ts';
+import type { EventFeed } from './event-feed.ts';
+import type { FileChecker } from './file-checker.ts';
 import { GARBLED, type HintedFolders } from './hinted-folders.ts';
-import type { Observation } from './observation.ts';
+import type { HintedPaths } from './hinted-paths.ts';
+import type { PreWatch } from './pre-watch.ts';
 import type { QuietFolders } from './quiet-folders.ts';
 import type { ReconcileSchedule } from './reconcile-schedule.ts';
 import type { RootGuard } from './root-guard.ts';
-import type { Scout } from './scout.ts';
 
 export interface IntakeParts {
   readonly source: string;
   readonly root: string;
   readonly guard: RootGuard;
-  readonly observation: Observation;
+  readonly eventFeed: EventFeed;
   readonly settle: Settle;
-  readonly dirty: Dirty;
+  readonly hintedPaths: HintedPaths;
   readonly folders: HintedFolders;
   readonly scan: FullReconcile;
-  readonly scout: Scout;
+  readonly preWatch: PreWatch;
   readonly schedule: ReconcileSchedule;
-  readonly examiner: Examiner;
-  readonly lines: AdmissionLines;
+  readonly fileChecker: FileChecker;
+  readonly lines: AdmissionLanes;
   readonly caughtUp: CaughtUp;
   /** null: top folders are no batches. */
   readonly quiet: QuietFolders | null;
@@ -60,13 +60,14 @@ const LIVE_TURNS = 8;
 
 /** The loop of one source: one small thing at a time, the most urgent first, asleep when there is none. */
 export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
-  const { source, root, guard, observation, settle, dirty, folders, scan, schedule, examiner, lines } = parts;
-  const { scout, caughtUp, quiet, folderPorts, waker, log, monotonicMs } = parts;
+  const { source, root, guard, eventFeed, settle, hintedPaths, folders, scan, schedule, fileChecker, lines } =
+    parts;
+  const { preWatch, caughtUp, quiet, folderPorts, waker, log, monotonicMs } = parts;
   let appeared = true;
   let reconciles = 0;
   let liveTurns = 0;
   /** Of what the scan finds: once all was looked through, what is new has come since. */
-  let arrival: Arrival = 'found';
+  let arrival: Arrival = 'backlog';
   /** What the scan that runs has cost so far. */
   let scanMs = 0;
 
@@ -87,11 +88,11 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   async function lookAtLive(signal: AbortSignal): Promise<boolean> {
     const due = settle.due(monotonicMs(), TURN);
     // The event of a folder that took a file's place was taken for one of the file.
-    if (due.length > 0) for (const path of await examiner.lookAgain(due)) dirty.mark(path);
+    if (due.length > 0) for (const path of await fileChecker.lookAgain(due)) hintedPaths.mark(path);
     // Too many files are being written: the rest stays on disk until some are whole (G3).
     else if (!settle.hasRoom()) return false;
-    else if (dirty.size() > 0) await lookAtHints();
-    else if (folders.pending()) examiner.take(await folders.step(signal), 'live');
+    else if (hintedPaths.size() > 0) await lookAtHints();
+    else if (folders.pending()) fileChecker.take(await folders.step(signal), 'live');
     else return false;
     return true;
   }
@@ -108,8 +109,9 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
 
   /** While the first scan waits for room. False: nothing is ahead of it that should be watched and is not. */
   async function lookAhead(signal: AbortSignal): Promise<boolean> {
-    if (arrival !== 'found' || !scan.running() || !lines.busy('found') || !scout.pending()) return false;
-    await scout.step(signal);
+    if (arrival !== 'backlog' || !scan.running() || !lines.busy('backlog') || !preWatch.pending())
+      return false;
+    await preWatch.step(signal);
     return true;
   }
 
@@ -128,33 +130,33 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   /** Events first, then the scan: what arrives between the two is in one of them. */
   async function begin(): Promise<boolean> {
     appeared = false;
-    arrival = 'found';
-    await scout.anew();
+    arrival = 'backlog';
+    await preWatch.anew();
     await scan.abandon();
     await folders.abandon();
-    await observation.attach();
+    await eventFeed.attach();
     schedule.request('now', monotonicMs());
     return true;
   }
 
   async function lookAtHints(): Promise<void> {
     const named: string[] = [];
-    for (const path of dirty.take(TURN)) {
+    for (const path of hintedPaths.take(TURN)) {
       if (!path.includes(GARBLED)) named.push(path);
       // The name leads nowhere, but its folder does.
       else folders.mark(path.slice(0, Math.max(0, path.lastIndexOf('/', path.indexOf(GARBLED)))), 'lossy');
     }
-    const found = new Set(await examiner.lookAtHints(named));
+    const found = new Set(await fileChecker.lookAtHints(named));
     for (const path of named) {
       if (found.has(path)) folders.mark(path, 'whole');
-      else observation.noFolder(path);
+      else eventFeed.noFolder(path);
     }
   }
 
   function beginScan(signal: AbortSignal): void {
     schedule.began();
     scanMs = 0;
-    observation.scanBegan();
+    eventFeed.scanBegan();
     caughtUp.scanBegan();
     quiet?.scanBegan();
     scan.begin(signal);
@@ -165,7 +167,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     const files = await scan.step();
     const stepMs = monotonicMs() - beganMs;
     if (files !== null) {
-      examiner.take(files, arrival);
+      fileChecker.take(files, arrival);
       // Asking the ledger is a cost of the scan, and costs as much.
       scanMs += Math.min(monotonicMs() - beganMs, stepMs * LEDGER_PER_LOOK);
       return;
@@ -179,7 +181,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     const { files: total, unobservable } = scan.tally();
     arrival = 'live';
     log.debug({ source, files: total, costMs: Math.round(scanMs + stepMs) }, 'compared the whole folder');
-    observation.scanEnded(unobservable === 0);
+    eventFeed.scanEnded(unobservable === 0);
     caughtUp.scanEnded(settle.nextSeq());
     for (const folder of quiet?.scanEnded() ?? []) folderPorts?.quiet(folder);
   }
@@ -219,7 +221,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
           await delay(RECOVER_MS, undefined, { signal }).catch(() => {});
         }
       }
-      await scout.anew();
+      await preWatch.anew();
       await lines.idle();
     },
     rootAppeared() {

@@ -1,28 +1,28 @@
-import type { Arrival } from '../../domain/arrival.ts';
+import type { Arrival } from '../../domain/lane.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import { createWaker } from '../../platform/waiting/waker.ts';
 import { createAdmission } from '../admit/admission.ts';
-import { createAdmissionLines } from '../admit/admission-lines.ts';
+import { createAdmissionLanes } from '../admit/admission-lanes.ts';
+import { rulesOf } from '../admit/decision.ts';
 import { createReuse, type ReuseOptions } from '../admit/reuse.ts';
-import { rulesOf } from '../admit/ruling.ts';
 import type { Intake, WatcherOptions } from '../intake.ts';
 import type { IntakePorts } from '../ports.ts';
 import { createFullReconcile } from '../scan/full-reconcile.ts';
-import { createLooks } from '../scan/look.ts';
 import { withoutOwnReceipts } from '../scan/own-receipts.ts';
 import type { SeenFile } from '../scan/seen-file.ts';
 import { createSettle } from '../scan/settle.ts';
 import { openSourceFilter } from '../scan/source-filter.ts';
+import { createFileStats } from '../scan/stat-files.ts';
 import { createCaughtUp } from './caught-up.ts';
-import { createDirty } from './dirty.ts';
-import { createExaminer, stillAsSeen } from './examiner.ts';
+import { createEventFeed } from './event-feed.ts';
+import { createFileChecker, stillAsSeen } from './file-checker.ts';
 import { createHintedFolders } from './hinted-folders.ts';
+import { createHintedPaths } from './hinted-paths.ts';
 import { createIntakeLoop } from './intake-loop.ts';
-import { createObservation } from './observation.ts';
+import { createPreWatch } from './pre-watch.ts';
 import { createQuietFolders } from './quiet-folders.ts';
 import { createReconcileSchedule, type Urgency } from './reconcile-schedule.ts';
 import { forgetfulRootMemory, type RootState, startRootGuard } from './root-guard.ts';
-import { createScout } from './scout.ts';
 import { chooseEventSource } from './source-choice.ts';
 
 export type { Intake, IntakeCounts, WatcherOptions } from '../intake.ts';
@@ -44,7 +44,7 @@ const ABSENT_AT_START: Readonly<Record<RootState, string | null>> = {
 
 /**
  * What arrives: finds the settled files of one folder and makes a job of every version that is neither recorded nor
- * pending. Events are hints, the scan is truth (DESIGN §4): both lead into one examiner, which filters, waits until a
+ * pending. Events are hints, the scan is truth (DESIGN §4): both lead into one file checker, which filters, waits until a
  * file is whole, asks the ledger, and admits with back-pressure. A folder that is missing is waited for.
  * @param signal ends it, like `stop`
  */
@@ -69,22 +69,22 @@ export async function startIntake(
   const unobservable = (): void => request('retry');
 
   const filter = await openSourceFilter(options);
-  const dirty = createDirty(MAX_DIRTY, () => request('soon'));
+  const hintedPaths = createHintedPaths(MAX_DIRTY, () => request('soon'));
   // What lies on no other machine's disk: the same question as whose clock set a file's times.
-  const looks = createLooks(root, () => observation.trustTimes(), monotonicMs);
-  const entering = (folder: PathName): void => observation.entering(folder);
-  const folders = createHintedFolders({ root, looks, filter, entering, unobservable });
-  const scan = createFullReconcile({ root, looks, source, filter, log, entering, unobservable });
+  const fileStats = createFileStats(root, () => eventFeed.trustTimes(), monotonicMs);
+  const entering = (folder: PathName): void => eventFeed.entering(folder);
+  const folders = createHintedFolders({ root, fileStats, filter, entering, unobservable });
+  const scan = createFullReconcile({ root, fileStats, source, filter, log, entering, unobservable });
   function hint(path: string): void {
     if (path === '') request('soon');
-    else if (!settle.stir(path, monotonicMs())) {
-      dirty.mark(path);
+    else if (!settle.touch(path, monotonicMs())) {
+      hintedPaths.mark(path);
       waker.wake();
     }
   }
-  const isFollowed = (): boolean => observation.isFollowing();
-  const scout = createScout({ root, looks, filter, entering, isFollowed });
-  const observation = createObservation({
+  const isFollowed = (): boolean => eventFeed.isFollowing();
+  const preWatch = createPreWatch({ root, fileStats, filter, entering, isFollowed });
+  const eventFeed = createEventFeed({
     root,
     source,
     polling: options.polling,
@@ -103,7 +103,7 @@ export async function startIntake(
       ? null
       : createQuietFolders({ quietMs: options.batch.quiet, stirred: folderPorts.stirred });
 
-  const { trustTimes } = observation;
+  const { trustTimes } = eventFeed;
   const settle = createSettle({
     settleMs: options.settle,
     minAgeMs: options.minAge,
@@ -118,7 +118,7 @@ export async function startIntake(
   };
   const wallMs = (): number => now().wallMs;
   const reuse: ReuseOptions = {
-    ...{ root, contents: ports.contents ?? null, looks, uploads: ports.uploads, wallMs },
+    ...{ root, contents: ports.contents ?? null, fileStats, uploads: ports.uploads, wallMs },
     rootPresent: async () => (await guard.check()) === 'present',
     take(file, arrival) {
       see(file, arrival);
@@ -128,7 +128,7 @@ export async function startIntake(
     },
   };
   const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> =>
-    stillAsSeen(looks, files, (file) => see(file, 'found'));
+    stillAsSeen(fileStats, files, (file) => see(file, 'backlog'));
   const withoutOwn = (files: readonly SeenFile[]): Promise<readonly SeenFile[]> =>
     withoutOwnReceipts(root, files);
   const admission = createAdmission(
@@ -140,8 +140,8 @@ export async function startIntake(
     },
     ports,
   );
-  const examiner = createExaminer({ looks, filter, settle, see, unobservable });
-  const lines = createAdmissionLines(admission, () => waker.wake());
+  const fileChecker = createFileChecker({ fileStats, filter, settle, see, unobservable });
+  const lines = createAdmissionLanes(admission, () => waker.wake());
 
   const { rootMemory = forgetfulRootMemory() } = ports;
   const guard = await startRootGuard(root, ROOT_CHECK_MS, rootMemory, {
@@ -159,14 +159,14 @@ export async function startIntake(
     source,
     root,
     guard,
-    observation,
+    eventFeed,
     settle,
-    dirty,
+    hintedPaths,
     folders,
     scan,
-    scout,
+    preWatch,
     schedule,
-    examiner,
+    fileChecker,
     lines,
     caughtUp,
     quiet,
@@ -184,7 +184,7 @@ export async function startIntake(
     caughtUp.fail(stopping.reason);
     await scan.abandon();
     await folders.abandon();
-    await observation.detach();
+    await eventFeed.detach();
   });
 
   return {
@@ -201,7 +201,7 @@ export async function startIntake(
     },
     unsettled: () => settle.size(),
     inHand: admission.inHand,
-    stir(folder) {
+    touch(folder) {
       quiet?.touchFolder(folder, monotonicMs());
       waker.wake();
     },

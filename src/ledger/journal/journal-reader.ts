@@ -103,11 +103,11 @@ async function readChunk(handle: FileHandle, position: number, size: number): Pr
 }
 
 /** Some lines of one file, in the order of their places; null where the file ends before one does. */
-export async function readPlaces(path: string, places: readonly LinePlace[]): Promise<(Buffer | null)[]> {
+export async function readPlaces(path: string, quota: readonly LinePlace[]): Promise<(Buffer | null)[]> {
   const handle = await open(path, 'r');
   try {
     const lines: (Buffer | null)[] = [];
-    for (const { offset, length } of places) {
+    for (const { offset, length } of quota) {
       const bytes = await readChunk(handle, offset, length);
       lines.push(bytes.length === length ? bytes : null);
     }

@@ -7,7 +7,7 @@ import { writeAtomic } from '../../platform/files/atomic-file.ts';
 import type { GivenMeta } from '../../runtime/owner/attachments.ts';
 
 /** What of a batch belongs to one source. */
-export interface BatchPart {
+export interface BatchSource {
   readonly batch: string;
   readonly source: string;
   readonly destination: string;
@@ -34,7 +34,7 @@ export interface BatchSpec {
   readonly v: 1;
   readonly batch: string;
   readonly startedAt: string;
-  readonly parts: readonly BatchPart[];
+  readonly parts: readonly BatchSource[];
 }
 
 const ID = /^b\d{8}T\d{6}Z-[0-9a-f]{6}$/;

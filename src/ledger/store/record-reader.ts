@@ -12,7 +12,7 @@ import { type Ledger, openLedger } from '../ledger.ts';
 import type { Recorded } from '../ledger-codec.ts';
 import { finishCompaction } from '../upkeep/compaction-switch.ts';
 import { openDataDir, sourceFolder } from './data-dir.ts';
-import { type DeadUpload, type DeadUploadFilter, readDeadUploads } from './dead-uploads.ts';
+import { type DeadUpload, type DeadUploadFilter, readDeadUploads } from './dead-upload-reader.ts';
 import { lockSource, ownerOf } from './source-lock.ts';
 import { ledgerPathOf, readSourceLedger, type StorePlace } from './source-store.ts';
 

@@ -40,8 +40,8 @@ const PLACE = 'place:';
 export function openBatchEnds(ledger: Ledger): BatchEnds | null {
   const coding = { encoding: 'json', keyEncoding: 'ordered-binary' } as const;
   const ends = ledger.table<StoredEnd, number>('batch-ends', coding);
-  const places = ledger.table<number, string>('batch-end-places', coding);
-  if (ends === null || places === null) return null;
+  const quota = ledger.table<number, string>('batch-end-places', coding);
+  if (ends === null || quota === null) return null;
 
   function last(): number {
     for (const seq of ends?.getKeys({ reverse: true, limit: 1 }) ?? []) return seq;
@@ -50,10 +50,10 @@ export function openBatchEnds(ledger: Ledger): BatchEnds | null {
 
   return {
     add(end, mark = ledger.mark()) {
-      if (places.get(PLACE + end.batch) !== undefined) return null;
+      if (quota.get(PLACE + end.batch) !== undefined) return null;
       const seq = last() + 1;
       ends.putSync(seq, { ...end, mark });
-      places.putSync(PLACE + end.batch, seq);
+      quota.putSync(PLACE + end.batch, seq);
       return seq;
     },
     after(seq, limit) {
@@ -65,7 +65,7 @@ export function openBatchEnds(ledger: Ledger): BatchEnds | null {
       return found;
     },
     find(batch) {
-      const seq = places.get(PLACE + batch);
+      const seq = quota.get(PLACE + batch);
       const stored = seq === undefined ? undefined : ends.get(seq);
       if (stored === undefined) return null;
       const { mark: _, ...end } = stored;

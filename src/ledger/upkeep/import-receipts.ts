@@ -86,9 +86,9 @@ function unknownOf(receipts: readonly Receipt[], ledger: Ledger): Receipt[] {
 
 async function keep(receipts: readonly Receipt[], ledger: Ledger, journal: ManifestJournal): Promise<void> {
   const before = journal.size();
-  const places = await journal.append(receipts.map(encodeReceipt));
+  const quota = await journal.append(receipts.map(encodeReceipt));
   const entries = receipts.flatMap((receipt, index) => {
-    const place = places[index];
+    const place = quota[index];
     return place === undefined ? [] : [ledgerEntryOf(receipt, place)];
   });
   await commitInParts(ledger, entries, journal.size());

@@ -47,7 +47,7 @@ export function owedLines(ledger: Ledger): OwedLines {
   for (const { mark } of openBatchEnds(ledger)?.after(0, Number.MAX_SAFE_INTEGER) ?? []) bounds.add(mark);
   const ranges = merged(owed);
   const sorted = Float64Array.from(bounds).sort();
-  const places = new Map<number, number>();
+  const quota = new Map<number, number>();
   let next = 0;
   let range = 0;
   let written = 0;
@@ -60,12 +60,12 @@ export function owedLines(ledger: Ledger): OwedLines {
     },
     kept(offset, bytes) {
       for (let bound = sorted[next]; bound !== undefined && bound <= offset; bound = sorted[next]) {
-        places.set(bound, written);
+        quota.set(bound, written);
         next += 1;
       }
       written += bytes;
     },
-    moved: (offset) => places.get(offset) ?? written,
+    moved: (offset) => quota.get(offset) ?? written,
   };
 }
 

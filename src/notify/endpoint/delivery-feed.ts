@@ -27,7 +27,7 @@ export interface DeliveryFeed {
   resync(): Promise<void>;
 }
 
-export function createDeliveryFeed(facts: {
+export function createDeliveryFeed(options: {
   readonly queue: DeliveryQueue;
   /** By their number; changes as they end. */
   readonly open: ReadonlyMap<number, Delivery>;
@@ -35,7 +35,7 @@ export function createDeliveryFeed(facts: {
   readonly now: () => number;
   readonly log: Log;
 }): DeliveryFeed {
-  const { queue, open, now, log, endpoint } = facts;
+  const { queue, open, now, log, endpoint } = options;
   /** Handed over, by job id. */
   const queued = new Set<string>();
   const inHand = new Set<string>();

@@ -1,4 +1,4 @@
-import type { AttemptEnd } from '../send/attempt.ts';
+import type { AttemptEnd } from '../send/send-attempt.ts';
 import { MOST_ASKED_MS } from './retry-schedule.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { Delivery, EndpointState } from '../../domain/delivery.ts';
 import { type Endpoint, shownTarget } from './endpoint.ts';
-import type { EndpointReport } from './endpoint-line-port.ts';
+import type { EndpointReport } from './endpoint-sender-options.ts';
 
 /**
  * What `status` shows of an endpoint.
@@ -11,7 +11,7 @@ export function endpointReport(
   endpoint: Endpoint,
   state: EndpointState,
   open: ReadonlyMap<number, Delivery>,
-  facts: { readonly failing: boolean; readonly mark: number },
+  options: { readonly failing: boolean; readonly mark: number },
 ): EndpointReport {
   let oldestMs = Number.POSITIVE_INFINITY;
   let pending = 0;
@@ -22,9 +22,9 @@ export function endpointReport(
   return {
     name: endpoint.name,
     target: shownTarget(endpoint),
-    health: state.disabled !== null ? 'disabled' : facts.failing ? 'failing' : 'ok',
+    health: state.disabled !== null ? 'disabled' : options.failing ? 'failing' : 'ok',
     pending,
-    behindBytes: Math.max(0, facts.mark - state.cursor),
+    behindBytes: Math.max(0, options.mark - state.cursor),
     oldestUnacknowledged: Number.isFinite(oldestMs) ? new Date(oldestMs).toISOString() : null,
     dead: state.dead,
     disabled: state.disabled?.reason ?? null,

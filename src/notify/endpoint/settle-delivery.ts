@@ -1,6 +1,6 @@
 import type { Delivery, DeliveryAnswer } from '../../domain/delivery.ts';
 import { reasonOf } from '../../domain/errors.ts';
-import type { AttemptEnd, Message, Send } from '../send/attempt.ts';
+import type { AttemptEnd, Message, Send } from '../send/send-attempt.ts';
 import { retryDelayMs } from './retry-schedule.ts';
 
 /** An attempt that counts. */
@@ -27,17 +27,17 @@ export function failedFor(reason: string): CountedEnd {
 export function afterAttempt(
   delivery: Delivery,
   end: CountedEnd,
-  facts: { readonly nowMs: number; readonly random: () => number; readonly scheduleMs: readonly number[] },
+  options: { readonly nowMs: number; readonly random: () => number; readonly scheduleMs: readonly number[] },
 ): Delivery | null {
   if (end.kind === 'acknowledged') return null;
-  const last = answerOf(end, facts.nowMs);
+  const last = answerOf(end, options.nowMs);
   // Kept as it is: its endpoint is disabled, and may come back.
   if (end.kind === 'gone') return { ...delivery, last };
   const attempts = delivery.attempts + 1;
-  const delayMs = retryDelayMs(attempts, end, facts.random, facts.scheduleMs);
+  const delayMs = retryDelayMs(attempts, end, options.random, options.scheduleMs);
   return delayMs === null
     ? { ...delivery, attempts, last, state: 'dead' }
-    : { ...delivery, attempts, last, dueAtMs: facts.nowMs + delayMs };
+    : { ...delivery, attempts, last, dueAtMs: options.nowMs + delayMs };
 }
 
 export function answerOf(end: CountedEnd, nowMs: number): DeliveryAnswer {

@@ -6,9 +6,14 @@ import type { SourceStore } from '../../ledger/store/source-store.ts';
 import type { BatchEnds } from '../../ledger/tables/batch-ends.ts';
 import type { Outbox } from '../../ledger/tables/outbox-store.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';
-import { type MadeOut, madeOutReceipt, madeOutWindow, wantsFiles } from '../event/make-out.ts';
+import {
+  type BuiltDelivery,
+  deliveryOfReceipt,
+  deliveryOfWindow,
+  wantsFiles,
+} from '../event/build-deliveries.ts';
 import { batchEventId, receiptEventId } from '../event/webhook-id.ts';
-import { madeOutBatch, windowOf } from './outbox-cut.ts';
+import { deliveryOfBatchEnd, windowOf } from './delivery-batch.ts';
 
 /** What is to be told once more. Nothing secret: it travels through Redis. */
 export type ReplayWhat =
@@ -58,7 +63,7 @@ export async function replayDeliveries(
   const mark = ledger.mark();
   const { path } = journal;
   const from = what.kind === 'since' ? await offsetOfMoment(path, mark, what.atMs) : mark;
-  const found = new Map<string, MadeOut[]>();
+  const found = new Map<string, BuiltDelivery[]>();
   if (what.kind === 'id') {
     for (const endpoint of endpoints)
       found.set(endpoint.name, await madeOutById(what.id, endpoint, { path, mark, ledger, telling }));
@@ -120,11 +125,15 @@ function replaySince(job: Job, from: number, atMs: number): ReplayedEndpoint {
         .filter(({ seq, end }) => seq <= state.batchSeq && Date.parse(end.completedAt) >= atMs)
     : [];
   const next = { ...state, replay: at < to ? { at, to } : state.replay };
-  const made = batches.map(({ end }) => madeOutBatch(endpoint.name, end));
+  const made = batches.map(({ end }) => deliveryOfBatchEnd(endpoint.name, end));
   return { ...replayMadeOut(job, made, next), deliveries: null };
 }
 
-function replayMadeOut({ endpoint, outbox, state }: Job, made: readonly MadeOut[], next: EndpointState) {
+function replayMadeOut(
+  { endpoint, outbox, state }: Job,
+  made: readonly BuiltDelivery[],
+  next: EndpointState,
+) {
   let { nextSeq } = next;
   let { dead } = next;
   const known = new Map([...outbox.deliveries(endpoint.name)].map((delivery) => [delivery.id, delivery]));
@@ -167,14 +176,14 @@ function enable(
 async function madeOutById(
   id: string,
   endpoint: Endpoint,
-  facts: {
+  options: {
     readonly path: string;
     readonly mark: number;
     readonly ledger: SourceStore['ledger'];
     readonly telling: Telling;
   },
-): Promise<MadeOut[]> {
-  const { path, mark, ledger, telling } = facts;
+): Promise<BuiltDelivery[]> {
+  const { path, mark, ledger, telling } = options;
   const { name } = endpoint;
   const recorded = ledger.find(id);
   if (recorded !== null) return await madeOutAt(recorded.offset, endpoint, path, mark, telling);
@@ -186,7 +195,7 @@ async function madeOutById(
     const window = [...outbox.windows(name)].find((one) => one.id === id);
     return { end, content: delivery?.content, from: window?.from };
   });
-  if (stored.end !== undefined) return [madeOutBatch(name, stored.end.end)];
+  if (stored.end !== undefined) return [deliveryOfBatchEnd(name, stored.end.end)];
   const { content } = stored;
   const place = content !== undefined && content.kind !== 'batch' ? content.from : stored.from;
   if (place !== undefined) return await madeOutAt(place, endpoint, path, mark, telling);
@@ -206,7 +215,7 @@ async function madeOutAt(
   path: string,
   mark: number,
   telling: Telling,
-): Promise<MadeOut[]> {
+): Promise<BuiltDelivery[]> {
   const wanted = wantsFiles(endpoint);
   const window = telling.alter((outbox) => outbox.windowOver(endpoint.name, offset));
   const inWindows = endpoint.batch !== null;
@@ -215,7 +224,7 @@ async function madeOutAt(
   const told = lines.filter(({ receipt }) => wanted.includes(`file.${receipt.status}`));
   const [first] = told;
   if (first === undefined) return [];
-  if (!inWindows) return [madeOutReceipt(endpoint.name, first)];
-  const made = madeOutWindow(endpoint.name, told, wanted);
+  if (!inWindows) return [deliveryOfReceipt(endpoint.name, first)];
+  const made = deliveryOfWindow(endpoint.name, told, wanted);
   return [window === null ? made : { ...made, id: window.id }];
 }

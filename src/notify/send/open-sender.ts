@@ -1,6 +1,6 @@
 import { type HttpClient, type HttpClientOptions, openHttpClient } from '../../platform/http/http-client.ts';
 import type { Endpoint } from '../endpoint/endpoint.ts';
-import type { Send } from './attempt.ts';
+import type { Send } from './send-attempt.ts';
 import { commandSender } from './send-command.ts';
 import { httpSender } from './send-http.ts';
 
@@ -19,13 +19,13 @@ export interface Sender {
  * Opens the way to an endpoint. Connections of its own: one that hangs must not take those of another endpoint, nor of
  * an upload to the same host (G7).
  */
-export function openSender({ target, timeoutMs, concurrency }: Endpoint, facts: SenderOptions): Sender {
+export function openSender({ target, timeoutMs, concurrency }: Endpoint, options: SenderOptions): Sender {
   if (target.kind === 'command') {
-    const send = commandSender(target, { timeoutMs, env: facts.env });
+    const send = commandSender(target, { timeoutMs, env: options.env });
     return { send, close: async () => undefined };
   }
   const http: HttpClient = openHttpClient({
-    ...facts.http,
+    ...options.http,
     // One time-out rules: the whole attempt's.
     responseTimeoutMs: timeoutMs,
     idleTimeoutMs: timeoutMs,

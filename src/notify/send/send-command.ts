@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { reasonOf } from '../../domain/errors.ts';
 import { formatDuration } from '../../platform/units.ts';
 import type { CommandTarget } from '../endpoint/endpoint.ts';
-import type { AttemptEnd, Send } from './attempt.ts';
+import type { AttemptEnd, Send } from './send-attempt.ts';
 
 /** What a program may need of our environment. Everything else may be a token (G5). */
 const PASSED_ON =
@@ -14,11 +14,11 @@ const PASSED_ON =
  */
 export function commandSender(
   target: CommandTarget,
-  facts: { readonly timeoutMs: number; readonly env: NodeJS.ProcessEnv },
+  options: { readonly timeoutMs: number; readonly env: NodeJS.ProcessEnv },
 ): Send {
   const [program = '', ...args] = target.command;
-  const { timeoutMs } = facts;
-  const passedOn = Object.entries(facts.env).filter(([name]) => PASSED_ON.test(name));
+  const { timeoutMs } = options;
+  const passedOn = Object.entries(options.env).filter(([name]) => PASSED_ON.test(name));
 
   return ({ id, body }, signal) =>
     new Promise<AttemptEnd>((resolve) => {

@@ -3,7 +3,7 @@ import { timeoutFailure } from '../../platform/http/http-failure.ts';
 import type { HttpAnswer, HttpRequest } from '../../platform/http/http-message.ts';
 import { onAbort } from '../../platform/waiting/abort.ts';
 import type { HttpTarget } from '../endpoint/endpoint.ts';
-import { type AttemptEnd, judgeAnswer, type Message, type Send } from './attempt.ts';
+import { type AttemptEnd, judgeAnswer, type Message, type Send } from './send-attempt.ts';
 import { createSigner } from './signature.ts';
 
 /** More of an answer nobody reads: it only decides what `webhooks test` and `list` show. */
@@ -15,13 +15,13 @@ const MAX_ANSWER_BYTES = 16 * 1024;
  */
 export function httpSender(
   target: HttpTarget,
-  facts: {
+  options: {
     readonly timeoutMs: number;
     readonly send: (request: HttpRequest) => Promise<HttpAnswer>;
     readonly now: () => number;
   },
 ): Send {
-  const { timeoutMs, send, now } = facts;
+  const { timeoutMs, send, now } = options;
   const signer = createSigner(target.secrets);
 
   return async ({ id, body }: Message, signal: AbortSignal): Promise<AttemptEnd> => {

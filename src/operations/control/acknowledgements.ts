@@ -23,20 +23,20 @@ export interface PublicQuestion {
  */
 export async function acknowledgePublic(
   destinations: readonly OpenDestination[],
-  facts: {
+  options: {
     readonly plans: readonly SourcePlan[];
     readonly ownPaths: readonly string[];
     readonly dataDir: string;
     readonly confirm: (question: PublicQuestion) => Promise<boolean>;
   },
 ): Promise<void> {
-  await openDataDir(facts.dataDir);
-  const acknowledged = await openAcknowledgements(facts.dataDir);
+  await openDataDir(options.dataDir);
+  const acknowledged = await openAcknowledgements(options.dataDir);
   for (const destination of destinations) {
     if (acknowledged.given(destination)) continue;
-    const concerned = facts.plans.filter((plan) => plan.destination === destination.name);
-    const backlog = await backlogOf(concerned, facts.ownPaths, facts.dataDir, destination.limits);
-    await ask(destination, backlog, facts.confirm, acknowledged);
+    const concerned = options.plans.filter((plan) => plan.destination === destination.name);
+    const backlog = await backlogOf(concerned, options.ownPaths, options.dataDir, destination.limits);
+    await ask(destination, backlog, options.confirm, acknowledged);
   }
 }
 

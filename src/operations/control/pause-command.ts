@@ -7,7 +7,7 @@ import type { Log } from '../../domain/log.ts';
 import { type PauseList, type PauseTarget, withoutPause, withPause } from '../../domain/pause-list.ts';
 import { openDataDir } from '../../ledger/store/data-dir.ts';
 import { promoteDelayed } from '../../queue/promote-delayed.ts';
-import { liftStandstill } from '../../redis/coordination/destination-record.ts';
+import { clearSuspension } from '../../redis/coordination/destination-record.ts';
 import { changePauses, readPauses } from '../../redis/coordination/pauses.ts';
 import { findRedis, type RedisConnection } from '../../redis/redis-access.ts';
 import { knownSources } from '../../runtime/plans/known-sources.ts';
@@ -38,9 +38,9 @@ interface PauseFacts {
  * second or so, uploads under way finish.
  * @throws SlipwayError `usage` naming the choices, `data_dir…`
  */
-export async function pauseWork(facts: PauseFacts, nowMs: number): Promise<PauseAnswer> {
+export async function pauseWork(options: PauseFacts, nowMs: number): Promise<PauseAnswer> {
   const since = new Date(nowMs).toISOString();
-  return await change(facts, false, (list, target) => withPause(list, target, since));
+  return await change(options, false, (list, target) => withPause(list, target, since));
 }
 
 /**
@@ -83,7 +83,7 @@ async function lift(
   config: ResolvedConfig,
   { connection, prefix }: { readonly connection: RedisConnection; readonly prefix: string },
 ): Promise<void> {
-  for (const name of destinations) await liftStandstill(connection, prefix, name);
+  for (const name of destinations) await clearSuspension(connection, prefix, name);
   for (const { name, plan } of await knownSources(config)) {
     // Where a folder named on the command line goes, only who ran it knew.
     if (plan.destination === '' || destinations.includes(plan.destination))

@@ -7,7 +7,7 @@ import {
   becomeOwner,
   type DoneBy,
   type OwnerDoor,
-  type OwnerFacts,
+  type OwnerRequestOptions,
   reachLiveOwner,
 } from '../../runtime/owner/owner-request.ts';
 import { type KnownSource, placeOf } from '../../runtime/plans/known-sources.ts';
@@ -37,7 +37,7 @@ export type ResendAnswer =
 
 type Hindered = Exclude<ResendAnswer, { kind: 'asked' }>;
 
-interface ResendOptions extends OwnerFacts {
+interface ResendOptions extends OwnerRequestOptions {
   readonly sources: readonly KnownSource[];
 }
 
@@ -161,7 +161,7 @@ async function asked(
 export async function resendBefore(
   source: KnownSource,
   names: readonly PathName[] | null,
-  facts: OwnerFacts,
+  facts: OwnerRequestOptions,
 ): Promise<void> {
   const to = source.plan.destination;
   const live = await reachLiveOwner(source, facts);
@@ -190,7 +190,7 @@ async function everyPage(door: OwnerDoor, meant: Meant): Promise<number> {
   return files;
 }
 
-async function markOf(source: KnownSource, { dataDir, log }: OwnerFacts): Promise<number> {
+async function markOf(source: KnownSource, { dataDir, log }: OwnerRequestOptions): Promise<number> {
   const reader = await openRecordReader(placeOf(source, dataDir, log));
   await reader?.close();
   return reader?.mark ?? 0;

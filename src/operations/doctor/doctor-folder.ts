@@ -17,12 +17,12 @@ export async function examineFolder(
   } catch (error) {
     signal.throwIfAborted();
     const code = (error as NodeJS.ErrnoException).code;
-    const facts = { source: plan.name, path: plan.root };
+    const options = { source: plan.name, path: plan.root };
     const finding =
       code === 'ENOENT'
-        ? problem(about, new SlipwayError('source_missing', facts))
+        ? problem(about, new SlipwayError('source_missing', options))
         : code === 'ENOTDIR'
-          ? problem(about, new SlipwayError('source_not_folder', facts))
+          ? problem(about, new SlipwayError('source_not_folder', options))
           : problem(
               about,
               error,

@@ -6,13 +6,13 @@ import { redisOrigin } from '../../redis/redis-target.ts';
 import { type Finding, ok, problem, warning } from './doctor-finding.ts';
 
 /** The given Redis: reachable, new enough, keeping what it is given. The private one: a binary to run. Starts none. */
-export async function examineRedis(facts: {
+export async function examineRedis(options: {
   readonly dataDir: string;
   /** Null: the private Redis of the data folder. */
   readonly url: string | null;
   readonly env: NodeJS.ProcessEnv;
 }): Promise<Finding[]> {
-  const { dataDir, url, env } = facts;
+  const { dataDir, url, env } = options;
   const about = { check: 'redis', subject: null } as const;
   try {
     if (url !== null) {

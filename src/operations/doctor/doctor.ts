@@ -28,18 +28,18 @@ export interface DoctorFacts {
  * Tries everything that a run depends on, by doing it: each token is read, each folder is written to and listened to.
  * Changes nothing, starts nothing, and prints no secret. Yields what it finds as it finds it.
  */
-export async function* examine(facts: DoctorFacts, signal: AbortSignal): AsyncGenerator<Finding> {
-  const { plans, definitions, dataDir, http, env } = facts;
-  yield* await examineRedis({ dataDir, url: facts.redisUrl, env });
+export async function* examine(options: DoctorFacts, signal: AbortSignal): AsyncGenerator<Finding> {
+  const { plans, definitions, dataDir, http, env } = options;
+  yield* await examineRedis({ dataDir, url: options.redisUrl, env });
   yield* await examineDisks([dataDir, ...plans.map(({ manifest }) => dirname(manifest))]);
-  const ports = { fetchText: http.fetchText, env: facts.tokenEnv };
+  const ports = { fetchText: http.fetchText, env: options.tokenEnv };
   for (const definition of definitions) {
-    yield* await examineToken(definition, ports, facts.inContainer, signal);
-    yield await examineClock(definition, http, facts.now);
+    yield* await examineToken(definition, ports, options.inContainer, signal);
+    yield await examineClock(definition, http, options.now);
   }
   let folders = 0;
   for (const plan of plans) {
-    const examined = await examineFolder(plan, facts.ownPaths, signal);
+    const examined = await examineFolder(plan, options.ownPaths, signal);
     folders += examined.folders;
     yield examined.finding;
   }

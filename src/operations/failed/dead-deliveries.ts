@@ -22,11 +22,11 @@ const FIX = 'see to the endpoint (slipway webhooks test NAME), then: slipway fai
 const NOTHING_DONE = { refused: null, putBack: 0, missing: 0, examples: [], owner: null } as const;
 
 /** Deliveries that no endpoint acknowledged within the retry schedule; what they are about is the endpoint's name. */
-export function deadDeliveries(facts: DeadLetterFacts): DeadLetterKind {
+export function deadDeliveries(options: DeadLetterFacts): DeadLetterKind {
   async function meant({ match, codes }: DeadLetterFilter): Promise<DeadDelivery[]> {
     if (codes.length > 0 && !codes.includes(CODE)) return [];
     const matches = match.length === 0 ? () => true : compileGlobs(match);
-    return (await listDeadDeliveries(facts)).filter(({ endpoint }) => matches(endpoint));
+    return (await listDeadDeliveries(options)).filter(({ endpoint }) => matches(endpoint));
   }
 
   /** One request for each endpoint of each source that has any. */
@@ -40,8 +40,8 @@ export function deadDeliveries(facts: DeadLetterFacts): DeadLetterKind {
         results.push({ ...NOTHING_DONE, source, letters: letters.length, refused });
         continue;
       }
-      const sources = facts.sources.filter((one) => one.name === source);
-      for (const answer of await replayWebhooks({ ...facts, sources, what, name })) {
+      const sources = options.sources.filter((one) => one.name === source);
+      for (const answer of await replayWebhooks({ ...options, sources, what, name })) {
         const owner = answer.owner === null ? null : { pid: answer.owner.pid, host: answer.owner.host };
         results.push({
           ...NOTHING_DONE,

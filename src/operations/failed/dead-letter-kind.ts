@@ -1,5 +1,5 @@
 import type { ResolvedConfig } from '../../config/resolved-config.ts';
-import type { OwnerFacts } from '../../runtime/owner/owner-request.ts';
+import type { OwnerRequestOptions } from '../../runtime/owner/owner-request.ts';
 import type { KnownSource } from '../../runtime/plans/known-sources.ts';
 
 /** Which dead letters a command means. */
@@ -55,7 +55,7 @@ export interface DeadLetterKind {
   discard(filter: DeadLetterFilter): Promise<DeadLetterResult[]>;
 }
 
-export interface DeadLetterFacts extends OwnerFacts {
+export interface DeadLetterFacts extends OwnerRequestOptions {
   readonly config: Pick<ResolvedConfig, 'dataDir' | 'redis' | 'webhooks' | 'sources'>;
   readonly sources: readonly KnownSource[];
 }

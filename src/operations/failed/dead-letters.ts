@@ -5,6 +5,6 @@ import { deadUploads } from './dead-uploads.ts';
 export type { DeadLetterKind, DeadLetterResult, ShownDeadLetter } from './dead-letter-kind.ts';
 
 /** Every kind of dead letter there is. */
-export function deadLetterKinds(facts: DeadLetterFacts): readonly DeadLetterKind[] {
-  return [deadUploads(facts), deadDeliveries(facts)];
+export function deadLetterKinds(options: DeadLetterFacts): readonly DeadLetterKind[] {
+  return [deadUploads(options), deadDeliveries(options)];
 }

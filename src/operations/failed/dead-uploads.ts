@@ -1,6 +1,6 @@
 import type { Receipt } from '../../domain/receipt.ts';
-import { createLooks } from '../../intake/scan/look.ts';
-import type { DeadUpload } from '../../ledger/store/dead-uploads.ts';
+import { createFileStats } from '../../intake/scan/stat-files.ts';
+import type { DeadUpload } from '../../ledger/store/dead-upload-reader.ts';
 import { openRecordReader } from '../../ledger/store/record-reader.ts';
 import { findMoved } from '../../record/after/moved-away.ts';
 import type { FailedRequest, MissingFile } from '../../runtime/owner/failed-uploads.ts';
@@ -18,14 +18,14 @@ import type {
 const EXAMPLES = 5;
 
 /** Files whose upload has failed for good: paths whose latest receipt is `failed`. */
-export function deadUploads(facts: DeadLetterFacts): DeadLetterKind {
+export function deadUploads(options: DeadLetterFacts): DeadLetterKind {
   return {
     words: { one: 'file', many: 'files' },
 
     /** From ledger and journal, beside a running owner or without one. */
     async *list(filter) {
-      for (const source of facts.sources) {
-        const reader = await openRecordReader(placeOf(source, facts.dataDir, facts.log));
+      for (const source of options.sources) {
+        const reader = await openRecordReader(placeOf(source, options.dataDir, options.log));
         if (reader === null) continue;
         try {
           for await (const uploads of reader.dead(filter))
@@ -36,8 +36,8 @@ export function deadUploads(facts: DeadLetterFacts): DeadLetterKind {
       }
     },
 
-    retry: (filter) => ofEach(facts, 'retry-failed', filter),
-    discard: (filter) => ofEach(facts, 'discard-failed', filter),
+    retry: (filter) => ofEach(options, 'retry-failed', filter),
+    discard: (filter) => ofEach(options, 'discard-failed', filter),
   };
 }
 
@@ -127,7 +127,7 @@ function fixOf({ error }: Receipt): string {
 /** A file that was moved away is marked to go again too, should it come back: where it lies says more. */
 async function noteOn({ plan }: KnownSource, receipt: Receipt, again: boolean): Promise<string | null> {
   const { root, onFailure } = plan;
-  const [look] = await createLooks(root, () => false, performance.now).at([receipt]);
+  const [look] = await createFileStats(root, () => false, performance.now).at([receipt]);
   if (look?.kind === 'gone') {
     const from = onFailure === 'keep' ? null : await findMoved(onFailure.moveTo, root, receipt);
     return from === null ? 'not on disk' : `lies at ${from.toString('utf8')}`;

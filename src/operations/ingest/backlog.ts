@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DestinationLimits } from '../../destinations/destination.ts';
-import { type Backlog, countBacklog } from '../../intake/scan/backlog.ts';
+import { type Backlog, countBacklog } from '../../intake/scan/count-backlog.ts';
 import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
 import { readSourceLedger } from '../../ledger/store/source-store.ts';
 import { firstPassOf } from '../../ledger/tables/first-pass.ts';

@@ -9,7 +9,7 @@ import { archiveKind } from '../../intake/archives/archive-kind.ts';
 import type { BatchInput } from '../../intake/batch/batch-sink.ts';
 import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
 import { adHocSourceName, rememberedManifest, rememberManifest } from '../../ledger/store/ad-hoc-source.ts';
-import { type BatchPart, type BatchSpec, batchFolder, newBatchId } from '../../ledger/store/batch-spec.ts';
+import { type BatchSource, type BatchSpec, batchFolder, newBatchId } from '../../ledger/store/batch-spec.ts';
 import { openDataDir, sourceFolder } from '../../ledger/store/data-dir.ts';
 import { filledFolderIdentityOf } from '../../platform/files/folder-identity.ts';
 import { chooseDestination } from '../../runtime/plans/destination-choice.ts';
@@ -66,7 +66,7 @@ export async function planIngest(request: IngestRequest, loaded: LoadedConfig): 
     const name = plans.length === 1 ? batch : `${batch}.${source}`;
     return join(batchFolder(config.dataDir), `${name}.manifest.json`);
   };
-  const parts: BatchPart[] = [];
+  const parts: BatchSource[] = [];
   for (const plan of plans) {
     const own = inputs.filter((one) => one.plan.name === plan.name).map(({ input }) => input);
     const rootIdentity = await filledFolderIdentityOf(plan.root);

@@ -4,12 +4,12 @@ import { ERRORS } from '../../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../../domain/file-version.ts';
 import type { Log } from '../../domain/log.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import { ruleOn, rulesOf } from '../../intake/admit/ruling.ts';
+import { decide, rulesOf } from '../../intake/admit/decision.ts';
 import { openBatchDiscovery } from '../../intake/batch/batch-discovery.ts';
 import { type BatchRoot, createBatchRoot } from '../../intake/batch/batch-root.ts';
 import { type BatchSink, type BatchTally, emptyTally } from '../../intake/batch/batch-sink.ts';
 import type { Ledger } from '../../ledger/ledger-port.ts';
-import type { BatchPart } from '../../ledger/store/batch-spec.ts';
+import type { BatchSource } from '../../ledger/store/batch-spec.ts';
 import { readSourceLedger } from '../../ledger/store/source-store.ts';
 import { openBatchStates } from '../../ledger/tables/batch-states.ts';
 import { openKeptRoot } from '../../ledger/tables/root-memory.ts';
@@ -39,7 +39,7 @@ export interface IngestPreview {
 
 /** Looks through the inputs of one part and sends nothing: no Redis, no receipts. Archives are read, not unpacked. */
 export async function previewPart(
-  part: BatchPart,
+  part: BatchSource,
   { plans, definitions }: IngestPlan,
   facts: {
     readonly loaded: LoadedConfig;
@@ -70,7 +70,7 @@ export async function previewPart(
     if (seen.has(id)) return false;
     seen.add(id);
     const file = { name, size, ctimeMs: Number.POSITIVE_INFINITY };
-    const ruling = ruleOn(file, ledger?.find(id) ?? null, rules);
+    const ruling = decide(file, ledger?.find(id) ?? null, rules);
     if (ruling.kind === 'nothing') known += 1;
     else if (ruling.kind !== 'upload') skip(name, ruling.code);
     return ruling.kind === 'upload';
@@ -121,7 +121,7 @@ export async function previewPart(
 }
 
 /** By the same memory as a real run's, of which nothing changes here. */
-function rootFolderOf(part: BatchPart, ledger: Ledger | null, log: Log): BatchRoot {
+function rootFolderOf(part: BatchSource, ledger: Ledger | null, log: Log): BatchRoot {
   const { source, root, batch, inputs, rootIdentity = null } = part;
   const held = ledger === null ? () => null : openKeptRoot(ledger, root, log).held;
   const open = ledger === null ? [] : openBatchStates(source, ledger);

@@ -1,6 +1,6 @@
 import type { SlipwayError } from '../../domain/errors.ts';
 import type { LiveReport } from '../../domain/live-report.ts';
-import type { BatchProgress } from '../../intake/batch/batch-runs.ts';
+import type { BatchProgress } from '../../intake/batch/batch-runner.ts';
 import { emptyProgress } from '../../intake/batch/empty-progress.ts';
 import type { BatchSpec } from '../../ledger/store/batch-spec.ts';
 import type { OnceEnd } from '../../runtime/once-end.ts';
@@ -32,15 +32,15 @@ export interface Ingest {
  */
 export async function startIngest(
   spec: BatchSpec,
-  facts: Omit<RunFacts, 'roles' | 'batches'>,
+  options: Omit<RunFacts, 'roles' | 'batches'>,
 ): Promise<Ingest> {
-  const { dataDir, redis, log } = facts;
+  const { dataDir, redis, log } = options;
   const handed = await handToOwners(spec.parts, { dataDir, redis, log });
   const own = spec.parts.filter((part) => !handed.parts.includes(part));
   let run: Run | null = null;
   if (own.length > 0) {
-    const plans = facts.plans.filter(({ name }) => own.some(({ source }) => source === name));
-    run = await startRun({ ...facts, plans, roles: ['intake', 'worker'], batches: own }).catch(
+    const plans = options.plans.filter(({ name }) => own.some(({ source }) => source === name));
+    run = await startRun({ ...options, plans, roles: ['intake', 'worker'], batches: own }).catch(
       (error: unknown) => {
         handed.close();
         throw error;
@@ -69,7 +69,7 @@ export async function startIngest(
     },
     async stop(budgetMs) {
       handed.close();
-      if (run === null) await facts.http.close();
+      if (run === null) await options.http.close();
       return (await run?.stop(budgetMs)) ?? true;
     },
     cutShort: () => run?.cutShort(),

@@ -1,9 +1,9 @@
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { LiveReport } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
-import type { BatchProgress } from '../../intake/batch/batch-runs.ts';
+import type { BatchProgress } from '../../intake/batch/batch-runner.ts';
 import { emptyProgress } from '../../intake/batch/empty-progress.ts';
-import type { BatchPart } from '../../ledger/store/batch-spec.ts';
+import type { BatchSource } from '../../ledger/store/batch-spec.ts';
 import { readSourceLedger } from '../../ledger/store/source-store.ts';
 import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';
 import { hostIdentity } from '../../platform/process/process-identity.ts';
@@ -21,7 +21,7 @@ const AWAY_MS = 30_000;
 
 /** Parts of a batch that the live owners of their sources work on. */
 export interface HandedParts {
-  readonly parts: readonly BatchPart[];
+  readonly parts: readonly BatchSource[];
   progress(): readonly BatchProgress[];
   /** Until each has ended, or its destination is stopped, or nothing has moved for `giveUpMs` while it was in trouble. */
   once(giveUpMs: number, signal: AbortSignal): Promise<OnceEnd[]>;
@@ -34,22 +34,22 @@ export interface HandedParts {
  * @throws SlipwayError `owner_silent`, `owner_refused`, `redis_unreachable`
  */
 export async function handToOwners(
-  parts: readonly BatchPart[],
-  facts: {
+  parts: readonly BatchSource[],
+  options: {
     readonly dataDir: string;
     readonly redis: { readonly url: string | null; readonly prefix: string };
     readonly log: Log;
   },
 ): Promise<HandedParts> {
-  const { dataDir, redis, log } = facts;
+  const { dataDir, redis, log } = options;
   const { prefix } = redis;
   let connection = await findRedis({ dataDir, url: redis.url, log });
-  const handed: BatchPart[] = [];
+  const handed: BatchSource[] = [];
   const latest = new Map<string, BatchProgress>();
   let closed = false;
 
   async function ask<Kind extends 'ingest' | 'batch'>(
-    part: BatchPart,
+    part: BatchSource,
     kind: Kind,
   ): Promise<OwnerAnswers[Kind]> {
     if (connection === null) throw new SlipwayError('owner_silent', { source: part.source, seconds: 0 });
@@ -62,7 +62,7 @@ export async function handToOwners(
     return connection !== null && (await leaseHolder(connection, prefix, source, hostIdentity())) !== null;
   }
 
-  async function look(part: BatchPart): Promise<BatchProgress> {
+  async function look(part: BatchSource): Promise<BatchProgress> {
     // A private Redis is gone with its last user; one that was lost may be there again.
     if (connection !== null && connection.status === 'end' && !closed) {
       connection.disconnect();
@@ -76,7 +76,7 @@ export async function handToOwners(
   }
 
   /** The owner is gone: had it ended? */
-  async function lastWord(part: BatchPart): Promise<BatchProgress> {
+  async function lastWord(part: BatchSource): Promise<BatchProgress> {
     const ledger = readSourceLedger(dataDir, part.source);
     const end = ledger === null ? null : (openBatchEnds(ledger)?.find(part.batch) ?? null);
     await ledger?.close();
@@ -87,7 +87,7 @@ export async function handToOwners(
     return { ...progress, walked: true, members: files, done: files, tally, end };
   }
 
-  async function follow(part: BatchPart, giveUpMs: number, signal: AbortSignal): Promise<OnceEnd> {
+  async function follow(part: BatchSource, giveUpMs: number, signal: AbortSignal): Promise<OnceEnd> {
     let movedAtMs = performance.now();
     let seenAtMs = performance.now();
     for (;;) {
@@ -115,7 +115,7 @@ export async function handToOwners(
 
   /** Redis away for a moment says nothing of the batch: null, to be looked at again. The ledger still knows its end. */
   async function unlessAway(
-    part: BatchPart,
+    part: BatchSource,
     error: unknown,
     seenAtMs: number,
   ): Promise<BatchProgress | null> {

@@ -1,7 +1,7 @@
 import { type AttemptEntry, MAX_ATTEMPT_ENTRIES } from '../../domain/attempt-entry.ts';
 import { fileVersionId } from '../../domain/file-version.ts';
 import type { Receipt } from '../../domain/receipt.ts';
-import { type Sight, sightOf } from '../../domain/sight.ts';
+import { type SeenTimes, sightOf } from '../../domain/sight.ts';
 import { failedAttempts } from '../../domain/upload-job.ts';
 import { formatDuration } from '../../platform/units.ts';
 import type { QueuedFile } from '../../queue/queued-jobs.ts';
@@ -60,7 +60,7 @@ export function eventsOfJob(queued: QueuedFile, destination: string): TraceEvent
 }
 
 /** @param sight null: not known, as of what nobody watched for */
-function sightEvents(sight: Sight | null, version: string): TraceEvent[] {
+function sightEvents(sight: SeenTimes | null, version: string): TraceEvent[] {
   if (sight === null) return [];
   const { seenAtMs, settledAtMs } = sight;
   const waited = settledAtMs - seenAtMs;

@@ -3,9 +3,9 @@ import type { Log } from '../../domain/log.ts';
 import type { Endpoint } from '../../notify/endpoint/endpoint.ts';
 import { findQueued, type QueuedFile } from '../../queue/queued-jobs.ts';
 import { findRedis } from '../../redis/redis-access.ts';
+import { deliveryEvents } from './delivery-events.ts';
 import { findFiles, type NamedFile } from './named-file.ts';
 import { eventsOfJob, eventsOfReceipt } from './timeline.ts';
-import { toldEvents } from './told-events.ts';
 import type { TraceEvent } from './trace-event.ts';
 
 export type { TraceEvent } from './trace-event.ts';
@@ -45,7 +45,7 @@ export async function traceFile(
     const told =
       latest === null
         ? []
-        : await toldEvents(latest, { dataDir: options.dataDir, source: source.name, endpoints });
+        : await deliveryEvents(latest, { dataDir: options.dataDir, source: source.name, endpoints });
     traces.push({
       v: 1,
       source: source.name,

@@ -9,14 +9,14 @@ import { failedAttempts, newUploadJob, type UploadJob } from '../../domain/uploa
 import type { ConcurrencyOptions } from '../../pacing/options.ts';
 import { sleep } from '../../platform/waiting/abort.ts';
 import { systemClock } from '../../platform/waiting/clock.ts';
-import { type DestinationRunner, runDestination } from '../../traffic/destination-runner.ts';
+import { type DestinationTraffic, openDestinationTraffic } from '../../traffic/destination-traffic.ts';
 import { type HttpSend, uploadFile } from '../../upload/attempt/upload-file.ts';
 import { createSmallReads } from '../../upload/body/small-reads.ts';
 import type { AttemptHistory } from '../../upload/job/attempt-log.ts';
 import { createAwaitReady } from '../../upload/job/await-ready.ts';
+import { failedBy, type JobEnd } from '../../upload/job/job-end.ts';
 import { nextStep } from '../../upload/job/next-step.ts';
 import { outcomeOf } from '../../upload/job/outcome.ts';
-import { failedBy, type Settlement } from '../../upload/job/settlement.ts';
 import type { RetryOptions } from '../../upload/options.ts';
 
 /** The name in the receipts of files that were named on the command line. */
@@ -63,7 +63,7 @@ export interface DirectUploader {
 type Heard = (answer: DirectAnswer) => void;
 
 /** A direct uploader towards one destination. */
-export function directUploader(facts: {
+export function directUploader(options: {
   readonly destination: OpenDestination;
   readonly concurrency: ConcurrencyOptions;
   readonly retry: RetryOptions;
@@ -72,16 +72,16 @@ export function directUploader(facts: {
   readonly send: HttpSend;
   readonly log: Log;
 }): DirectUploader {
-  const { destination, retry, send, log } = facts;
+  const { destination, retry, send, log } = options;
   const clock = systemClock;
   const smallReads = createSmallReads(false, clock.monotonicMs);
   const { readiness } = destination;
   // Nobody is there to wait out an outage: the destination's own deadline ends the looks.
   const awaitReady =
     readiness === null ? null : createAwaitReady({ readiness, send, clock, outageMs: 0, outagePauseMs: 0 });
-  const runner: DestinationRunner = runDestination({
+  const traffic: DestinationTraffic = openDestinationTraffic({
     destination,
-    concurrency: facts.concurrency,
+    concurrency: options.concurrency,
     rate: destination.definition.rate,
     // A person waits: each file is tried in its own time, and tells how it ended.
     circuit: false,
@@ -92,10 +92,10 @@ export function directUploader(facts: {
   });
 
   async function attempt(file: DirectFile, signal: AbortSignal, heard: Heard): Promise<AttemptResult> {
-    const release = await runner.permits.acquire(DIRECT_SOURCE, signal);
+    const release = await traffic.permits.acquire(DIRECT_SOURCE, signal);
     if (release === null) return { kind: 'aborted' };
     const startedAtMs = clock.monotonicMs();
-    const underWay = runner.started();
+    const underWay = traffic.started();
     try {
       const task = {
         root: file.folder,
@@ -110,7 +110,7 @@ export function directUploader(facts: {
         smallReads,
       });
       const rttMs = clock.monotonicMs() - startedAtMs;
-      runner.finished(result, { rttMs, bytes: file.size, file: file.shown.toString() });
+      traffic.finished(result, { rttMs, bytes: file.size, file: file.shown.toString() });
       return result;
     } finally {
       underWay.ended();
@@ -128,7 +128,7 @@ export function directUploader(facts: {
   }
 
   /** Until the accepted file can be used; holds no permit. */
-  async function whenReady(id: string, accepted: Settlement, signal: AbortSignal): Promise<Settlement> {
+  async function whenReady(id: string, accepted: JobEnd, signal: AbortSignal): Promise<JobEnd> {
     // Without an id there is nothing to ask for.
     if (awaitReady === null || accepted.status !== 'uploaded' || accepted.result.accepted.fileId === null)
       return accepted;
@@ -138,7 +138,7 @@ export function directUploader(facts: {
       await sleep(Math.max(0, atMs - clock.nowMs()), signal);
       const step = await awaitReady.look(id, result, signal);
       signal.throwIfAborted();
-      if (step.kind === 'settle') return step.settlement;
+      if (step.kind === 'settle') return step.jobEnd;
       if (step.kind === 'stop-destination') return failedBy(step.failure);
       if (step.kind === 'look-again') atMs = step.atMs;
     }
@@ -156,9 +156,9 @@ export function directUploader(facts: {
     const id = fileVersionId(version);
     let job: UploadJob = newUploadJob(version, 0, null);
     const queuedAtMs = clock.nowMs();
-    const receipt = (settlement: Settlement, attempts: number, { attemptLog }: AttemptHistory): Receipt => {
+    const receipt = (jobEnd: JobEnd, attempts: number, { attemptLog }: AttemptHistory): Receipt => {
       const nowMs = clock.nowMs();
-      const outcome = outcomeOf(job, settlement, {
+      const outcome = outcomeOf(job, jobEnd, {
         id,
         destination: destination.name,
         attempts,
@@ -167,11 +167,11 @@ export function directUploader(facts: {
         nowMs,
       });
       const recordedAt = new Date(nowMs).toISOString();
-      const meta = facts.meta == null ? {} : { meta: facts.meta };
+      const meta = options.meta == null ? {} : { meta: options.meta };
       return { ...outcome, recordedAt, ...meta };
     };
     for (;;) {
-      const stopped = runner.health();
+      const stopped = traffic.health();
       if (stopped.kind === 'stopped')
         return { receipt: receipt(failedBy(stopped.failure), failedAttempts(job), job), stopped: true };
       const result = await attempt(file, signal, heard);
@@ -186,11 +186,11 @@ export function directUploader(facts: {
       });
       switch (step.kind) {
         case 'settle': {
-          const settlement = await whenReady(id, step.settlement, signal);
-          return { receipt: receipt(settlement, step.attempts, step), stopped: false };
+          const jobEnd = await whenReady(id, step.jobEnd, signal);
+          return { receipt: receipt(jobEnd, step.attempts, step), stopped: false };
         }
         case 'stop-destination':
-          runner.stop(step.failure);
+          traffic.stop(step.failure);
           return {
             receipt: receipt(failedBy(step.failure), failedAttempts(step.history), step.history),
             stopped: true,
@@ -220,7 +220,7 @@ export function directUploader(facts: {
       });
       return { ...ended, answer };
     },
-    close: () => runner.close(),
+    close: () => traffic.close(),
   };
 }
 

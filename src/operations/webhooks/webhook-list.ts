@@ -8,7 +8,7 @@ import { readSourceLedger } from '../../ledger/store/source-store.ts';
 import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';
 import { openOutbox } from '../../ledger/tables/outbox-store.ts';
 import { type Endpoint, shownTarget } from '../../notify/endpoint/endpoint.ts';
-import { wantsFiles } from '../../notify/event/make-out.ts';
+import { wantsFiles } from '../../notify/event/build-deliveries.ts';
 import type { ReplayWhat } from '../../notify/outbox/webhook-replay.ts';
 import { withOwner } from '../../runtime/owner/owner-request.ts';
 import { COMMAND_SINK, endpointsOf } from '../../runtime/plans/endpoint-plans.ts';

@@ -31,7 +31,7 @@ interface Content {
  * @param facts.number of the batch in its tables; every member has its receipt
  * @returns its counts, how many members' receipts a compaction has dropped, and the hex sha256 of `x.manifest.json`
  */
-export async function writeBatchManifest(facts: {
+export async function writeBatchManifest(options: {
   readonly tables: BatchTables;
   readonly number: number;
   /** What the head of the manifest says besides, in this order. */
@@ -40,13 +40,13 @@ export async function writeBatchManifest(facts: {
   readonly ledger: Ledger;
   readonly journal: ManifestJournal;
 }): Promise<{ readonly counts: BatchCounts; readonly dropped: number; readonly sha256: string }> {
-  const { manifest, journal } = facts;
-  const content = await contentOf(facts);
+  const { manifest, journal } = options;
+  const content = await contentOf(options);
   const lines = journalPathOf(manifest);
   await mkdir(dirname(manifest), { recursive: true, mode: 0o700 });
   await writeAtomic(lines, joined(journal.pick(content.offsets), NEWLINE, true), { mode: 0o600 });
   const digest = createHash('sha256');
-  const head = JSON.stringify({ ...facts.head, counts: content.counts }).slice(0, -1);
+  const head = JSON.stringify({ ...options.head, counts: content.counts }).slice(0, -1);
   const chunks =
     content.offsets.length > MAX_LISTED_FILES
       ? [`${head},"truncated":true,"journal":${JSON.stringify(lines)}}\n`]

@@ -20,13 +20,13 @@ const PER_PAGE = 1_000;
  * @param exclusive the source's mutex: between its place in the batch and its job nothing is an orphan
  * @returns how many
  */
-export async function dropOrphans(facts: {
+export async function dropOrphans(options: {
   readonly ledger: Ledger;
   readonly batch: string;
   readonly isPending: (jobId: string) => boolean;
   readonly exclusive: Exclusive;
 }): Promise<number> {
-  const { ledger, batch, isPending, exclusive } = facts;
+  const { ledger, batch, isPending, exclusive } = options;
   const tables = openBatchTables(ledger);
   const number = tables?.rows.get(batch)?.number;
   if (tables === null || number === undefined) return 0;

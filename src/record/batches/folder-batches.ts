@@ -4,8 +4,8 @@ import type { Log } from '../../domain/log.ts';
 import { type PathName, topFolderOf } from '../../domain/path-bytes.ts';
 import type { Ledger } from '../../ledger/ledger-port.ts';
 import type { Exclusive } from '../../platform/waiting/mutex.ts';
+import type { BatchBook } from './batch-book.ts';
 import { dropOrphans } from './batch-orphans.ts';
-import type { BatchKeeper } from './batches.ts';
 
 /** A job, or anything else that a file version is about to get its receipt from. */
 export interface Assignable {
@@ -43,7 +43,7 @@ interface FolderBatchFacts {
   readonly source: string;
   readonly destination: string;
   readonly ledger: Ledger;
-  readonly keeper: BatchKeeper;
+  readonly batchBook: BatchBook;
   /** Absolute path of a batch's manifest. */
   readonly manifestOf: (batch: string) => string;
   readonly isPending: (jobId: string) => boolean;
@@ -55,8 +55,8 @@ interface FolderBatchFacts {
 }
 
 /** To be opened once the keeper has begun. A batch that was open goes on; its quiet time begins anew. */
-export function openFolderBatches(facts: FolderBatchFacts): FolderBatches {
-  const { source, destination, ledger, keeper, now, log } = facts;
+export function openFolderBatches(options: FolderBatchFacts): FolderBatches {
+  const { source, destination, ledger, batchBook, now, log } = options;
   const table = tableOf(ledger);
   const open = new Map<string, OpenBatch>();
   /** Of those, the ones that end as soon as all of them is recorded. */
@@ -66,7 +66,7 @@ export function openFolderBatches(facts: FolderBatchFacts): FolderBatches {
 
   for (const { key, value } of table.getRange({})) {
     // One that was told to end has no more files to come; a kill came before it was forgotten here.
-    if (keeper.ends.find(value.batch) !== null || keeper.state(value.batch)?.discovered === true)
+    if (batchBook.ends.find(value.batch) !== null || batchBook.state(value.batch)?.discovered === true)
       table.removeSync(key);
     else open.set(key, begun(value));
   }
@@ -74,9 +74,9 @@ export function openFolderBatches(facts: FolderBatchFacts): FolderBatches {
   function begun(batch: OpenBatch): OpenBatch {
     const { startedAtMs, folder } = batch;
     const startedAt = new Date(startedAtMs).toISOString();
-    keeper.open({
+    batchBook.open({
       ...{ batch: batch.batch, destination, startedAt, folder: folder.path },
-      manifest: facts.manifestOf(batch.batch),
+      manifest: options.manifestOf(batch.batch),
     });
     return batch;
   }
@@ -84,7 +84,7 @@ export function openFolderBatches(facts: FolderBatchFacts): FolderBatches {
   /** First written down here: whoever is killed before it is open opens it at the next start. */
   function begin(key: string, folder: PathName): OpenBatch {
     let startedAtMs = now();
-    while (keeper.ends.find(idOf(source, key, startedAtMs)) !== null) startedAtMs += 1;
+    while (batchBook.ends.find(idOf(source, key, startedAtMs)) !== null) startedAtMs += 1;
     const batch: OpenBatch = { batch: idOf(source, key, startedAtMs), folder, startedAtMs };
     ledger.transact(() => table.putSync(key, batch));
     open.set(key, begun(batch));
@@ -94,23 +94,23 @@ export function openFolderBatches(facts: FolderBatchFacts): FolderBatches {
 
   function endIfRecorded(key: string): void {
     const found = open.get(key);
-    const state = found === undefined ? null : keeper.state(found.batch);
+    const state = found === undefined ? null : batchBook.state(found.batch);
     if (found === undefined || state === null || state.done < state.members) return;
     // From here on a file in this folder begins another batch.
     open.delete(key);
     quiet.delete(key);
-    const ended = keeper.ended(found.batch).finally(() => endings.delete(ended));
+    const ended = batchBook.ended(found.batch).finally(() => endings.delete(ended));
     endings.add(ended);
-    keeper.discovered(found.batch);
+    batchBook.discovered(found.batch);
     ledger.transact(() => table.removeSync(key));
     for (const tell of waiters) tell();
     waiters.clear();
   }
 
   async function becomesQuiet(key: string, { batch, folder }: OpenBatch): Promise<void> {
-    const state = keeper.state(batch);
+    const state = batchBook.state(batch);
     if (state !== null && state.done < state.members) {
-      const orphans = await dropOrphans({ ...facts, batch });
+      const orphans = await dropOrphans({ ...options, batch });
       if (orphans > 0)
         log.warn(
           { source, batch, folder: folder.path, files: orphans },
@@ -133,7 +133,7 @@ export function openFolderBatches(facts: FolderBatchFacts): FolderBatches {
         members.set(batch, [...(members.get(batch) ?? []), { id: item.id, gen: item.job.gen }]);
         return { ...item, job: { ...item.job, batch } };
       });
-      for (const [batch, found] of members) keeper.add(batch, found);
+      for (const [batch, found] of members) batchBook.add(batch, found);
       return assigned;
     },
     stirred: (folder) => void quiet.delete(keyOf(folder)),
@@ -164,10 +164,10 @@ export function openFolderBatches(facts: FolderBatchFacts): FolderBatches {
 }
 
 /** Folders are batches no more: those that are open get no more files, and end once all of them is recorded. */
-export function closeFolderBatches(ledger: Ledger, keeper: BatchKeeper): void {
+export function closeFolderBatches(ledger: Ledger, batchBook: BatchBook): void {
   const table = tableOf(ledger);
   for (const { key, value } of [...table.getRange({})]) {
-    keeper.discovered(value.batch);
+    batchBook.discovered(value.batch);
     ledger.transact(() => table.removeSync(key));
   }
 }

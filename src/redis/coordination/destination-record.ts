@@ -22,7 +22,7 @@ export interface DestinationRecordView {
   /** Processes that send there, this one included. */
   readonly members: number;
   /** What keeps everybody from sending, as it was written; null: nothing. */
-  readonly standstill: string | null;
+  readonly suspension: string | null;
   /** Milliseconds until one upload may try; 0 or less: now. */
   readonly probeInMs: number;
   readonly probesHere: boolean;
@@ -94,7 +94,7 @@ export function openDestinationRecord(options: {
       )) as [number, string, number, string, number, number, number, number];
       return {
         members,
-        standstill: standstill === '' ? null : standstill,
+        suspension: standstill === '' ? null : standstill,
         probeInMs,
         probesHere: prober === member,
         gateInMs,
@@ -134,7 +134,7 @@ export function openDestinationRecord(options: {
 }
 
 /** For `slipway resume`: whatever keeps the processes of a destination from sending is lifted. */
-export async function liftStandstill(connection: Redis, prefix: string, destination: string): Promise<void> {
+export async function clearSuspension(connection: Redis, prefix: string, destination: string): Promise<void> {
   await connection.eval(LIFT_LUA, 1, destinationKey(prefix, destination));
 }
 

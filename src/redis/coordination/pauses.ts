@@ -35,13 +35,13 @@ const LOOK_EVERY_MS = 1_000;
  * Follows the list in Redis and in the data folder, whichever is newer, and brings the other up to date: a lost Redis
  * does not resume what is paused, and a command finds its way without Redis too. The first look is over when it resolves.
  */
-export async function openPauses(facts: {
+export async function openPauses(options: {
   readonly dataDir: string;
   readonly connection: RedisConnection;
   readonly prefix: string;
   readonly log: Log;
 }): Promise<Pauses> {
-  const { dataDir, connection, prefix, log } = facts;
+  const { dataDir, connection, prefix, log } = options;
   const listeners = new Set<() => void>();
   let list: PauseList = NOTHING_PAUSED;
   let looking = false;

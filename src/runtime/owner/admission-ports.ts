@@ -41,7 +41,7 @@ export async function openAdmissionPorts(parts: {
     async enqueue(jobs, place) {
       const assigned = folders?.assign(jobs) ?? jobs;
       await attachments.keep(assigned);
-      await queue.add(assigned, place === 'ahead' ? 'ahead' : 'in line');
+      await queue.add(assigned, place === 'front' ? 'ahead' : 'in line');
       pending.add(
         assigned.map(({ jobId }) => jobId),
         place,

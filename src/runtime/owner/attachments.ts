@@ -49,13 +49,13 @@ const MAX_TOLD = 1_000;
  * To be opened before the recorder starts.
  * @throws SlipwayError `usage` for a list with bad lines
  */
-export async function openAttachments(facts: {
+export async function openAttachments(options: {
   readonly plan: SourcePlan;
   readonly store: SourceStore;
   readonly given: GivenMeta | undefined;
   readonly log: Log;
 }): Promise<Attachments> {
-  const { plan, store, given, log } = facts;
+  const { plan, store, given, log } = options;
   const { ledger, journal } = store;
   const kept = openKeptMeta(ledger);
   const own = { all: given?.all ?? null, list: await loaded('', given) };

@@ -1,9 +1,13 @@
 import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import { archiveOfPath } from '../../intake/archives/entry-name.ts';
-import { createLooks, type Look } from '../../intake/scan/look.ts';
+import { createFileStats, type FileStat } from '../../intake/scan/stat-files.ts';
 import { inParts } from '../../ledger/commit-in-parts.ts';
-import { type DeadUpload, type DeadUploadFilter, readDeadUploads } from '../../ledger/store/dead-uploads.ts';
+import {
+  type DeadUpload,
+  type DeadUploadFilter,
+  readDeadUploads,
+} from '../../ledger/store/dead-upload-reader.ts';
 import type { SourceStore } from '../../ledger/store/source-store.ts';
 import { findMoved, type MovedVersion, putMovedBack } from '../../record/after/moved-away.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
@@ -56,8 +60,8 @@ export async function retryFailed(request: FailedRequest, means: FailedMeans): P
   await inParts(uploads, (part) => ledger.sendAgain(part.map(({ letter }) => letter.version)));
   const missing: MissingFile[] = [];
   let putBack = 0;
-  const looks = createLooks(means.plan.root, () => false, performance.now);
-  const [root, ...found] = await looks.at([{ path: '' }, ...uploads.map(({ receipt }) => receipt)]);
+  const fileStats = createFileStats(means.plan.root, () => false, performance.now);
+  const [root, ...found] = await fileStats.at([{ path: '' }, ...uploads.map(({ receipt }) => receipt)]);
   for (const [index, upload] of uploads.entries()) {
     const came = await comeBack(upload, found[index], root?.kind === 'gone', means);
     if (came === 'put back') putBack += 1;
@@ -96,7 +100,7 @@ function pageOf(
 /** Whether the file lies where it is sent from; one that `onFailure` moved away is put there. */
 async function comeBack(
   { receipt }: DeadUpload,
-  look: Look | undefined,
+  look: FileStat | undefined,
   rootGone: boolean,
   { plan, log }: FailedMeans,
 ): Promise<'there' | 'put back' | { readonly reason: string }> {

@@ -8,20 +8,20 @@ import { openChangedVerdicts } from '../../ledger/tables/changed-verdicts.ts';
 import { openContentIndex } from '../../ledger/tables/content-index.ts';
 import { openInodeIndex } from '../../ledger/tables/inode-index.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
-import { earlierUploads } from './earlier-uploads.ts';
+import { earlierUploads } from './find-earlier-uploads.ts';
 
 /**
  * What intake asks of the records of one source. Opened before the recorder starts, since all of it is kept with the
  * commits, also with those of a journal that is replayed.
  */
-export async function openIntakeMemory(facts: {
+export async function openIntakeMemory(options: {
   readonly plan: Pick<SourcePlan, 'destination' | 'dedupe'>;
   readonly store: SourceStore;
   readonly pending: PendingJobs;
   readonly now: () => number;
   readonly log: Log;
 }): Promise<Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents'>> {
-  const { plan, store, pending, now, log } = facts;
+  const { plan, store, pending, now, log } = options;
   const { ledger, journal } = store;
   const { destination } = plan;
   ledger.alongside(({ id, gen }) => pending.recorded(jobIdOf(id, gen)));

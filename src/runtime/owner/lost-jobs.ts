@@ -14,7 +14,7 @@ const RESYNC_MS = 5_000;
  * Redis may lose jobs (flushed, restarted without its data): compared every few seconds and after every reconnect. Disk
  * and ledger know what to queue again.
  */
-export function watchForLostJobs(facts: {
+export function watchForLostJobs(options: {
   readonly source: string;
   readonly queue: UploadQueue;
   readonly pending: PendingJobs;
@@ -27,7 +27,7 @@ export function watchForLostJobs(facts: {
   readonly onLost: (jobs: number) => void;
   readonly requeue: () => void;
 }): { close(): void } {
-  const { source, queue, pending, exclusive, ledger, redis, log } = facts;
+  const { source, queue, pending, exclusive, ledger, redis, log } = options;
   const count = openLostCount(ledger);
   /** Lost, and not in the ledger yet: its disk may be full. */
   let uncounted = 0;
@@ -38,7 +38,7 @@ export function watchForLostJobs(facts: {
       const there = await queue.jobIds();
       for (const jobId of there) known.delete(jobId);
       const gone = [...known].filter((jobId) => !isRecorded(jobId)).length;
-      facts.onLost(gone);
+      options.onLost(gone);
       pending.replace(there);
       return gone;
     });
@@ -46,7 +46,7 @@ export function watchForLostJobs(facts: {
     keepCount();
     if (lost === 0) return;
     log.warn({ source, jobs: lost }, 'Redis has lost jobs; their files are queued again');
-    facts.requeue();
+    options.requeue();
   }
 
   function keepCount(): void {

@@ -1,9 +1,9 @@
 import { SlipwayError } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import type { BatchProgress, BatchRuns } from '../../intake/batch/batch-runs.ts';
+import type { BatchProgress, BatchRunner } from '../../intake/batch/batch-runner.ts';
 import { replayJournal } from '../../ledger/journal/journal-replay.ts';
-import { type BatchPart, readBatchSpec } from '../../ledger/store/batch-spec.ts';
+import { type BatchSource, readBatchSpec } from '../../ledger/store/batch-spec.ts';
 import { openSourceStore, type SourceStore } from '../../ledger/store/source-store.ts';
 import { grantWish } from '../../ledger/store/wishes.ts';
 import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';
@@ -67,7 +67,7 @@ export interface OwnerAnswers {
 }
 
 /** What the owner has at hand to do what is asked. */
-export interface OwnerMeans {
+export interface OwnerDeps {
   readonly store: SourceStore;
   readonly plan: SourcePlan;
   /** Looks at the whole folder again, one file first; nothing where nobody watches it now. */
@@ -75,7 +75,7 @@ export interface OwnerMeans {
   readonly log: Log;
   readonly dataDir: string;
   /** null: this process is the owner for the moment of one request. */
-  readonly runs: BatchRuns | null;
+  readonly runs: BatchRunner | null;
   /** Whether the folder that held the files is there, and nothing lies in it now. */
   readonly rootEmptied: () => Promise<boolean>;
   /** null: it tells nobody. */
@@ -99,7 +99,7 @@ export interface OwnerDoor {
 }
 
 /** Where the owner is looked for. */
-export interface OwnerFacts {
+export interface OwnerRequestOptions {
   readonly dataDir: string;
   readonly redis: { readonly url: string | null; readonly prefix: string };
   readonly log: Log;
@@ -113,11 +113,11 @@ const ANSWER_MS = 20_000;
 /** Does what is asked; durable when it resolves. */
 export async function answerRequest<Kind extends OwnerRequest['kind']>(
   request: Extract<OwnerRequest, { kind: Kind }>,
-  means: OwnerMeans,
+  means: OwnerDeps,
 ): Promise<OwnerAnswers[Kind]>;
 export async function answerRequest(
   request: OwnerRequest,
-  means: OwnerMeans,
+  means: OwnerDeps,
 ): Promise<OwnerAnswers[OwnerRequest['kind']]> {
   switch (request.kind) {
     case 'send-again': {
@@ -160,7 +160,7 @@ export async function answerRequest(
 }
 
 /** An owner sends to one destination, and nothing of a batch goes to another than was asked for. */
-function refuseOther(parts: readonly BatchPart[], { plan, store }: OwnerMeans): void {
+function refuseOther(parts: readonly BatchSource[], { plan, store }: OwnerDeps): void {
   for (const { batch, destination } of parts) {
     // One that has ended sends nothing any more: its end is shown.
     if (destination === plan.destination || openBatchEnds(store.ledger)?.find(batch)) continue;
@@ -175,12 +175,15 @@ function refuseOther(parts: readonly BatchPart[], { plan, store }: OwnerMeans): 
  * @throws SlipwayError `source_owned` for an owner that cannot be reached over Redis, `redis_unreachable`, what opening
  *   the store throws
  */
-export async function reachOwner(source: KnownSource, facts: OwnerFacts): Promise<OwnerDoor> {
-  return (await reachLiveOwner(source, facts)) ?? (await becomeOwner(source, facts));
+export async function reachOwner(source: KnownSource, options: OwnerRequestOptions): Promise<OwnerDoor> {
+  return (await reachLiveOwner(source, options)) ?? (await becomeOwner(source, options));
 }
 
 /** As `reachOwner`; null where nobody works on the source now. */
-export async function reachLiveOwner(source: KnownSource, facts: OwnerFacts): Promise<OwnerDoor | null> {
+export async function reachLiveOwner(
+  source: KnownSource,
+  facts: OwnerRequestOptions,
+): Promise<OwnerDoor | null> {
   const { dataDir, redis, log } = facts;
   const connection = await findRedis({ dataDir, url: redis.url, log });
   if (connection === null) return null;
@@ -211,12 +214,12 @@ export async function reachLiveOwner(source: KnownSource, facts: OwnerFacts): Pr
  */
 export async function becomeOwner(
   source: KnownSource,
-  { dataDir, log, endpoints }: OwnerFacts,
+  { dataDir, log, endpoints }: OwnerRequestOptions,
 ): Promise<OwnerDoor> {
   const place = placeOf(source, dataDir, log);
   const store = await openSourceStore(place);
   const telling = endpoints === undefined ? null : tellingOf(store, endpoints);
-  const means: OwnerMeans = {
+  const means: OwnerDeps = {
     ...{ store, plan: source.plan, rescan() {}, log, dataDir, runs: null, telling },
     // Only workers ask, and of an owner that lives longer than one request.
     rootEmptied: async () => false,
@@ -234,7 +237,7 @@ export async function becomeOwner(
 export async function withOwner<Kind extends OwnerRequest['kind']>(
   source: KnownSource,
   request: Extract<OwnerRequest, { kind: Kind }>,
-  facts: OwnerFacts,
+  facts: OwnerRequestOptions,
 ): Promise<{ readonly answer: OwnerAnswers[Kind]; readonly by: DoneBy }> {
   const door = await reachOwner(source, facts);
   try {

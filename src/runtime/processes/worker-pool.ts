@@ -8,7 +8,7 @@ import type { ConcurrencyOptions } from '../../pacing/options.ts';
 import { within } from '../../platform/waiting/within.ts';
 import type { OnceView } from '../once-end.ts';
 import { joinReports } from '../reports/destination-report.ts';
-import type { DestinationView, FromWorker, HeldRoots, ToWorker, WorkerSeed } from './worker-seed.ts';
+import type { DestinationView, FromWorker, HeldRoots, ToWorker, WorkerConfig } from './worker-config.ts';
 
 const FIRST_RESTART_MS = 1_000;
 const LAST_RESTART_MS = 30_000;
@@ -37,14 +37,14 @@ interface Child {
  * @param heldRoots asked for each process that is started
  */
 export function startWorkerPool(
-  seed: Omit<WorkerSeed, 'heldRoots'>,
+  seed: Omit<WorkerConfig, 'heldRoots'>,
   count: number,
   heldRoots: () => HeldRoots,
   log: Log,
 ): WorkerPool {
   const most = Math.max(...seed.destinations.map(({ concurrency }) => concurrency.max));
   const size = Math.min(count, most);
-  const shared: Omit<WorkerSeed, 'heldRoots'> = {
+  const shared: Omit<WorkerConfig, 'heldRoots'> = {
     ...seed,
     destinations: seed.destinations.map(({ definition, concurrency }) => {
       // What a known quota allows at the start is divided as well.
@@ -85,8 +85,8 @@ export function startWorkerPool(
       // One that was never there does not exit either.
       if (child.process.pid === undefined) ended(null, null);
     });
-    const own: WorkerSeed = { ...shared, heldRoots: heldRoots() };
-    child.process.send({ kind: 'start', seed: own } satisfies ToWorker, () => undefined);
+    const own: WorkerConfig = { ...shared, heldRoots: heldRoots() };
+    child.process.send({ kind: 'start', workerConfig: own } satisfies ToWorker, () => undefined);
   }
 
   for (let n = 0; n < size; n += 1) spawn(FIRST_RESTART_MS);

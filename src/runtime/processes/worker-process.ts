@@ -3,7 +3,7 @@ import { reasonOf } from '../../domain/errors.ts';
 import { openHttpClient } from '../../platform/http/http-client.ts';
 import { openLogger } from '../logger.ts';
 import { type Run, startRun } from '../run.ts';
-import type { FromWorker, ToWorker, WorkerSeed } from './worker-seed.ts';
+import type { FromWorker, ToWorker, WorkerConfig } from './worker-config.ts';
 
 /** An upload process of `worker.processes`: the worker role of its parent's sources. Ends when its parent does. */
 
@@ -15,7 +15,7 @@ function tell(message: FromWorker): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
-async function start(seed: WorkerSeed): Promise<Run> {
+async function start(seed: WorkerConfig): Promise<Run> {
   const log = openLogger(seed.logLevel);
   const http = openHttpClient(seed.http);
   const ports = { fetchText: http.fetchText, log, now: Date.now, random: Math.random, env: seed.env };
@@ -56,7 +56,7 @@ async function leave(budgetMs: number): Promise<void> {
 process.on('message', (message: ToWorker) => {
   switch (message.kind) {
     case 'start':
-      running = start(message.seed);
+      running = start(message.workerConfig);
       running.catch((error: unknown) => {
         process.stderr.write(`slipway: an upload process could not start: ${reasonOf(error)}\n`);
         process.exit(1);

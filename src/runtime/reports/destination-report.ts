@@ -1,25 +1,25 @@
 import type { DestinationReport } from '../../domain/live-report.ts';
 import type { Pauses } from '../../redis/coordination/pauses.ts';
 import type { DestinationHealth } from '../../traffic/destination-health.ts';
-import type { DestinationRunner } from '../../traffic/destination-runner.ts';
+import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 
 /** What `status` shows of a destination in this process. */
 export function destinationReport(
-  runner: DestinationRunner,
+  traffic: DestinationTraffic,
   pauses: Pick<Pauses, 'ofDestination'>,
 ): DestinationReport {
-  const health = runner.health();
-  const { name, origin } = runner.destination;
-  const { resumesAtMs, ...pace } = runner.pace();
+  const health = traffic.health();
+  const { name, origin } = traffic.destination;
+  const { resumesAtMs, ...pace } = traffic.pace();
   return {
     name,
     origin,
     health: health.kind,
     failure: health.kind === 'running' ? null : health.failure.message,
-    lastTrouble: runner.trouble(),
-    limit: runner.limit(),
-    inFlight: runner.permits.inFlight(),
-    waitingHere: runner.permits.waiting(),
+    lastTrouble: traffic.trouble(),
+    limit: traffic.limit(),
+    inFlight: traffic.permits.inFlight(),
+    waitingHere: traffic.permits.waiting(),
     circuit: circuitOf(health),
     probeAt: 'probeAtMs' in health ? new Date(health.probeAtMs).toISOString() : null,
     resumesAt: resumesAtMs === null ? null : new Date(resumesAtMs).toISOString(),

@@ -1,12 +1,12 @@
 import type { SourceReport } from '../../domain/live-report.ts';
 import type { PendingJobs } from '../../intake/admit/pending-jobs.ts';
-import type { BatchRuns } from '../../intake/batch/batch-runs.ts';
+import type { BatchRunner } from '../../intake/batch/batch-runner.ts';
 import type { Intake } from '../../intake/watch/watcher.ts';
 import type { SourceStore } from '../../ledger/store/source-store.ts';
 import { openLostCount } from '../../ledger/tables/lost-count.ts';
 import type { Notifier } from '../../notify/notifier.ts';
 import type { UploadQueue } from '../../queue/upload-queue.ts';
-import type { BatchKeeper } from '../../record/batches/batches.ts';
+import type { BatchBook } from '../../record/batches/batch-book.ts';
 import type { Recorder } from '../../record/recorder.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 
@@ -26,8 +26,8 @@ export function createOwnerReport(parts: {
   readonly pending: PendingJobs;
   readonly recorder: Recorder;
   readonly intake: Intake;
-  readonly runs: Pick<BatchRuns, 'inHand'>;
-  readonly batches: Pick<BatchKeeper, 'list'>;
+  readonly runs: Pick<BatchRunner, 'inHand'>;
+  readonly batches: Pick<BatchBook, 'list'>;
   readonly notifier: Notifier | null;
 }): OwnerReport {
   const { plan, queue, store, pending, recorder, intake, runs, batches, notifier } = parts;

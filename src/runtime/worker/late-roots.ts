@@ -15,7 +15,7 @@ const REMIND_EVERY_MS = 300_000;
  * @param open serves the source from now on; what it throws is tried again at the next look
  * @param tell what is still not seen
  */
-export function watchForRoots(facts: {
+export function watchForRoots(options: {
   readonly unseen: readonly SourcePlan[];
   readonly open: (plan: SourcePlan) => Promise<void>;
   readonly tell: Log['warn'];
@@ -23,9 +23,9 @@ export function watchForRoots(facts: {
   /** Milliseconds, never going back. */
   readonly monotonicMs: () => number;
 }): { close(): void } {
-  const { open, tell, log, monotonicMs } = facts;
+  const { open, tell, log, monotonicMs } = options;
   const waker = createWaker();
-  let left = facts.unseen;
+  let left = options.unseen;
   let closed = false;
   let toldAtMs = monotonicMs();
 

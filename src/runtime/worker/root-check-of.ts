@@ -1,13 +1,13 @@
 import { folderIdentityOf, isEmptyFolder } from '../../platform/files/folder-identity.ts';
 import { createRootCheck } from '../../upload/root-check.ts';
-import type { OwnerLine } from '../owner/owner-line-port.ts';
+import type { SourceOwner } from '../owner/source-owner-options.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
-import { type RootGate, type RootGateFacts, rootGate } from './root-gate.ts';
-import { type RootQuestionFacts, rootQuestion } from './root-question.ts';
+import { type RootQuestionOptions, rootQuestion } from './root-question.ts';
+import { type RootWatch, type RootWatchOptions, rootWatch } from './root-watch.ts';
 
-export interface RootElsewhereFacts
-  extends Omit<RootQuestionFacts, 'source'>,
-    Pick<RootGateFacts, 'set' | 'maxLooks'> {
+export interface RootElsewhereOptions
+  extends Omit<RootQuestionOptions, 'source'>,
+    Pick<RootWatchOptions, 'set' | 'maxLooks'> {
   /** What the owner knew when it started this process; null: nothing, or nobody told. */
   readonly told: string | null;
 }
@@ -20,9 +20,9 @@ export interface RootElsewhereFacts
  */
 export async function rootCheckOf(
   { name: source, root }: Pick<SourcePlan, 'name' | 'root'>,
-  owner: Pick<OwnerLine, 'rootHeld'> | undefined,
-  elsewhere: RootElsewhereFacts,
-): Promise<RootGate> {
+  owner: Pick<SourceOwner, 'rootHeld'> | undefined,
+  elsewhere: RootElsewhereOptions,
+): Promise<RootWatch> {
   const found = await folderIdentityOf(root);
   const seen = found === null || (await isEmptyFolder(root)) ? null : found;
   if (owner !== undefined) {
@@ -30,5 +30,5 @@ export async function rootCheckOf(
     return { ...createRootCheck(root, known, seen), close() {} };
   }
   const known = { held: () => elsewhere.told, emptied: rootQuestion({ ...elsewhere, source }) };
-  return rootGate({ ...elsewhere, source, root, check: createRootCheck(root, known, seen) });
+  return rootWatch({ ...elsewhere, source, root, check: createRootCheck(root, known, seen) });
 }

@@ -10,7 +10,7 @@ const ANSWER_MS = 5_000;
 /** Many files of a folder that is not mounted must not be as many questions. */
 const NO_STANDS_MS = 1_000;
 
-export interface RootQuestionFacts {
+export interface RootQuestionOptions {
   readonly connection: RedisConnection;
   readonly prefix: string;
   readonly source: string;
@@ -27,8 +27,8 @@ export interface RootQuestionFacts {
  * is under way gets the answer of the next.
  * @returns false without a live owner that says so
  */
-export function rootQuestion(facts: RootQuestionFacts): () => Promise<boolean> {
-  const { connection, prefix, source, host, log, monotonicMs } = facts;
+export function rootQuestion(options: RootQuestionOptions): () => Promise<boolean> {
+  const { connection, prefix, source, host, log, monotonicMs } = options;
   let noUntilMs = Number.NEGATIVE_INFINITY;
   let asking: Promise<boolean> | null = null;
   let next: Promise<boolean> | null = null;

@@ -7,7 +7,7 @@ import { sleep } from '../../platform/waiting/abort.ts';
 import type { Clock } from '../../platform/waiting/clock.ts';
 import { resultOfError } from '../attempt/attempt-failure.ts';
 import type { HttpSend } from '../attempt/upload-file.ts';
-import { failedBy, type Settlement } from './settlement.ts';
+import { failedBy, type JobEnd } from './job-end.ts';
 
 /**
  * What follows a look at an accepted file. It is never sent again, whatever a look says.
@@ -17,7 +17,7 @@ import { failedBy, type Settlement } from './settlement.ts';
  * - `give-back`: the caller's signal fired.
  */
 export type ReadyStep =
-  | { readonly kind: 'settle'; readonly settlement: Settlement }
+  | { readonly kind: 'settle'; readonly jobEnd: JobEnd }
   | { readonly kind: 'look-again'; readonly atMs: number; readonly failure: UploadFailure | null }
   | { readonly kind: 'stop-destination'; readonly failure: UploadFailure }
   | { readonly kind: 'give-back' };
@@ -30,7 +30,7 @@ export interface AwaitReady {
   look(jobId: string, uploaded: UploadedResult, signal: AbortSignal): Promise<ReadyStep>;
 }
 
-export interface AwaitReadyFacts {
+export interface AwaitReadyOptions {
   readonly readiness: ReadinessPort;
   readonly send: HttpSend;
   readonly clock: Clock;
@@ -48,22 +48,22 @@ const LATE_MS = 2_000;
 const WAIT_IN_HAND_MS = 2_000;
 
 /** Nobody waits yet. */
-export function createAwaitReady(facts: AwaitReadyFacts): AwaitReady {
-  const { readiness, clock } = facts;
-  const send = sendGet(facts.send);
+export function createAwaitReady(options: AwaitReadyOptions): AwaitReady {
+  const { readiness, clock } = options;
+  const send = sendGet(options.send);
   /** Places taken in the quota by this process; a job that comes without one has been waiting elsewhere. */
-  const places = new Map<string, number>();
+  const quota = new Map<string, number>();
 
   function place(jobId: string, atMs: number): number {
-    places.delete(jobId);
-    places.set(jobId, atMs);
-    forgetOld(places, clock.nowMs() - LATE_MS);
+    quota.delete(jobId);
+    quota.set(jobId, atMs);
+    forgetOld(quota, clock.nowMs() - LATE_MS);
     return atMs;
   }
 
   function isItsTurn(jobId: string): boolean {
-    const atMs = places.get(jobId);
-    places.delete(jobId);
+    const atMs = quota.get(jobId);
+    quota.delete(jobId);
     return atMs !== undefined && clock.nowMs() - atMs < LATE_MS;
   }
 
@@ -88,7 +88,7 @@ export function createAwaitReady(facts: AwaitReadyFacts): AwaitReady {
     },
 
     async look(jobId, uploaded, signal) {
-      const ownMs = places.get(jobId);
+      const ownMs = quota.get(jobId);
       // `resume` has all of them come at once: the quota of looks holds all the same.
       if (ownMs !== undefined && ownMs - clock.nowMs() > WAIT_IN_HAND_MS)
         return { kind: 'look-again', atMs: ownMs, failure: null };
@@ -105,7 +105,7 @@ export function createAwaitReady(facts: AwaitReadyFacts): AwaitReady {
       if (signal.aborted) return { kind: 'give-back' };
       if (typeof seen === 'object' && seen.failure.kind === 'misconfigured')
         return { kind: 'stop-destination', failure: seen.failure };
-      const step = afterLook(seen, uploaded, clock.nowMs(), facts);
+      const step = afterLook(seen, uploaded, clock.nowMs(), options);
       if (step.kind === 'look-again') place(jobId, step.atMs);
       return step;
     },
@@ -117,12 +117,12 @@ function afterLook(
   seen: Readiness | Extract<AttemptResult, { kind: 'failed' }>,
   uploaded: UploadedResult,
   nowMs: number,
-  { readiness, outageMs, outagePauseMs }: AwaitReadyFacts,
+  { readiness, outageMs, outagePauseMs }: AwaitReadyOptions,
 ): ReadyStep {
-  if (seen === 'ready') return { kind: 'settle', settlement: { status: 'uploaded', result: uploaded } };
+  if (seen === 'ready') return { kind: 'settle', jobEnd: { status: 'uploaded', result: uploaded } };
   const id = idForPeople(uploaded);
   if (seen === 'failed') {
-    return { kind: 'settle', settlement: failedBy(new SlipwayError('processing_failed', { id })) };
+    return { kind: 'settle', jobEnd: failedBy(new SlipwayError('processing_failed', { id })) };
   }
   const failure = seen === 'pending' ? null : seen.failure;
   const acceptedAtMs = Date.parse(uploaded.uploadedAt);
@@ -134,7 +134,7 @@ function afterLook(
   }
   const waited = formatDuration(Math.max(1, nowMs - acceptedAtMs));
   const last = failure?.message ?? 'still being processed';
-  return { kind: 'settle', settlement: failedBy(new SlipwayError('not_ready', { id, waited, last })) };
+  return { kind: 'settle', jobEnd: failedBy(new SlipwayError('not_ready', { id, waited, last })) };
 }
 
 /** The far side's own text: one line, and not without end. */
@@ -145,10 +145,10 @@ function idForPeople({ accepted }: UploadedResult): string {
 }
 
 /** Of jobs that never came back, such as those of a Redis that was emptied. They are kept in the order of their making. */
-function forgetOld(places: Map<string, number>, beforeMs: number): void {
-  for (const [jobId, atMs] of places) {
+function forgetOld(quota: Map<string, number>, beforeMs: number): void {
+  for (const [jobId, atMs] of quota) {
     if (atMs >= beforeMs) return;
-    places.delete(jobId);
+    quota.delete(jobId);
   }
 }
 

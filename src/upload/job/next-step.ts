@@ -7,7 +7,7 @@ import { GATE } from '../../pacing/pacing-constants.ts';
 import { formatDuration } from '../../platform/units.ts';
 import type { RetryOptions } from '../options.ts';
 import { type AttemptHistory, countedAttempts, firstCountedAt, withEntry } from './attempt-log.ts';
-import { failedBy, type Settlement } from './settlement.ts';
+import { failedBy, type JobEnd } from './job-end.ts';
 
 /**
  * What follows an attempt.
@@ -20,7 +20,7 @@ import { failedBy, type Settlement } from './settlement.ts';
 export type NextStep =
   | {
       readonly kind: 'settle';
-      readonly settlement: Settlement;
+      readonly jobEnd: JobEnd;
       readonly attempts: number;
       readonly attemptLog: readonly AttemptEntry[];
     }
@@ -59,18 +59,18 @@ export function nextStep(result: AttemptResult, history: AttemptHistory, context
   const { attemptLog } = history;
   switch (result.kind) {
     case 'uploaded':
-      return { kind: 'settle', settlement: { status: 'uploaded', result }, attempts, attemptLog };
+      return { kind: 'settle', jobEnd: { status: 'uploaded', result }, attempts, attemptLog };
     case 'skipped':
       return {
         kind: 'settle',
-        settlement: { status: 'skipped', code: result.code, message: result.message },
+        jobEnd: { status: 'skipped', code: result.code, message: result.message },
         attempts,
         attemptLog,
       };
     case 'unreadable':
       return {
         kind: 'settle',
-        settlement: {
+        jobEnd: {
           status: 'failed',
           code: 'file_unreadable',
           kind: 'local',
@@ -106,7 +106,7 @@ function afterFailure(
   const next = withEntry(history, entry);
   const settle = (reason: UploadFailure): NextStep => ({
     kind: 'settle',
-    settlement: failedBy(reason),
+    jobEnd: failedBy(reason),
     attempts,
     attemptLog: next.attemptLog,
   });

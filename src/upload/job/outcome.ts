@@ -3,7 +3,7 @@ import { isoOfNs } from '../../domain/file-version.ts';
 import type { Outcome, ReceiptError } from '../../domain/receipt.ts';
 import { receiptSight } from '../../domain/sight.ts';
 import type { UploadJob } from '../../domain/upload-job.ts';
-import type { Settlement } from './settlement.ts';
+import type { JobEnd } from './job-end.ts';
 
 export interface OutcomeFacts {
   /** Id of the file version, for that destination. */
@@ -20,9 +20,9 @@ export interface OutcomeFacts {
 }
 
 /** The receipt-to-be of a job that has settled. */
-export function outcomeOf(job: UploadJob, settlement: Settlement, facts: OutcomeFacts): Outcome {
-  const { id, destination, attempts, attemptLog, queuedAtMs, nowMs } = facts;
-  const result = settlement.status === 'uploaded' ? settlement.result : null;
+export function outcomeOf(job: UploadJob, jobEnd: JobEnd, options: OutcomeFacts): Outcome {
+  const { id, destination, attempts, attemptLog, queuedAtMs, nowMs } = options;
+  const result = jobEnd.status === 'uploaded' ? jobEnd.result : null;
   const accepted = result?.accepted ?? null;
   return {
     v: 1,
@@ -31,7 +31,7 @@ export function outcomeOf(job: UploadJob, settlement: Settlement, facts: Outcome
     path: job.path,
     ...(job.pathBytes === undefined ? {} : { pathBytes: job.pathBytes }),
     gen: job.gen,
-    status: settlement.status,
+    status: jobEnd.status,
     destination,
     url: accepted?.url ?? null,
     fileId: accepted?.fileId ?? null,
@@ -48,16 +48,16 @@ export function outcomeOf(job: UploadJob, settlement: Settlement, facts: Outcome
     durationMs: result?.durationMs ?? null,
     batch: job.batch,
     remote: accepted?.remote ?? null,
-    error: errorOf(settlement, nowMs),
+    error: errorOf(jobEnd, nowMs),
     ...receiptSight(job, queuedAtMs),
     ...(attemptLog.length === 0 ? {} : { attemptLog }),
   };
 }
 
-function errorOf(settlement: Settlement, nowMs: number): ReceiptError | null {
-  if (settlement.status === 'uploaded') return null;
-  const { code, message } = settlement;
+function errorOf(jobEnd: JobEnd, nowMs: number): ReceiptError | null {
+  if (jobEnd.status === 'uploaded') return null;
+  const { code, message } = jobEnd;
   const at = new Date(nowMs).toISOString();
-  if (settlement.status === 'skipped') return { code, kind: 'skipped', message, httpStatus: null, at };
-  return { code, kind: settlement.kind, message, httpStatus: settlement.httpStatus, at };
+  if (jobEnd.status === 'skipped') return { code, kind: 'skipped', message, httpStatus: null, at };
+  return { code, kind: jobEnd.kind, message, httpStatus: jobEnd.httpStatus, at };
 }

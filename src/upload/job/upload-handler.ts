@@ -7,18 +7,18 @@ import { failedAttempts, jobIdOf, type UploadJob } from '../../domain/upload-job
 import type { Clock } from '../../platform/waiting/clock.ts';
 import type { QueuedUpload, Step, UploadHandler } from '../../queue/upload-worker.ts';
 import type { Pauses } from '../../redis/coordination/pauses.ts';
-import type { DestinationRunner } from '../../traffic/destination-runner.ts';
-import { tellingOfChunks } from '../../traffic/moving-uploads.ts';
-import { REFUSALS_TO_STOP } from '../../traffic/refusal-hold.ts';
+import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
+import { REFUSALS_TO_STOP } from '../../traffic/unproven-refusals.ts';
+import { tellingOfChunks } from '../../traffic/uploads-in-progress.ts';
 import { type HttpSend, uploadFile } from '../attempt/upload-file.ts';
 import type { SmallReads } from '../body/small-reads.ts';
 import type { RetryOptions } from '../options.ts';
 import { preflight } from '../preflight.ts';
 import type { RootCheck } from '../root-check.ts';
 import { createAwaitReady } from './await-ready.ts';
+import { failedBy, type JobEnd } from './job-end.ts';
 import { type NextStep, nextStep } from './next-step.ts';
 import { outcomeOf } from './outcome.ts';
-import { failedBy, type Settlement } from './settlement.ts';
 
 /** A job that took its worker down this often does so itself; ordinary kills hit the same job less often. */
 const MAX_STALLED = 10;
@@ -36,13 +36,13 @@ interface IdentifiedUpload extends QueuedUpload {
   readonly id: string;
 }
 
-export interface UploadHandlerFacts {
+export interface UploadHandlerOptions {
   /** Absolute path of the source's folder as this process sees it. */
   readonly root: string;
   readonly rootCheck: RootCheck;
   /** Absolute path of the folder where files of archives lie until they are recorded, by job id. */
   readonly spool: string;
-  readonly runner: DestinationRunner;
+  readonly traffic: DestinationTraffic;
   readonly pauses: Pick<Pauses, 'ofBatch' | 'of'>;
   readonly send: HttpSend;
   readonly smallReads: SmallReads;
@@ -56,10 +56,10 @@ export interface UploadHandlerFacts {
  * What a worker does with one job: wait for a permit, upload, and decide what follows. Where the destination has to
  * process the file first, the job comes back for looks until it has; it is never sent again.
  */
-export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
-  const { root, rootCheck, runner, pauses, send, smallReads, retry, clock, random, log } = facts;
-  const destination = runner.destination.name;
-  const { readiness } = runner.destination;
+export function uploadHandler(options: UploadHandlerOptions): UploadHandler {
+  const { root, rootCheck, traffic, pauses, send, smallReads, retry, clock, random, log } = options;
+  const destination = traffic.destination.name;
+  const { readiness } = traffic.destination;
   const outage = { outageMs: retry.deadline, outagePauseMs: retry.maxDelay };
   const awaitReady = readiness === null ? null : createAwaitReady({ readiness, send, clock, ...outage });
 
@@ -75,15 +75,15 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     }
     if (isPaused(job)) return giveBack(job);
     // What is not going to be sent waits for no permit and no slot of the rate.
-    const refusal = preflight(job, runner.destination.limits);
+    const refusal = preflight(job, traffic.destination.limits);
     if (refusal !== null) return settle(upload, { status: 'skipped', ...refusal }, failedAttempts(job));
 
-    const release = await runner.permits.acquire(job.source, signal, job.live === true);
+    const release = await traffic.permits.acquire(job.source, signal, job.live === true);
     if (release === null) return giveBack(job);
     const result = await attempt(upload, signal, release);
     if (isMissingFromSpool(job, result)) {
       log.debug(
-        { path: job.path, spool: facts.spool },
+        { path: job.path, spool: options.spool },
         'not in the spool that this process sees: job given back',
       );
       return { kind: 'give-back', delayMs: SPOOL_DELAY_MS };
@@ -92,7 +92,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     const step = nextStep(result, job, {
       retry,
       random,
-      ...runner.times(),
+      ...traffic.times(),
       queuedAtMs: upload.queuedAtMs,
     });
     return await follow(step, upload, signal);
@@ -105,21 +105,21 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     release: () => void,
   ): Promise<AttemptResult> {
     const startedAtMs = clock.monotonicMs();
-    const underWay = runner.started();
+    const underWay = traffic.started();
     try {
       const version = { name: job, size: job.size, mtimeNs: job.mtimeNs };
       const task =
         job.spooled === true
-          ? { ...version, root: facts.spool, at: { path: jobId } }
+          ? { ...version, root: options.spool, at: { path: jobId } }
           : { ...version, root, rootCheck };
-      const result = await uploadFile(task, runner.destination, watched(underWay.moved), {
+      const result = await uploadFile(task, traffic.destination, watched(underWay.moved), {
         clock,
         signal,
         log,
         smallReads,
       });
       const about = { bytes: job.size, file: `${job.source}/${job.path}` };
-      runner.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, ...about });
+      traffic.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, ...about });
       return result;
     } finally {
       underWay.ended();
@@ -139,7 +139,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
   async function follow(step: NextStep, upload: IdentifiedUpload, signal: AbortSignal): Promise<Step> {
     switch (step.kind) {
       case 'settle':
-        if (step.settlement.status === 'uploaded') return accepted(upload, step.settlement, step.attempts);
+        if (step.jobEnd.status === 'uploaded') return accepted(upload, step.jobEnd, step.attempts);
         return await ruledSettle(step, upload, signal);
       case 'retry':
         log.debug(
@@ -148,7 +148,7 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
         );
         return { kind: 'retry', delayMs: step.delayMs, job: { ...upload.job, ...step.history } };
       case 'stop-destination':
-        runner.stop(step.failure);
+        traffic.stop(step.failure);
         return { kind: 'retry', delayMs: STOPPED_DELAY_MS, job: { ...upload.job, ...step.history } };
       case 'give-back':
         return giveBack(upload.job);
@@ -158,13 +158,13 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
   /** Settled, unless its use has to be waited for: then the job carries what was accepted, and waits on its own. */
   function accepted(
     upload: IdentifiedUpload,
-    settlement: Extract<Settlement, { status: 'uploaded' }>,
+    jobEnd: Extract<JobEnd, { status: 'uploaded' }>,
     attempts: number,
   ): Step {
-    const { result } = settlement;
+    const { result } = jobEnd;
     const { fileId, remote } = result.accepted;
     // Without an id there is nothing to ask for.
-    if (awaitReady === null || fileId === null) return settle(upload, settlement, attempts);
+    if (awaitReady === null || fileId === null) return settle(upload, jobEnd, attempts);
     const uploaded = { ...result, accepted: { ...result.accepted, remote: boundedRemote(remote) } };
     return {
       kind: 'retry',
@@ -185,15 +185,15 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
     const step = await awaitReady.look(upload.jobId, uploaded, signal);
     switch (step.kind) {
       case 'settle':
-        runner.looked(null);
-        return settle(upload, step.settlement, attempts);
+        traffic.looked(null);
+        return settle(upload, step.jobEnd, attempts);
       case 'look-again':
-        runner.looked(step.failure);
+        traffic.looked(step.failure);
         if (step.failure !== null)
           log.debug({ path: upload.job.path, code: step.failure.code }, 'readiness could not be asked for');
         return { kind: 'give-back', delayMs: delayUntil(step.atMs) };
       case 'stop-destination':
-        runner.stop(step.failure);
+        traffic.stop(step.failure);
         return { kind: 'give-back', delayMs: STOPPED_DELAY_MS };
       case 'give-back':
         return giveBack(upload.job);
@@ -207,15 +207,15 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
 
   /** G6: while no file has succeeded, a refusal may be the destination's doing and must not be recorded yet. */
   async function ruledSettle(
-    { settlement, attempts, attemptLog }: Extract<NextStep, { kind: 'settle' }>,
+    { jobEnd, attempts, attemptLog }: Extract<NextStep, { kind: 'settle' }>,
     upload: IdentifiedUpload,
     signal: AbortSignal,
   ): Promise<Step> {
-    if (settlement.status !== 'failed' || settlement.kind !== 'rejected')
-      return settle(upload, settlement, attempts, attemptLog);
-    const ruling = await runner.refusals.rule(`${settlement.code}:${settlement.httpStatus}`, signal);
-    if (ruling === 'stands') return settle(upload, settlement, attempts, attemptLog);
-    if (ruling === 'destination-wrong') runner.stop(wrongDestination(settlement));
+    if (jobEnd.status !== 'failed' || jobEnd.kind !== 'rejected')
+      return settle(upload, jobEnd, attempts, attemptLog);
+    const ruling = await traffic.refusals.rule(`${jobEnd.code}:${jobEnd.httpStatus}`, signal);
+    if (ruling === 'stands') return settle(upload, jobEnd, attempts, attemptLog);
+    if (ruling === 'destination-wrong') traffic.stop(wrongDestination(jobEnd));
     return { kind: 'give-back', delayMs: ruling === 'give-back' ? 0 : STOPPED_DELAY_MS };
   }
 
@@ -224,18 +224,18 @@ export function uploadHandler(facts: UploadHandlerFacts): UploadHandler {
   }
 
   function giveBack(job: UploadJob): Step {
-    return { kind: 'give-back', delayMs: runner.takesJobs() && !isPaused(job) ? 0 : STOPPED_DELAY_MS };
+    return { kind: 'give-back', delayMs: traffic.takesJobs() && !isPaused(job) ? 0 : STOPPED_DELAY_MS };
   }
 
   /** @param attemptLog left out: this time nothing was tried */
   function settle(
     { id, job, queuedAtMs }: IdentifiedUpload,
-    settlement: Settlement,
+    jobEnd: JobEnd,
     attempts: number,
     attemptLog = job.attemptLog,
   ): Step {
     const facts = { id, destination, attempts, attemptLog, queuedAtMs, nowMs: clock.nowMs() };
-    const outcome = outcomeOf(job, settlement, facts);
+    const outcome = outcomeOf(job, jobEnd, facts);
     return { kind: 'settle', outcome };
   }
 }
@@ -250,7 +250,7 @@ function isMissingFromSpool(job: UploadJob, result: AttemptResult): boolean {
   return result.kind === 'skipped' && (result.code === 'vanished' || result.code === 'changed');
 }
 
-function settledWithoutUpload(upload: IdentifiedUpload, destination: string): Settlement | null {
+function settledWithoutUpload(upload: IdentifiedUpload, destination: string): JobEnd | null {
   if (jobIdOf(upload.id, upload.job.gen) !== upload.jobId) {
     return {
       status: 'skipped',
@@ -263,7 +263,7 @@ function settledWithoutUpload(upload: IdentifiedUpload, destination: string): Se
   return failedBy(new SlipwayError('crashed_worker', { times: upload.stalledCount }));
 }
 
-function wrongDestination(refusal: Extract<Settlement, { status: 'failed' }>): UploadFailure {
+function wrongDestination(refusal: Extract<JobEnd, { status: 'failed' }>): UploadFailure {
   const detail = `${REFUSALS_TO_STOP} files in a row were refused in the same way and none was accepted (${refusal.message}): correct the destination`;
   return {
     kind: 'misconfigured',

@@ -75,7 +75,7 @@ async function cancel(uploadId: string, means: CallMeans, aborted: AbortSignal):
   try {
     await callParts({ step: 'cancel', uploadId }, null, means, { signal, tries: 1 });
   } catch (error) {
-    const facts = { destination: means.destination.name, reason: reasonOf(error) };
-    means.log.debug(facts, 'an upload in parts was not cancelled');
+    const options = { destination: means.destination.name, reason: reasonOf(error) };
+    means.log.debug(options, 'an upload in parts was not cancelled');
   }
 }

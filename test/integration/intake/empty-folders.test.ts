@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createFilter } from '../../../src/intake/scan/filter.ts';
-import { createLooks } from '../../../src/intake/scan/look.ts';
 import { rescan } from '../../../src/intake/scan/rescan.ts';
-import { createScout } from '../../../src/intake/watch/scout.ts';
+import { createFileStats } from '../../../src/intake/scan/stat-files.ts';
+import { createPreWatch } from '../../../src/intake/watch/pre-watch.ts';
 
 const FOLDERS = 1_000;
 
@@ -22,7 +22,7 @@ const filter = createFilter({ include: ['**/*'], ignore: [], hidden: false, own:
 const signal = new AbortController().signal;
 // On the event loop: that is where a walk without a turn would hold up everything else.
 const looks = () =>
-  createLooks(
+  createFileStats(
     root,
     () => true,
     () => performance.now(),
@@ -34,7 +34,7 @@ test('a scan of folders with nothing in them lets others have their turn', async
   let steps = 0;
   const report = { ignored: () => undefined, unobservable: () => undefined };
   const scan = rescan({
-    ...{ root, looks: looks(), filter, signal, report, start: { path: 'tree' } },
+    ...{ root, fileStats: looks(), filter, signal, report, start: { path: 'tree' } },
     entering: ({ path }) => entered.push(path),
     descend: () => true,
   });
@@ -50,8 +50,8 @@ test('a scan of folders with nothing in them lets others have their turn', async
 
 test('the scout goes through them in steps as well', async () => {
   const entered: string[] = [];
-  const scout = createScout({
-    ...{ root, filter, looks: looks() },
+  const scout = createPreWatch({
+    ...{ root, filter, fileStats: looks() },
     entering: ({ path }) => entered.push(path),
     isFollowed: () => true,
   });

@@ -4,7 +4,7 @@ import { appendFile, mkdir, open, rename, rm, symlink, utimes, writeFile } from 
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { pathOnDisk } from '../../../src/domain/path-bytes.ts';
-import { countBacklog } from '../../../src/intake/scan/backlog.ts';
+import { countBacklog } from '../../../src/intake/scan/count-backlog.ts';
 import { startIntakeRig } from '../../support/intake-rig.ts';
 import { NO_RULES } from '../../support/next-generation.ts';
 import { receiptOf } from '../../support/record-rig.ts';

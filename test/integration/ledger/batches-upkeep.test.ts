@@ -9,14 +9,14 @@ import { ledgerEntryOf } from '../../../src/ledger/ledger-entry.ts';
 import { openKeptMeta } from '../../../src/ledger/tables/kept-meta.ts';
 import { compactSource } from '../../../src/ledger/upkeep/compact-journal.ts';
 import { rebuildSource } from '../../../src/ledger/upkeep/rebuild-ledger.ts';
-import { openBatches } from '../../../src/record/batches/batches.ts';
+import { openBatchBook } from '../../../src/record/batches/batch-book.ts';
 import { NOW_MS, receiptOf, rememberingLog, storeIn, testFolder } from '../../support/record-rig.ts';
 import { jobFor, uploadedOutcome } from '../../support/upload-job.ts';
 
 async function opened(folder: string) {
   const store = await storeIn(folder);
   const ended: BatchEnd[] = [];
-  const batches = openBatches({
+  const batches = openBatchBook({
     ...{ source: 'inbox', ledger: store.ledger, journal: store.journal, log: rememberingLog() },
     onEnded: (end) => ended.push(end),
     now: () => NOW_MS,

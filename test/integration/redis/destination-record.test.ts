@@ -2,14 +2,14 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import type { UploadFailure } from '../../../src/domain/attempt.ts';
 import { silentLog } from '../../../src/domain/log.ts';
 import {
+  clearSuspension,
   type DestinationRecord,
-  liftStandstill,
   openDestinationRecord,
 } from '../../../src/redis/coordination/destination-record.ts';
 import { destinationKey } from '../../../src/redis/queue-key.ts';
 import { createRatePace } from '../../../src/traffic/rate-pace.ts';
 import { type SharedDestination, sharedDestination } from '../../../src/traffic/shared-destination.ts';
-import { createStandstill, type Standstill } from '../../../src/traffic/standstill.ts';
+import { createSuspension, type Suspension } from '../../../src/traffic/suspension.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis-server.ts';
 
 const FAILURE: UploadFailure = {
@@ -37,7 +37,7 @@ function recordOf(redis: TestRedis, member: string): DestinationRecord {
 
 interface Member {
   readonly shared: SharedDestination;
-  readonly standstill: Standstill;
+  readonly standstill: Suspension;
   readonly kinds: string[];
 }
 
@@ -53,7 +53,7 @@ async function member(redis: TestRedis, name: string, now = Date.now): Promise<M
     now,
   });
   const kinds: string[] = [];
-  const standstill = createStandstill({
+  const standstill = createSuspension({
     destination: 'api',
     shared,
     stoppedTiming: { firstMs: 300, lastMs: 300 },
@@ -74,7 +74,7 @@ test('a standstill that one process finds holds all, and one of them at a time p
   const redis = await redisForTest();
   const members = await Promise.all(['a', 'b', 'c'].map((name) => member(redis, name)));
   const probing = () => members.filter(({ standstill }) => standstill.health().kind === 'probing');
-  members[0]?.standstill.begin('down', FAILURE);
+  members[0]?.standstill.suspend('down', FAILURE);
   for (const { shared } of members) shared.look();
   await vi.waitFor(() => expect(members.every(({ kinds }) => kinds.includes('down'))).toBe(true), 5_000);
   await vi.waitFor(() => expect(probing()).toHaveLength(1), 5_000);
@@ -86,7 +86,7 @@ test('a standstill that one process finds holds all, and one of them at a time p
   expect(probing()).toHaveLength(1);
 
   probing()[0]?.standstill.attempted();
-  probing()[0]?.standstill.end();
+  probing()[0]?.standstill.resume();
   for (const { shared } of members) shared.look();
   await vi.waitFor(
     () => expect(members.every(({ standstill }) => standstill.health().kind === 'running')).toBe(true),
@@ -97,13 +97,13 @@ test('a standstill that one process finds holds all, and one of them at a time p
 test('a stop that was there before is inherited until somebody has tried in vain', async () => {
   const redis = await redisForTest();
   const early = await member(redis, 'early');
-  early.standstill.begin('stopped', FAILURE);
+  early.standstill.suspend('stopped', FAILURE);
   await vi.waitFor(() => expect(early.standstill.health().kind).toBe('probing'), 5_000);
   expect(early.kinds).toContain('stopped');
   const late = await member(redis, 'late');
   expect(late.standstill.health()).toMatchObject({ kind: 'stopped', inherited: true });
   early.standstill.attempted();
-  early.standstill.begin('stopped', FAILURE);
+  early.standstill.suspend('stopped', FAILURE);
   expect(early.standstill.health()).toMatchObject({ kind: 'stopped', inherited: false });
   await vi.waitFor(() => {
     late.shared.look();
@@ -135,7 +135,7 @@ test('a prober that dies is replaced once its lease has run out, and never befor
 test('being stopped outweighs being down, and what two find at once is one standstill', async () => {
   const redis = await redisForTest();
   const [one, other] = [recordOf(redis, 'one'), recordOf(redis, 'other')];
-  const found = async () => (await one.sync({ joining: false, probing: false })).standstill;
+  const found = async () => (await one.sync({ joining: false, probing: false })).suspension;
   const say = (record: DestinationRecord, kind: string, who: string) =>
     record.standStill(JSON.stringify({ kind, who }), { kind, probeInMs: 5_000, afterProbe: false });
   await say(one, 'down', 'one');
@@ -145,7 +145,7 @@ test('being stopped outweighs being down, and what two find at once is one stand
   expect(await found()).toContain('"stopped"');
   await say(one, 'down', 'one');
   expect(await found()).toContain('"stopped"');
-  await liftStandstill(redis.connect(), 'slipway', 'api');
+  await clearSuspension(redis.connect(), 'slipway', 'api');
   expect(await found()).toBeNull();
   expect(await one.leaseProbe()).toBe('none');
 });
@@ -213,7 +213,7 @@ test('a gate that was lifted by hand says so, one that Redis has lost does not',
   const record = recordOf(redis, 'one');
   const seen = () => record.sync({ joining: false, probing: false });
   await record.shutGate(30_000);
-  await liftStandstill(redis.connect(), 'slipway', 'api');
+  await clearSuspension(redis.connect(), 'slipway', 'api');
   const lifted = await seen();
   expect(lifted.gateInMs).toBeLessThanOrEqual(0);
   expect(lifted.liftedAgoMs).toBeLessThan(20_000);

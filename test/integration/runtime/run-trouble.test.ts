@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { statusText } from '../../../src/cli/commands/status.ts';
+import { statusText } from '../../../src/cli/commands/status-command.ts';
 import { paintFor } from '../../../src/cli/screen/terminal.ts';
 import type { DestinationDefinition } from '../../../src/destinations/definition/definition.ts';
 import { compactSource } from '../../../src/ledger/upkeep/compact-journal.ts';

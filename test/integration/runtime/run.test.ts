@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { DestinationDefinition } from '../../../src/destinations/definition/definition.ts';
-import { liftStandstill } from '../../../src/redis/coordination/destination-record.ts';
+import { clearSuspension } from '../../../src/redis/coordination/destination-record.ts';
 import type { Sandbox } from '../../../src/sandbox/open-sandbox.ts';
 import { definitionOf } from '../../support/destination-definitions.ts';
 import { type RunRig, runRig } from '../../support/run-rig.ts';
@@ -112,7 +112,7 @@ test('a stopped destination is tried at once on resume', async () => {
   const health = async () => (await run.report()).destinations[0]?.health;
   await vi.waitFor(async () => expect(await health()).toBe('stopped'), 10_000);
   sandbox.clearFaults();
-  await liftStandstill(rig.redis.connect(), 'slipway', 'test');
+  await clearSuspension(rig.redis.connect(), 'slipway', 'test');
   await vi.waitFor(() => expect(uploadedPaths(rig)).toHaveLength(3), 10_000);
   expect(await health()).toBe('running');
 });

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { destinationProblems } from '../../../src/destinations/definition/resolve-destination.ts';
 import {
   type DestinationConfig,
   destinationConfigSchema,
-} from '../../../src/destinations/definition/schema.ts';
+} from '../../../src/destinations/definition/definition-schema.ts';
+import { destinationProblems } from '../../../src/destinations/definition/resolve-destination.ts';
 import { openDestination } from '../../../src/destinations/open-destination.ts';
 import { silentLog } from '../../../src/domain/log.ts';
 import { answerOf, definitionFrom, definitionOf } from '../../support/destination-definitions.ts';

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { orderedSecrets } from '../../../src/destinations/answer/redact-secrets.ts';
 import { judgeAnswer } from '../../../src/destinations/answer/verdict.ts';
+import { destinationConfigSchema } from '../../../src/destinations/definition/definition-schema.ts';
 import {
   destinationProblems,
   resolveDestination,
 } from '../../../src/destinations/definition/resolve-destination.ts';
-import { destinationConfigSchema } from '../../../src/destinations/definition/schema.ts';
 import { parseYaml } from '../../../src/platform/files/yaml-document.ts';
 import { answerOf, definitionFrom, definitionOf } from '../../support/destination-definitions.ts';
 

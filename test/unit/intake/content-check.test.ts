@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
-import type { Arrival } from '../../../src/domain/arrival.ts';
+import type { Arrival } from '../../../src/domain/lane.ts';
 import { silentLog } from '../../../src/domain/log.ts';
 import { type Comparable, createContentCheck } from '../../../src/intake/admit/content-check.ts';
 import type { EarlierUploads } from '../../../src/intake/admit/earlier-uploads.ts';
@@ -36,7 +36,7 @@ function rig(change: Partial<Steps> = {}) {
     ...change,
   };
   const check = createContentCheck(steps.uploads, silentLog);
-  const one = (path: string, arrival: Arrival = 'found'): Comparable => ({
+  const one = (path: string, arrival: Arrival = 'backlog'): Comparable => ({
     ...{ jobId: path, path, size: 1, arrival, isThere: steps.isThere },
     hash: () => steps.hash(path),
     reuse: async (upload) => void events.push(`${path} = ${upload.path}`),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { intakeOptionsSchema } from '../../../src/intake/options.ts';
 import { createCaughtUp } from '../../../src/intake/watch/caught-up.ts';
-import { createDirty } from '../../../src/intake/watch/dirty.ts';
+import { createHintedPaths } from '../../../src/intake/watch/hinted-paths.ts';
 import { networkTypeOf } from '../../../src/intake/watch/network-fs.ts';
 import { createReconcileSchedule } from '../../../src/intake/watch/reconcile-schedule.ts';
 import { createOverflowSuspicion } from '../../../src/intake/watch/stall-detector.ts';
@@ -78,7 +78,7 @@ test('a burst that does not end is told of all the same', () => {
 
 test('too many hints become one full reconcile', () => {
   let overflows = 0;
-  const dirty = createDirty(3, () => {
+  const dirty = createHintedPaths(3, () => {
     overflows += 1;
   });
   for (const path of ['a', 'b', 'a', 'c']) dirty.mark(path);

@@ -5,11 +5,11 @@ const never = new AbortController().signal;
 
 test('room is there until the maximum would be passed, and comes back as jobs are removed', async () => {
   const pending = createPendingJobs(3);
-  const first = await pending.waitForRoom(3, 'found', never);
+  const first = await pending.waitForRoom(3, 'backlog', never);
   pending.add(['a', 'b', 'c'], first.place);
   first.free();
   let roomy = false;
-  const room = pending.waitForRoom(2, 'found', never).then(() => {
+  const room = pending.waitForRoom(2, 'backlog', never).then(() => {
     roomy = true;
   });
   pending.remove(['a']);
@@ -23,14 +23,14 @@ test('room is there until the maximum would be passed, and comes back as jobs ar
 
 test('a chunk larger than the maximum still goes when nothing is pending', async () => {
   const pending = createPendingJobs(1);
-  await pending.waitForRoom(100, 'found', never);
+  await pending.waitForRoom(100, 'backlog', never);
   expect(pending.size()).toBe(0);
 });
 
 test('replacing tells those who wait for room or for the end', async () => {
   const pending = createPendingJobs(2);
   pending.add(['a', 'b']);
-  const waits = [pending.waitForRoom(1, 'found', never), pending.waitUntilEmpty(never)];
+  const waits = [pending.waitForRoom(1, 'backlog', never), pending.waitUntilEmpty(never)];
   pending.replace([]);
   await Promise.all(waits);
   expect(pending.has('a')).toBe(false);
@@ -63,7 +63,7 @@ test('two who wait are not told of the same places', async () => {
   pending.add(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']);
   const told: string[] = [];
   const wait = async (name: string): Promise<() => void> => {
-    const room = await pending.waitForRoom(2, 'found', never);
+    const room = await pending.waitForRoom(2, 'backlog', never);
     told.push(name);
     return room.free;
   };
@@ -76,30 +76,30 @@ test('two who wait are not told of the same places', async () => {
 
 test('a live file gets a place at once while the found ones wait, and goes ahead of them', async () => {
   const pending = createPendingJobs(80);
-  const found = await pending.waitForRoom(60, 'found', never);
+  const found = await pending.waitForRoom(60, 'backlog', never);
   pending.add(
     Array.from({ length: 60 }, (_, index) => `found-${index}`),
     found.place,
   );
   found.free();
-  const wait = pending.waitForRoom(10, 'found', never);
+  const wait = pending.waitForRoom(10, 'backlog', never);
   const live = await pending.waitForRoom(3, 'live', never);
-  expect([live.count, live.place]).toEqual([3, 'ahead']);
+  expect([live.count, live.place]).toEqual([3, 'front']);
   pending.add(['live'], live.place);
   live.free();
   expect(pending.size()).toBe(61);
   pending.remove(Array.from({ length: 10 }, (_, index) => `found-${index}`));
-  expect((await wait).place).toBe('found');
+  expect((await wait).place).toBe('backlog');
 });
 
 test('what Redis has lost gives its places back, and what it holds of an earlier process counts as found', async () => {
   const pending = createPendingJobs(40);
   pending.replace(Array.from({ length: 35 }, (_, index) => `old-${index}`));
   const room = await pending.waitForRoom(5, 'live', never);
-  expect([room.count, room.place]).toEqual([5, 'ahead']);
+  expect([room.count, room.place]).toEqual([5, 'front']);
   pending.add(['a', 'b', 'c', 'd', 'e'], room.place);
   room.free();
   pending.replace([]);
-  const again = await pending.waitForRoom(35, 'found', never);
-  expect([again.count, again.place]).toEqual([35, 'found']);
+  const again = await pending.waitForRoom(35, 'backlog', never);
+  expect([again.count, again.place]).toEqual([35, 'backlog']);
 });

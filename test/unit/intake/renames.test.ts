@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import type { Receipt } from '../../../src/domain/receipt.ts';
 import { atFirstSight } from '../../../src/domain/sight.ts';
 import type { EarlierUploads } from '../../../src/intake/admit/earlier-uploads.ts';
-import type { UploadNeed } from '../../../src/intake/admit/open-needs.ts';
+import type { UploadCandidate } from '../../../src/intake/admit/in-flight.ts';
 import { createRenames } from '../../../src/intake/admit/renames.ts';
-import type { Look, Looks } from '../../../src/intake/scan/look.ts';
 import type { SeenFile } from '../../../src/intake/scan/seen-file.ts';
+import type { FileStat, FileStats } from '../../../src/intake/scan/stat-files.ts';
 import { NO_UPLOADS } from '../../support/intake-rig.ts';
 import { seenFile } from '../../support/next-generation.ts';
 import { receiptOf } from '../../support/record-rig.ts';
@@ -13,7 +13,7 @@ import { uploadedOutcome } from '../../support/upload-job.ts';
 
 const MOVED = seenFile('new', { ino: 7n });
 
-function needOf(file: SeenFile, asked = false): UploadNeed {
+function needOf(file: SeenFile, asked = false): UploadCandidate {
   const version = { source: 's', destination: 'd', ...file.name, size: file.size, mtimeNs: file.mtimeNs };
   return {
     jobId: `${file.name.path}-0`,
@@ -22,14 +22,14 @@ function needOf(file: SeenFile, asked = false): UploadNeed {
     file,
     sight: atFirstSight(0),
     ruling: { kind: 'upload', gen: 0, asked },
-    arrival: 'found',
+    arrival: 'backlog',
     unlimited: false,
   };
 }
 
 interface World {
-  readonly before?: Look;
-  readonly after?: Look;
+  readonly before?: FileStat;
+  readonly after?: FileStat;
   readonly rootPresent?: boolean;
   readonly uploads?: Partial<EarlierUploads>;
   readonly asked?: boolean;
@@ -38,16 +38,16 @@ interface World {
 /** Whether `new` is taken for what was uploaded as `old`. */
 async function isRename(world: World): Promise<boolean> {
   const upload: Receipt = receiptOf(uploadedOutcome('old'));
-  const places: Record<string, Look> = {
+  const places: Record<string, FileStat> = {
     old: world.before ?? { kind: 'gone' },
     new: world.after ?? { kind: 'file', file: MOVED },
   };
-  const looks: Looks = {
+  const fileStats: FileStats = {
     at: async (names) => names.map(({ path }) => places[path] ?? { kind: 'gone' }),
     onLoop: () => true,
   };
   const renames = createRenames({
-    looks,
+    fileStats,
     uploads: { ...NO_UPLOADS, ofInode: () => 'f1', standIn: async () => upload, ...world.uploads },
     rootPresent: async () => world.rootPresent ?? true,
   });
@@ -78,7 +78,7 @@ test('files that nothing is known of cost no look and no receipt', async () => {
     throw new Error('asked');
   };
   const renames = createRenames({
-    looks: { at: refuse, onLoop: refuse },
+    fileStats: { at: refuse, onLoop: refuse },
     uploads: { ...NO_UPLOADS, standIn: refuse },
     rootPresent: refuse,
   });

@@ -159,17 +159,17 @@ test('with minAge an old file on a network file system still waits for settle, a
 
 test('a tracked file that an event names is looked at when due; what no look shows yet keeps it from being settled', () => {
   const settle = settleWith();
-  expect(settle.stir('a', 0)).toBe(false);
+  expect(settle.touch('a', 0)).toBe(false);
   settle.see(file('a', 0), at(0));
-  expect(settle.stir('a', 0)).toBe(true);
+  expect(settle.touch('a', 0)).toBe(true);
   // Before the look that is due: that look shows it.
   expect(pathsOf(settle, 2_000)).toEqual(['a']);
   // After the look was taken and before it is judged.
-  expect(settle.stir('a', 2_000)).toBe(true);
+  expect(settle.touch('a', 2_000)).toBe(true);
   expect(settle.see(file('a', 0), at(2_000))).toBeNull();
   expect(pathsOf(settle, 2_000)).toEqual(['a']);
   expect(settle.see(file('a', 0), at(2_000))).not.toBeNull();
-  expect(settle.stir('a', 2_000)).toBe(false);
+  expect(settle.touch('a', 2_000)).toBe(false);
 });
 
 test('a file that came back after the look that did not find it is looked at once more', () => {
@@ -177,7 +177,7 @@ test('a file that came back after the look that did not find it is looked at onc
   settle.see(file('a', 0), at(0));
   expect(pathsOf(settle, 2_000)).toEqual(['a']);
   // Deleted, looked at, written again: the event was taken as one of a file that is looked at anyway.
-  expect(settle.stir('a', 2_000)).toBe(true);
+  expect(settle.touch('a', 2_000)).toBe(true);
   settle.forget({ path: 'a' });
   expect(pathsOf(settle, 2_000)).toEqual(['a']);
   settle.forget({ path: 'a' });
@@ -188,24 +188,24 @@ test('a file that came back after the look that did not find it is looked at onc
 test('a file that waits for a long minAge is looked at after an event, since it may be gone', () => {
   const settle = settleWith(true, 1_000, 3_600_000);
   settle.see(file('a', 0), at(0));
-  expect(settle.stir('a', 1_000)).toBe(false);
+  expect(settle.touch('a', 1_000)).toBe(false);
   expect(settle.arrivalOf({ path: 'a' })).toBe('live');
   settle.forget({ path: 'a' });
   expect(settle.size()).toBe(0);
   settle.see(file('b', 0), at(0));
-  expect(settle.stir('b', 3_599_000)).toBe(true);
+  expect(settle.touch('b', 3_599_000)).toBe(true);
 });
 
 test('an event whose name may be the garbled one of another file is never taken for one of a tracked file alone', () => {
   const settle = settleWith();
   settle.see(file('a\uFFFD', 0), at(0));
-  expect(settle.stir('a\uFFFD', 0)).toBe(false);
+  expect(settle.touch('a\uFFFD', 0)).toBe(false);
 });
 
 test('where file times are not of this clock an event leads to a look at once, from which the wait is counted', () => {
   const settle = settleWith(false);
   settle.see(file('a', 0), at(0));
-  expect(settle.stir('a', 0)).toBe(false);
+  expect(settle.touch('a', 0)).toBe(false);
 });
 
 test('it says when this version was first seen, and when it was settled', () => {

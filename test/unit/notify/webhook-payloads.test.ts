@@ -4,8 +4,8 @@ import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
 import type { Receipt } from '../../../src/domain/receipt.ts';
 import { encodeReceipt } from '../../../src/ledger/journal/receipt-codec.ts';
+import { buildDeliveries, type JournaledReceipt } from '../../../src/notify/event/build-deliveries.ts';
 import { batchBody, receiptBody, windowBody } from '../../../src/notify/event/event-body.ts';
-import { type JournaledReceipt, makeOut } from '../../../src/notify/event/make-out.ts';
 import { createSigner } from '../../../src/notify/send/signature.ts';
 import { batchEndOf, receiptFor } from '../../support/notify-rig.ts';
 import { SECRET } from '../../support/webhook-receiver.ts';
@@ -136,13 +136,13 @@ describe('making deliveries out of the journal', () => {
 
   test('what is of no interest is passed over, and no more is made than there is room for', () => {
     const all = lines([at('s', 9, 'skipped'), at('a', 9), at('t', 9, 'skipped'), at('b', 9), at('c', 9)]);
-    const made = makeOut(all, endpoint, { ...open, room: 2 });
+    const made = buildDeliveries(all, endpoint, { ...open, room: 2 });
     expect(made.deliveries.map(({ content }) => content)).toEqual([
       { kind: 'receipt', from: all[1]?.from, to: all[1]?.to },
       { kind: 'receipt', from: all[3]?.from, to: all[3]?.to },
     ]);
     expect(made.at).toBe(all[3]?.to);
-    expect(makeOut(all.slice(0, 1), endpoint, open)).toEqual({
+    expect(buildDeliveries(all.slice(0, 1), endpoint, open)).toEqual({
       deliveries: [],
       at: all[0]?.to,
       waitMs: null,
@@ -151,23 +151,23 @@ describe('making deliveries out of the journal', () => {
 
   test('a window closes when it is full, or its first receipt has waited for `maxWait`', () => {
     const all = lines([at('a', 0.4), at('b', 0.3), at('c', 0.2), at('s', 0.1, 'skipped')]);
-    const made = makeOut(all, windows, open);
+    const made = buildDeliveries(all, windows, open);
     expect(made.deliveries).toMatchObject([
       { events: 2, content: { kind: 'receipts', from: 0, to: all[1]?.to } },
     ]);
     expect(made).toMatchObject({ at: all[1]?.to, waitMs: 800 });
-    expect(makeOut(all, windows, { ...open, now: NOW + 800 }).deliveries).toHaveLength(2);
-    expect(makeOut(all, windows, { ...open, close: true }).deliveries).toHaveLength(2);
+    expect(buildDeliveries(all, windows, { ...open, now: NOW + 800 }).deliveries).toHaveLength(2);
+    expect(buildDeliveries(all, windows, { ...open, close: true }).deliveries).toHaveLength(2);
   });
 
   test('a clock that was set back does not make a window wait for longer', () => {
-    expect(makeOut(lines([at('a', -3_600)]), windows, open).waitMs).toBe(1_000);
+    expect(buildDeliveries(lines([at('a', -3_600)]), windows, open).waitMs).toBe(1_000);
   });
 
   test('ids hang on the endpoint’s name and on what is told, and on nothing else', () => {
-    const [a] = makeOut(lines([at('a', 1)]), endpoint, open).deliveries;
-    const [again] = makeOut(lines([at('z', 9), at('a', 1)]), endpoint, open).deliveries.slice(1);
-    const [other] = makeOut(lines([at('a', 1)]), { ...endpoint, name: 'q' }, open).deliveries;
+    const [a] = buildDeliveries(lines([at('a', 1)]), endpoint, open).deliveries;
+    const [again] = buildDeliveries(lines([at('z', 9), at('a', 1)]), endpoint, open).deliveries.slice(1);
+    const [other] = buildDeliveries(lines([at('a', 1)]), { ...endpoint, name: 'q' }, open).deliveries;
     expect(again?.id).toBe(a?.id);
     expect(other?.id).not.toBe(a?.id);
     expect(a?.id).toMatch(/^msg_[0-9a-f]{32}$/);

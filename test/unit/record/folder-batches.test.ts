@@ -6,14 +6,14 @@ import type { UploadJob } from '../../../src/domain/upload-job.ts';
 import { encodeReceipt } from '../../../src/ledger/journal/receipt-codec.ts';
 import { ledgerEntryOf } from '../../../src/ledger/ledger-entry.ts';
 import { createMutex } from '../../../src/platform/waiting/mutex.ts';
-import { type BatchKeeper, openBatches } from '../../../src/record/batches/batches.ts';
+import { type BatchBook, openBatchBook } from '../../../src/record/batches/batch-book.ts';
 import { type FolderBatches, openFolderBatches } from '../../../src/record/batches/folder-batches.ts';
 import { NOW_MS, receiptOf, rememberingLog, storeIn, testFolder } from '../../support/record-rig.ts';
 import { jobFor, uploadedOutcome } from '../../support/upload-job.ts';
 
 interface Rig {
   readonly folders: FolderBatches;
-  readonly keeper: BatchKeeper;
+  readonly batchBook: BatchBook;
   readonly ended: BatchEnd[];
   readonly pending: Set<string>;
   readonly log: ReturnType<typeof rememberingLog>;
@@ -31,23 +31,23 @@ async function rig(folder = testFolder()): Promise<Rig> {
   const pending = new Set<string>();
   let clockMs = NOW_MS;
   const shared = { source: 'inbox', ledger: store.ledger, now: () => clockMs++, log };
-  const keeper = openBatches({ ...shared, journal: store.journal, onEnded: (end) => ended.push(end) });
-  await keeper.begin();
+  const batchBook = openBatchBook({ ...shared, journal: store.journal, onEnded: (end) => ended.push(end) });
+  await batchBook.begin();
   const folders = openFolderBatches({
     ...shared,
-    keeper,
+    batchBook,
     destination: 'dest',
     isPending: (jobId) => pending.has(jobId),
     exclusive: createMutex(),
     manifestOf: (batch) => join(folder, 'batches', `${batch}.manifest.json`),
   });
   const leave = async (): Promise<void> => {
-    await keeper.stop();
+    await batchBook.stop();
     await store.close().catch(() => undefined);
   };
   onTestFinished(leave);
   return {
-    ...{ folders, keeper, ended, pending, log, leave },
+    ...{ folders, batchBook, ended, pending, log, leave },
     admit(...paths) {
       const items = folders.assign<{ id: string; jobId: string; job: UploadJob }>(
         paths.map((path) => jobFor(path)),
@@ -149,12 +149,12 @@ test('a file without job and without receipt is taken out when the folder is qui
 });
 
 test('a version that goes once more within its batch is waited for again', async () => {
-  const { folders, keeper, record, ended } = await rig();
+  const { folders, batchBook, record, ended } = await rig();
   const job = jobFor('a/1');
   folders.assign([job]);
   await record('a/1', { status: 'skipped' });
   folders.assign([{ ...job, job: { ...job.job, gen: 1 } }]);
-  expect(keeper.list()).toMatchObject([{ members: 1, done: 0 }]);
+  expect(batchBook.list()).toMatchObject([{ members: 1, done: 0 }]);
   await record('a/1', { gen: 1 });
   folders.quiet({ path: 'a' });
   await folders.settled(never);

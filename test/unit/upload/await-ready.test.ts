@@ -80,7 +80,7 @@ test('a file that can be used settles as uploaded with what its upload was answe
   self.seen = 'ready';
   expect(await lookInTime(self)).toEqual({
     kind: 'settle',
-    settlement: { status: 'uploaded', result: uploaded },
+    jobEnd: { status: 'uploaded', result: uploaded },
   });
   expect(self.looks).toEqual(['file-1']);
   expect(self.nowMs - NOW).toBe(SECOND);
@@ -91,7 +91,7 @@ test('a file that the far side cannot process fails as refused, with its id', as
   self.seen = 'failed';
   expect(await lookInTime(self)).toMatchObject({
     kind: 'settle',
-    settlement: {
+    jobEnd: {
       status: 'failed',
       code: 'processing_failed',
       kind: 'rejected',
@@ -108,7 +108,7 @@ test('a file that is still processed is looked at again an interval later, until
   self.nowMs = NOW + plan.deadlineMs;
   expect(await self.wait.look('a', uploaded, never)).toMatchObject({
     kind: 'settle',
-    settlement: {
+    jobEnd: {
       status: 'failed',
       code: 'not_ready',
       kind: 'unavailable',
@@ -129,7 +129,7 @@ test('a far side out of reach is waited out beyond the deadline, and what is rea
   });
   self.nowMs = NOW + 2 * HOUR + 30 * SECOND;
   self.seen = 'ready';
-  expect(await self.wait.look('a', uploaded, never)).toMatchObject({ settlement: { status: 'uploaded' } });
+  expect(await self.wait.look('a', uploaded, never)).toMatchObject({ jobEnd: { status: 'uploaded' } });
 });
 
 test('an outage longer than any upload would be tried for ends with its reason', async () => {
@@ -137,7 +137,7 @@ test('an outage longer than any upload would be tried for ends with its reason',
   self.seen = new SlipwayError('connection', { reason: 'ECONNREFUSED' });
   self.nowMs = NOW + 24 * HOUR;
   expect(await self.wait.look('a', uploaded, never)).toMatchObject({
-    settlement: { code: 'not_ready', message: expect.stringContaining('ECONNREFUSED') },
+    jobEnd: { code: 'not_ready', message: expect.stringContaining('ECONNREFUSED') },
   });
 });
 
@@ -181,9 +181,9 @@ test('an id with line breaks or without end does not reach a message as it is', 
   self.seen = 'failed';
   const odd = { ...uploaded, accepted: { ...uploaded.accepted, fileId: `a\nb${'x'.repeat(5_000)}` } };
   const step = await self.wait.look('a', odd, never);
-  if (step.kind !== 'settle' || step.settlement.status !== 'failed') throw new Error(step.kind);
-  expect(step.settlement.message).toContain('(a bx');
-  expect(step.settlement.message.length).toBeLessThan(400);
+  if (step.kind !== 'settle' || step.jobEnd.status !== 'failed') throw new Error(step.kind);
+  expect(step.jobEnd.message).toContain('(a bx');
+  expect(step.jobEnd.message.length).toBeLessThan(400);
 });
 
 test('files that come long before their places are looked at in their places, however many come at once', async () => {

@@ -48,8 +48,8 @@ test('an accepted file settles as uploaded, and what was sent twice to mend cred
   const result: AttemptResult = { kind: 'uploaded', accepted, ...facts, requests: 2 };
   const history = { attemptLog: [entryAt(NOW - MINUTE, false)] };
   const step = nextStep(result, history, context());
-  const settlement = { status: 'uploaded', result };
-  expect(step).toEqual({ kind: 'settle', settlement, attempts: 2, ...history });
+  const jobEnd = { status: 'uploaded', result };
+  expect(step).toEqual({ kind: 'settle', jobEnd, attempts: 2, ...history });
 });
 
 test('files of a folder that is not there wait for it beyond every deadline, and no attempt is counted', () => {
@@ -68,14 +68,14 @@ test('skipped and unreadable files settle at once', () => {
   const skipped = nextStep({ kind: 'skipped', code: 'empty', message: 'm', requests: 0 }, fresh, context());
   expect(skipped).toEqual({
     kind: 'settle',
-    settlement: { status: 'skipped', code: 'empty', message: 'm' },
+    jobEnd: { status: 'skipped', code: 'empty', message: 'm' },
     attempts: 0,
     attemptLog: [],
   });
   const unreadable = nextStep({ kind: 'unreadable', message: 'm', requests: 0 }, fresh, context());
   expect(unreadable).toMatchObject({
     kind: 'settle',
-    settlement: { status: 'failed', code: 'file_unreadable' },
+    jobEnd: { status: 'failed', code: 'file_unreadable' },
   });
 });
 
@@ -91,7 +91,7 @@ test('a rejected file fails at once with the reason of the far side', () => {
   );
   expect(step).toEqual({
     kind: 'settle',
-    settlement: {
+    jobEnd: {
       status: 'failed',
       code: '400003',
       kind: 'rejected',
@@ -199,7 +199,7 @@ test('a file that fails while others get through fails after retry.attempts', ()
   const entry = { at: new Date(NOW + 8000).toISOString(), code, kind, httpStatus, counted: true };
   expect(step).toEqual({
     kind: 'settle',
-    settlement: { status: 'failed', ...last },
+    jobEnd: { status: 'failed', ...last },
     attempts: 8,
     attemptLog: [...history.attemptLog, entry],
   });
@@ -261,7 +261,7 @@ test('a file whose own failures go on for longer than retry.deadline fails with 
   const step = nextStep(result, history, context({ lastSuccessAtMs: NOW - 1 }));
   expect(step).toMatchObject({
     kind: 'settle',
-    settlement: { status: 'failed', code: 'deadline', message: expect.stringMatching(/24h.*server is down/) },
+    jobEnd: { status: 'failed', code: 'deadline', message: expect.stringMatching(/24h.*server is down/) },
   });
 });
 
@@ -290,7 +290,7 @@ test('the deadline runs from the first failure that counted, even when it has le
   expect(history.dropped).toEqual({ counted: 8, attempted: 8, firstCountedAt });
   const late = context({ retry, nowMs: NOW + 25 * HOUR });
   const last = nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), history, late);
-  expect(last).toMatchObject({ kind: 'settle', settlement: { code: 'deadline' } });
+  expect(last).toMatchObject({ kind: 'settle', jobEnd: { code: 'deadline' } });
 });
 
 test('a wait that is asked for is not held against the deadline', () => {
@@ -342,7 +342,7 @@ test('with more attempts than the log holds, dropped counted ones still count', 
   }
   expect(history.dropped?.counted).toBe(3);
   const last = nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), history, context({ retry }));
-  expect(last).toMatchObject({ kind: 'settle', settlement: { code: 'bad_answer' }, attempts: 20 });
+  expect(last).toMatchObject({ kind: 'settle', jobEnd: { code: 'bad_answer' }, attempts: 20 });
 });
 
 test('the very first retry log entry holds nothing but what it needs', () => {

@@ -11,15 +11,15 @@ import { jobFor } from '../../support/upload-job.ts';
 const never = new AbortController().signal;
 const since = '2026-11-22T01:02:03.000Z';
 
-/** What becomes of a job of batch `b1`. Nothing may be sent: the destination of this runner would throw. */
+/** What becomes of a job of batch `b1`. Nothing may be sent: the destination of this traffic would throw. */
 async function stepOf(paused: Pause) {
-  const { runner } = loneRunner();
-  onTestFinished(() => runner.close());
+  const { runner: traffic } = loneRunner();
+  onTestFinished(() => traffic.close());
   const handler = uploadHandler({
     root: '/nowhere',
     rootCheck: { present: async () => false },
     spool: '/nowhere',
-    runner,
+    traffic,
     pauses: {
       of: ({ name }) => (paused.kind === 'source' && name === paused.name ? paused : null),
       ofBatch: (batch) => (paused.kind === 'batch' && batch === paused.name ? paused : null),

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { SlipwayError } from '../../../src/domain/errors.ts';
 import { fileVersionId } from '../../../src/domain/file-version.ts';
 import { newUploadJob } from '../../../src/domain/upload-job.ts';
+import { failedBy } from '../../../src/upload/job/job-end.ts';
 import { outcomeOf } from '../../../src/upload/job/outcome.ts';
-import { failedBy } from '../../../src/upload/job/settlement.ts';
 
 const version = {
   source: 'inbox',
@@ -64,8 +64,8 @@ test('an uploaded job becomes an outcome with everything the API said', () => {
 });
 
 test('a failed job carries its reason and the size on disk, and nothing that was not received', () => {
-  const settlement = failedBy(new SlipwayError('crashed_worker', { times: 3 }));
-  expect(outcomeOf(job, settlement, facts)).toMatchObject({
+  const jobEnd = failedBy(new SlipwayError('crashed_worker', { times: 3 }));
+  expect(outcomeOf(job, jobEnd, facts)).toMatchObject({
     status: 'failed',
     url: null,
     sha256: null,
@@ -90,7 +90,7 @@ test('a skipped job says why, and a name that is not UTF-8 keeps its bytes', () 
 });
 
 test('what went through at once says no more than when it was seen; failed tries are kept as they are', () => {
-  const settlement = failedBy(new SlipwayError('crashed_worker', { times: 3 }));
+  const jobEnd = failedBy(new SlipwayError('crashed_worker', { times: 3 }));
   const { queuedAtMs } = facts;
   const seenAtMs = queuedAtMs - 3_000;
   const sights = [
@@ -102,7 +102,7 @@ test('what went through at once says no more than when it was seen; failed tries
   const kept = sights.map((sight) => {
     const { seenMs, settledMs, ...rest } = outcomeOf(
       newUploadJob(version, 0, null, { sight }),
-      settlement,
+      jobEnd,
       facts,
     );
     expect(rest).not.toHaveProperty('attemptLog');
@@ -116,5 +116,5 @@ test('what went through at once says no more than when it was seen; failed tries
   const attemptLog = [
     { at: 'then', code: 'http_500', kind: 'unavailable', httpStatus: 500, counted: true } as const,
   ];
-  expect(outcomeOf(job, settlement, { ...facts, attemptLog })).toMatchObject({ attemptLog });
+  expect(outcomeOf(job, jobEnd, { ...facts, attemptLog })).toMatchObject({ attemptLog });
 });

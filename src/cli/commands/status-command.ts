@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { pauseText } from '../../domain/pause-list.ts';
+import type { EndpointReport } from '../../notify/endpoint/endpoint-sender-options.ts';
+import { readStatus, type Status } from '../../operations/inspect/status.ts';
+import { formatBytes, formatDuration } from '../../platform/units.ts';
+import { knownSources } from '../../runtime/plans/known-sources.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { destinationLines } from '../screen/destination-lines.ts';
+import { isReaderGone } from '../screen/output.ts';
+import { type Paint, paintFor, printable } from '../screen/terminal.ts';
+import { openSession, type Session, type SharedFlags } from '../session.ts';
+
+interface StatusFlags extends SharedFlags {
+  readonly watch?: boolean;
+  readonly json?: boolean;
+}
+
+const WATCH_MS = 1000;
+const HOME_AND_CLEAR = '\u001b[H\u001b[2J';
+
+/** `slipway status`: never starts Redis. */
+export function addStatusCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('status')
+    .description('counts by state, rate, time left and the health of every destination')
+    .option('-w, --watch', 'refresh every second until Ctrl-C')
+    .option('--json', 'print JSON (one line per refresh)')
+    .addHelpText('after', '\nExample:\n  slipway status --json | jq .sources\n')
+    .action(async (flags: StatusFlags) => {
+      done(await status(flags));
+    });
+}
+
+async function status(flags: StatusFlags): Promise<ExitCode> {
+  const session = await openSession(flags, false);
+  for (;;) {
+    const now = await read(session);
+    const clear = flags.watch === true && flags.json !== true && process.stdout.isTTY ? HOME_AND_CLEAR : '';
+    const text =
+      flags.json === true
+        ? `${JSON.stringify(now)}\n`
+        : statusText(now, paintFor(process.stdout, process.env));
+    process.stdout.write(clear + text);
+    if (flags.watch !== true || isReaderGone()) return EXIT.ok;
+    await sleep(WATCH_MS);
+  }
+}
+
+async function read(session: Session): Promise<Status> {
+  const { config, log } = session;
+  return await readStatus({
+    plans: (await knownSources(config)).map(({ plan }) => plan),
+    dataDir: config.dataDir,
+    redis: config.redis,
+    log,
+  });
+}
+
+function webhookLine(webhook: EndpointReport, paint: Paint): string {
+  const { name, target, health, pending, behindBytes, dead, disabled, last } = webhook;
+  const state = health === 'ok' ? paint.good(health) : paint.bad(health);
+  const behind = behindBytes === 0 ? '' : `, ${formatBytes(behindBytes)} of the journal to come`;
+  const given = dead === 0 ? '' : `, ${dead} dead`;
+  const reason = disabled ?? (health === 'ok' ? null : (last?.summary ?? null));
+  const why = reason === null ? '' : `: ${printable(reason)}`;
+  return `  webhook ${name}  ${printable(target)}  ${state}${why}; ${pending} on their way${behind}${given}`;
+}
+
+/** What a person reads. */
+export function statusText(status: Status, paint: Paint): string {
+  const lines = [status.running ? paint.good('running') : 'not running'];
+  if (status.redisTrouble !== null) lines.push(paint.bad(printable(status.redisTrouble)));
+  if (status.filesPerSecond >= 0.1) {
+    const eta =
+      status.etaSeconds === null || status.etaSeconds === 0
+        ? ''
+        : `, ETA ${formatDuration(status.etaSeconds * 1000)}`;
+    lines.push(
+      `${status.filesPerSecond.toFixed(1)} files/s, ${formatBytes(Math.round(status.bytesPerSecond))}/s${eta}`,
+    );
+  }
+  for (const pause of status.paused) lines.push(paint.bad(printable(pauseText(pause))));
+  if (status.sources.length === 0) lines.push('no sources yet: slipway run PATH --to DESTINATION');
+  for (const source of status.sources) {
+    const { name, discovered, uploaded, failed, skipped, pending, live } = source;
+    lines.push(
+      '',
+      `source ${name}${source.path === null ? '' : `  ${printable(source.path)}`}${source.running ? '' : '  (not running)'}`,
+    );
+    lines.push(
+      `  ${discovered} discovered = ${uploaded} uploaded + ${failed} failed + ${skipped} skipped + ${pending} pending`,
+    );
+    if (source.dead > 0)
+      lines.push(
+        `  ${paint.bad(`${source.dead} dead letters`)}: see slipway failed list --source ${printable(name)}`,
+      );
+    if (source.lostJobs > 0)
+      lines.push(
+        `  ${paint.bad(`${source.lostJobs} jobs lost by Redis`)}: their files were queued again; some may have been sent twice`,
+      );
+    if (live !== null && live.pending > 0) {
+      lines.push(
+        `  ${live.unsettled} settling, ${live.waiting} waiting, ${live.active} in hand, ${live.delayed} to be tried again`,
+      );
+    }
+    if (live?.oldestWaiting != null) lines.push(`  oldest waiting since ${live.oldestWaiting}`);
+    if (live?.trouble != null) lines.push(`  ${paint.bad(printable(live.trouble))}`);
+    for (const { batch, done, members, discovered, startedAt } of source.batches)
+      lines.push(`  batch ${batch}  ${done} of ${discovered ? '' : '≥ '}${members} done, since ${startedAt}`);
+    for (const webhook of live?.webhooks ?? []) lines.push(webhookLine(webhook, paint));
+    if (source.manifest !== null) lines.push(`  manifest ${printable(source.manifest)}`);
+  }
+  for (const destination of status.destinations) {
+    lines.push('', ...destinationLines(destination, paint));
+  }
+  return `${lines.join('\n')}\n`;
+}

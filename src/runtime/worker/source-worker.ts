@@ -1,0 +1,101 @@
+import { reasonOf } from '../../domain/errors.ts';
+import type { Log } from '../../domain/log.ts';
+import { openUploadWorker, type UploadHandler } from '../../queue/upload-worker.ts';
+import { finishedSignal, isRecordingPaused } from '../../redis/coordination/finished-signal.ts';
+import type { Pauses } from '../../redis/coordination/pauses.ts';
+import type { RedisAccess } from '../../redis/redis-access.ts';
+import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
+import { REFUSALS_TO_STOP } from '../../traffic/unproven-refusals.ts';
+import type { SourcePlan } from '../plans/source-plan.ts';
+import { type WorkConditions, workConditions } from './work-conditions.ts';
+
+/** How soon a worker notices that the owner in another process cannot keep receipts. */
+const HOLD_LOOK_MS = 2_000;
+
+export interface SourceWorkerOptions {
+  readonly plan: SourcePlan;
+  readonly traffic: DestinationTraffic;
+  readonly handler: UploadHandler;
+  /** Most uploads of this destination at once. */
+  readonly maxConcurrency: number;
+  readonly pauses: Pauses;
+  readonly redis: RedisAccess;
+  readonly prefix: string;
+  /** Jobs have finished; the owner in this process, if it is here, should know at once. */
+  readonly onFinished: () => void;
+  /** Whether the owner is another process, which has to be asked whether it can keep receipts. */
+  readonly ownerElsewhere: boolean;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+/** What a worker does for one source: upload. */
+export interface SourceWorker {
+  readonly plan: SourcePlan;
+  readonly gate: WorkConditions;
+  /** Jobs in hand, whatever they wait for. */
+  active(): number;
+  /** Every job in hand goes back. */
+  abort(): void;
+  close(budgetMs: number): Promise<void>;
+}
+
+/** Starts to serve the queue of one source. */
+export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
+  const { plan, traffic, pauses, prefix, log, now } = options;
+  const { connection } = options.redis;
+  const source = plan.name;
+  const bell = finishedSignal(connection, prefix, source);
+  const worker = openUploadWorker({
+    connection,
+    prefix,
+    source,
+    // Refusals that are held back take no part in the uploading.
+    concurrency: options.maxConcurrency + REFUSALS_TO_STOP,
+    handler: options.handler,
+    onFinished() {
+      options.onFinished();
+      if (options.ownerElsewhere) bell.ring();
+    },
+    log,
+    now,
+  });
+  const gate = workConditions(worker, (reason) =>
+    log.warn({ source, reason }, 'taking jobs could not be paused or resumed'),
+  );
+  const lookAtDestination = (): void => gate.set('destination', traffic.takesJobs());
+  traffic.onChange(lookAtDestination);
+  lookAtDestination();
+
+  function lookAtPauses(): void {
+    const paused = pauses.of(plan) !== null;
+    gate.set('paused', !paused);
+    // Uploads under way finish; who only waits goes back.
+    if (paused) traffic.permits.dismiss(source);
+  }
+  pauses.onChange(lookAtPauses);
+  lookAtPauses();
+
+  async function askOwner(): Promise<void> {
+    if (connection.status === 'ready')
+      gate.set('recording', !(await isRecordingPaused(connection, prefix, source)));
+  }
+  const holdTimer = options.ownerElsewhere
+    ? setInterval(() => {
+        askOwner().catch((error: unknown) =>
+          log.debug({ source, reason: reasonOf(error) }, 'the owner could not be asked'),
+        );
+      }, HOLD_LOOK_MS)
+    : null;
+
+  return {
+    plan,
+    gate,
+    active: worker.active,
+    abort: () => worker.abort('shutdown'),
+    async close(budgetMs) {
+      if (holdTimer !== null) clearInterval(holdTimer);
+      await worker.close(budgetMs);
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * G6: when 20 files in a row get the same refusal and none has succeeded, it is the destination that is wrong, not
+ * the files. So until a first success a refusal is held back instead of being recorded: a success proves the
+ * destination (the held files really are refused), the 20th equal refusal stops it (the held files keep their jobs),
+ * and when nothing else is left to prove it either way the refusals stand.
+ */
+export type RefusalRuling = 'stands' | 'destination-wrong' | 'give-back';
+
+/** Equal refusals in a row that condemn a destination. */
+export const REFUSALS_TO_STOP = 20;
+
+/** A worker needs a moment to fetch the next job: without it a refusal would stand before the next file was tried. */
+const QUIET_MS = 500;
+
+export interface UnprovenRefusals {
+  /** Waits for the ruling on a refusal with this code. The signal gives the job back. */
+  rule(code: string, signal: AbortSignal): Promise<RefusalRuling>;
+  /** A file was accepted. */
+  succeeded(): void;
+  /** Held refusals, for the room they take in the worker. */
+  held(): number;
+  /** Ends every wait: the jobs go back. */
+  close(): void;
+}
+
+/** @param othersInHand jobs of this destination in this process that are not held here */
+export function createUnprovenRefusals(othersInHand: () => number): UnprovenRefusals {
+  const waiting = new Set<(ruling: RefusalRuling) => void>();
+  let proven = false;
+  let closed = false;
+  let streak = { code: '', count: 0 };
+  let quiet: NodeJS.Timeout | null = null;
+
+  function settleAll(ruling: RefusalRuling): void {
+    if (quiet !== null) clearTimeout(quiet);
+    quiet = null;
+    for (const settle of [...waiting]) settle(ruling);
+    waiting.clear();
+  }
+
+  function watchForQuiet(): void {
+    if (quiet !== null) return;
+    quiet = setTimeout(() => {
+      quiet = null;
+      if (othersInHand() === 0) settleAll('stands');
+      else if (waiting.size > 0) watchForQuiet();
+    }, QUIET_MS);
+  }
+
+  return {
+    rule(code, signal) {
+      if (proven) return Promise.resolve('stands');
+      if (closed || signal.aborted) return Promise.resolve('give-back');
+      if (streak.code !== code) {
+        // Two kinds of refusal speak of the files, not of the destination.
+        settleAll('stands');
+        streak = { code, count: 0 };
+      }
+      streak.count += 1;
+      if (streak.count >= REFUSALS_TO_STOP) {
+        settleAll('destination-wrong');
+        return Promise.resolve('destination-wrong');
+      }
+      return new Promise((resolve) => {
+        const settle = (ruling: RefusalRuling): void => {
+          signal.removeEventListener('abort', onAbort);
+          waiting.delete(settle);
+          resolve(ruling);
+        };
+        const onAbort = (): void => settle('give-back');
+        signal.addEventListener('abort', onAbort, { once: true });
+        waiting.add(settle);
+        watchForQuiet();
+      });
+    },
+    succeeded() {
+      proven = true;
+      settleAll('stands');
+    },
+    held: () => waiting.size,
+    close() {
+      closed = true;
+      settleAll('give-back');
+    },
+  };
+}
