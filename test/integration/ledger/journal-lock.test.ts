@@ -14,7 +14,7 @@ import {
 import { compactSource } from '../../../src/ledger/upkeep/compact-journal.ts';
 import { lineOf, rememberingLog, testFolder } from '../../support/record-rig.ts';
 
-const HOLDER = join(import.meta.dirname, '../support/store-holder.ts');
+const HOLDER = join(import.meta.dirname, '../../support/store-holder.ts');
 
 function placeIn(folder: string, dataDir: string, source = 'inbox'): StorePlace {
   const manifest = join(folder, 'inbox.manifest.json');

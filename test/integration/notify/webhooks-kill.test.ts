@@ -7,7 +7,7 @@ import { storeIn, testFolder } from '../../support/record-rig.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis-server.ts';
 import { receiptsIn, startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
 
-const PROCESS = join(import.meta.dirname, '../support/notifier-process.ts');
+const PROCESS = join(import.meta.dirname, '../../support/notifier-process.ts');
 const EVENTS = 200;
 
 interface Scene {

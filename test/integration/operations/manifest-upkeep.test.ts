@@ -15,7 +15,7 @@ import { rebuildSource } from '../../../src/ledger/upkeep/rebuild-ledger.ts';
 import { journalLines, lineOf, rememberingLog, storeIn, testFolder } from '../../support/record-rig.ts';
 import { jobFor } from '../../support/upload-job.ts';
 
-const COMPACT = join(import.meta.dirname, '../support/compact-process.ts');
+const COMPACT = join(import.meta.dirname, '../../support/compact-process.ts');
 
 function placeIn(folder: string) {
   const manifest = join(folder, 'inbox.manifest.json');

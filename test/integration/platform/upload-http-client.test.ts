@@ -10,7 +10,7 @@ import type { HttpRequest } from '../../../src/platform/http/http-message.ts';
 import { startHttpServer } from '../../support/http-server.ts';
 import { testClient } from '../../support/upload-fixture.ts';
 
-const TLS = join(import.meta.dirname, '../fixtures/tls');
+const TLS = join(import.meta.dirname, '../../fixtures/tls');
 
 function readTls() {
   return {

@@ -19,7 +19,7 @@ import type { AfterAction } from '../../../src/record/options.ts';
 import { type AfterActionRig, afterActionRig, receiptFor } from '../../support/after-action-rig.ts';
 import { nextGeneration } from '../../support/next-generation.ts';
 
-const PROCESS = join(import.meta.dirname, '../support/after-action-process.ts');
+const PROCESS = join(import.meta.dirname, '../../support/after-action-process.ts');
 const FILES = 90;
 
 /** A folder on another file system than temp folders, or null. */

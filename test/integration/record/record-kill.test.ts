@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { readSourceLedger } from '../../../src/ledger/store/source-store.ts';
 import { finishedJob, journalLines, testFolder } from '../../support/record-rig.ts';
 
-const PROCESS = join(import.meta.dirname, '../support/recorder-process.ts');
+const PROCESS = join(import.meta.dirname, '../../support/recorder-process.ts');
 const FILES = 40;
 
 function folderWithJobs(files = FILES): string {
