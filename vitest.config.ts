@@ -9,11 +9,11 @@ const BUILT = ['test/support/built-cli.ts'];
 /**
  * Tiers by what they need. They run one after the other, so that a fault test's kills and an end-to-end run's timing
  * never meet the load of another tier; within the last two the files too run one at a time. The time-outs are for what
- * hangs, far above what the slowest machine needs and above every wait of a test.
+ * hangs, far above what the slowest machine needs and above every wait of a test. Pure tests need no process for each file.
  */
 const TIERS = [
-  { name: 'unit', timeoutMs: 90 * SECOND, workers: 2 },
-  { name: 'contract', timeoutMs: 90 * SECOND, workers: 2 },
+  { name: 'unit', timeoutMs: 90 * SECOND, workers: 2, isolate: false },
+  { name: 'contract', timeoutMs: 90 * SECOND, workers: 2, isolate: false },
   { name: 'integration', timeoutMs: 180 * SECOND, workers: 2 },
   { name: 'faults', timeoutMs: 300 * SECOND, workers: 1, globalSetup: BUILT },
   { name: 'e2e', timeoutMs: 300 * SECOND, workers: 1, globalSetup: BUILT },
@@ -21,7 +21,7 @@ const TIERS = [
 
 export default defineConfig({
   test: {
-    projects: TIERS.map(({ name, timeoutMs, workers, globalSetup = [] }, order) => ({
+    projects: TIERS.map(({ name, timeoutMs, workers, globalSetup = [], isolate = true }, order) => ({
       test: {
         name,
         include: [`test/${name}/**/*.test.ts`],
@@ -30,6 +30,7 @@ export default defineConfig({
         setupFiles: PATIENT,
         expect: { poll: { timeout: 45 * SECOND } },
         pool: 'forks',
+        isolate,
         maxWorkers: workers,
         testTimeout: timeoutMs,
         hookTimeout: timeoutMs,
