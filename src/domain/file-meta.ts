@@ -1,6 +1,14 @@
 /** What the user attached to a file: small, flat, carried into its receipt and everything that tells of it. */
 export type FileMeta = Readonly<Record<string, string>>;
 
+/** What the command line attaches to files. */
+export interface GivenMeta {
+  /** `--meta`: to every file; null: nothing. */
+  readonly all: FileMeta | null;
+  /** `--meta-from`: path of a list; null: none. */
+  readonly list: string | null;
+}
+
 export const MAX_META_KEYS = 16;
 /** Of its JSON. */
 export const MAX_META_BYTES = 4 * 1024;

@@ -1,8 +1,9 @@
+import type { BatchProgress } from '../domain/batch-progress.ts';
+import type { BatchSource } from '../domain/batch-source.ts';
 import type { SlipwayError } from '../domain/errors.ts';
 import type { LiveReport, Role } from '../domain/live-report.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
-import type { BatchRunOptions, BatchView } from '../intake/batch/batch-facts.ts';
 import type { HttpClient } from '../platform/http/http-client.ts';
 import type { ProbeTiming } from '../traffic/destination-health.ts';
 import type { RetryOptions } from '../upload/options.ts';
@@ -14,7 +15,7 @@ import type { WorkerPool } from './processes/worker-pool.ts';
 import type { RunDestination } from './worker/open-traffic.ts';
 
 /** What a run is made of. */
-export interface RunFacts extends BatchRunOptions, Pick<SourceOwnerOptions, 'meta'> {
+export interface RunFacts extends Pick<SourceOwnerOptions, 'meta'> {
   /** Both: everything in one process. */
   readonly roles: readonly Role[];
   readonly plans: readonly SourcePlan[];
@@ -25,6 +26,10 @@ export interface RunFacts extends BatchRunOptions, Pick<SourceOwnerOptions, 'met
   readonly redis: { readonly url: string | null; readonly prefix: string };
   readonly maxPending: number;
   readonly retry: RetryOptions;
+  /** `spool.maxBytes`; left out where no archive can come. */
+  readonly spoolMaxBytes?: number;
+  /** What is sent of these sources, and then no more; without one a source is watched. */
+  readonly batches?: readonly BatchSource[];
   /** Absolute paths of Slipway's own files and folders. */
   readonly ownPaths: readonly string[];
   readonly env: NodeJS.ProcessEnv;
@@ -45,12 +50,14 @@ export interface RunFacts extends BatchRunOptions, Pick<SourceOwnerOptions, 'met
 }
 
 /** The sources of one process at work. */
-export interface Run extends BatchView {
+export interface Run {
   report(): Promise<LiveReport>;
   /** Why a source can no longer be recorded, or is worked on by somebody else; null when all is well. */
   failure(): SlipwayError | null;
   /** Resolves when no source can go on: there is nothing left to run for. */
   readonly dead: Promise<void>;
+  /** How far a batch is, by source; sources that do not know it are left out. */
+  batch(id: string): BatchProgress[];
   /** For the parent of an upload process. */
   destinationViews(): DestinationView[];
   /** Receipts recorded since the start. */

@@ -1,8 +1,9 @@
 /** A batch of a source of `runRig`, for a run of its own or for a live owner. */
+
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { BatchInput } from '../../src/intake/batch/batch-sink.ts';
-import { type BatchSource, writeBatchSpec } from '../../src/ledger/store/batch-spec.ts';
+import type { BatchInput, BatchSource } from '../../src/domain/batch-source.ts';
+import { writeBatchSpec } from '../../src/ledger/store/batch-spec.ts';
 import { openSourceStore } from '../../src/ledger/store/source-store.ts';
 import { type HandedParts, handToOwners } from '../../src/operations/ingest/owner-links.ts';
 import { openBatchBook } from '../../src/record/batches/batch-book.ts';

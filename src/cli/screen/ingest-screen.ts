@@ -1,7 +1,7 @@
+import type { BatchProgress } from '../../domain/batch-progress.ts';
 import type { LiveReport } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Receipt } from '../../domain/receipt.ts';
-import type { BatchProgress } from '../../intake/batch/batch-runner.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
 import { openTerminal, paintFor, printable } from './terminal.ts';
 import { terminalLog, troubleLine } from './terminal-log.ts';

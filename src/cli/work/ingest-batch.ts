@@ -1,12 +1,16 @@
 import { spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
-import { join } from 'node:path';
-import { batchFolder, readBatchSpec, writeBatchSpec } from '../../ledger/store/batch-spec.ts';
 import { acknowledgeBatch } from '../../operations/control/acknowledgements.ts';
-import { withMeta } from '../../operations/ingest/batch-meta.ts';
-import { forgetLists, journalPathsOf } from '../../operations/ingest/batch-paths.ts';
 import { type Ingest, startIngest } from '../../operations/ingest/ingest.ts';
-import { type IngestPlan, planIngest, planOfSpec } from '../../operations/ingest/ingest-plan.ts';
+import {
+  forgetLists,
+  type IngestPlan,
+  journalPathsOf,
+  keepBatch,
+  planIngest,
+  planOfBatch,
+  withMeta,
+} from '../../operations/ingest/ingest-plan.ts';
 import { type IngestPreview, previewPart } from '../../operations/ingest/ingest-preview.ts';
 import { openChosen } from '../../runtime/plans/destination-choice.ts';
 import { ownPathsOf } from '../../runtime/plans/source-plans.ts';
@@ -62,7 +66,7 @@ export async function ingestBatch(paths: readonly string[], flags: IngestFlags):
           },
           session,
         )
-      : planOfSpec(await readBatchSpec(config.dataDir, flags.resume), session);
+      : await planOfBatch(flags.resume, session);
   const roots = planned.plans.map(({ root }) => root);
   const plan = await withMeta(planned, await givenMeta(flags, roots), config.dataDir);
   const ownPaths = [...ownPathsOf(session, plan.plans), ...journalPathsOf(plan.spec)];
@@ -121,7 +125,7 @@ async function send(
       return await detach(plan, session, flags);
     }
     // Who has read its id can go on with it, whatever happens.
-    await writeBatchSpec(config.dataDir, spec);
+    await keepBatch(plan, config.dataDir);
     screen.say(`batch ${spec.batch} (${resumeLine(spec.batch)})`);
     const { processes } = config.worker;
     const workerConfig = {
@@ -218,10 +222,9 @@ async function follow(
 }
 
 /** The same batch in a process of its own session: it outlives the terminal. */
-async function detach({ spec }: IngestPlan, session: Session, flags: IngestFlags): Promise<ExitCode> {
-  const { dataDir } = session.config;
-  await writeBatchSpec(dataDir, spec);
-  const logFile = join(batchFolder(dataDir), `${spec.batch}.log`);
+async function detach(plan: IngestPlan, session: Session, flags: IngestFlags): Promise<ExitCode> {
+  const { spec } = plan;
+  const { logFile } = await keepBatch(plan, session.config.dataDir);
   const log = openSync(logFile, 'a', 0o600);
   const [node = process.execPath, script = ''] = process.argv;
   const shared = [

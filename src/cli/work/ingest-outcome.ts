@@ -1,5 +1,5 @@
 import type { BatchCounts, BatchEnd } from '../../domain/batch.ts';
-import type { BatchProgress } from '../../intake/batch/batch-runner.ts';
+import type { BatchProgress } from '../../domain/batch-progress.ts';
 import type { IngestPreview } from '../../operations/ingest/ingest-preview.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
 import type { OnceEnd } from '../../runtime/once-end.ts';

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
+import type { GivenMeta } from '../../domain/file-meta.ts';
 import { checkedMeta, type FileMeta } from '../../domain/file-meta.ts';
-import { checkMetaList, type GivenMeta } from '../../runtime/owner/attachments.ts';
+import { checkMetaList } from '../../runtime/owner/attachments.ts';
 
 /** Flags with which a command attaches metadata to files. */
 export interface MetaFlags {

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import type { DiscoveryDeps } from '../batch/discovery-means.ts';
+import type { DiscoveryDeps } from '../batch/batch-sink.ts';
 import type { ArchiveEntry } from './archive-entry.ts';
 import { archiveKind } from './archive-kind.ts';
 import { pathInArchive } from './entry-name.ts';

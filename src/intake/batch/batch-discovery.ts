@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { BatchTally } from '../../domain/batch-progress.ts';
+import type { BatchInput } from '../../domain/batch-source.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import { discoverArchive } from '../archives/discover-archive.ts';
 import { withoutOwnReceipts } from '../scan/own-receipts.ts';
@@ -8,11 +10,8 @@ import { createSettle } from '../scan/settle.ts';
 import { openSourceFilter } from '../scan/source-filter.ts';
 import { createFileStats } from '../scan/stat-files.ts';
 import { networkFileSystemOf } from '../watch/network-fs.ts';
-import type { BatchInput, BatchSink, BatchTally } from './batch-sink.ts';
+import type { BatchDiscoveryOptions, BatchSink, DiscoveryDeps } from './batch-sink.ts';
 import { discoverList } from './discover-list.ts';
-import type { BatchDiscoveryOptions, DiscoveryDeps } from './discovery-means.ts';
-
-export type { BatchDiscoveryOptions } from './discovery-means.ts';
 
 export interface BatchDiscovery {
   /**

@@ -1,38 +1,10 @@
-import type { BatchEnd, BatchMissed } from '../../domain/batch.ts';
-import { reasonOf, SlipwayError } from '../../domain/errors.ts';
-import type { Log } from '../../domain/log.ts';
+import type { BatchProgress } from '../../domain/batch-progress.ts';
+import type { BatchSource } from '../../domain/batch-source.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import type { Receipt } from '../../domain/receipt.ts';
-import type { BatchSource } from '../../ledger/store/batch-spec.ts';
-import { createWaker, type Waker } from '../../platform/waiting/waker.ts';
-import type { BatchBook } from '../../record/batches/batch-book.ts';
-import type { Attachments } from '../../runtime/owner/attachments.ts';
-import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
-import type { Rules } from '../admit/decision.ts';
 import type { OpenVersion } from '../admit/in-flight.ts';
-import type { Spool } from '../archives/spool.ts';
-import type { AdmissionPorts } from '../ports.ts';
-import { keyOf } from '../scan/seen-file.ts';
-import type { RootMemory } from '../watch/root-guard.ts';
-import { type BatchAdmission, createBatchAdmission } from './batch-admission.ts';
-import { type BatchDiscovery, openBatchDiscovery } from './batch-discovery.ts';
-import { createBatchRoot } from './batch-root.ts';
-import { type BatchTally, emptyTally } from './batch-sink.ts';
-
-/** How far a batch is, as its owner knows it. */
-export interface BatchProgress {
-  readonly batch: string;
-  readonly source: string;
-  /** Whether every input has been looked through; until then the other numbers still grow. */
-  readonly walked: boolean;
-  readonly members: number;
-  readonly done: number;
-  /** Of this pass over the inputs; what was missed is that of the end, once there is one. */
-  readonly tally: BatchTally;
-  readonly end: BatchEnd | null;
-  /** Why it cannot go on, in one line. */
-  readonly failure: string | null;
-}
+import type { Intake } from '../intake.ts';
+import { type BatchRun, type BatchRunOptions, startBatchRun } from './batch-run.ts';
 
 /** The batches that this owner finds the files of. */
 export interface BatchRunner {
@@ -55,145 +27,16 @@ export interface BatchRunner {
   stop(): Promise<void>;
 }
 
-export interface BatchRunnerOptions {
-  readonly plan: SourcePlan;
-  readonly ownPaths: readonly string[];
-  readonly maxPending: number;
-  readonly ports: AdmissionPorts;
-  /** What decides, besides the ledger, whether a file is sent. */
-  readonly rules: Rules;
-  readonly rootMemory: RootMemory;
-  readonly batches: BatchBook;
-  readonly attachments: Attachments;
-  /** Takes out of a batch what can have no receipt any more. */
-  readonly dropOrphans: (batch: string) => Promise<number>;
-  readonly spool: Spool;
-  readonly log: Log;
-  readonly now: () => { readonly wallMs: number; readonly monotonicMs: number };
-}
-
-interface Running {
-  readonly part: BatchSource;
-  readonly waker: Waker;
-  tally: BatchTally;
-  admission: BatchAdmission | null;
-  discovery: BatchDiscovery | null;
-  walked: boolean;
-  /** To be looked through again from the beginning. */
-  again: boolean;
-  /** Versions that turned out to be others: looked at once more before the batch is complete. */
-  changed: Map<string, PathName>;
-  failure: unknown;
-  /** Its run looks at `again` no more. */
-  over: boolean;
-  done: Promise<void>;
-}
-
-/** A file that is written all the time is not waited for longer than this many versions of it. */
-const MAX_CHANGES = 5;
-
-/** None running. */
-export function createBatchRunner(facts: BatchRunnerOptions): BatchRunner {
-  const { plan, batches, spool, log, now } = facts;
-  const runs = new Map<string, Running>();
+/** None under way. */
+export function createBatchRunner(options: BatchRunOptions): BatchRunner {
+  const { records, spool } = options;
+  const runs = new Map<string, BatchRun>();
   const stopping = new AbortController();
   const { signal } = stopping;
-
-  /** The story of a batch: find its files, wait for their receipts, look again at what changed, say that that was all. */
-  async function run(running: Running): Promise<void> {
-    const { part } = running;
-    const { batch, inputs } = part;
-    if (batches.open(part) === 'ended') return;
-    const attachments = await facts.attachments.ofBatch(batch, part.meta);
-    const rootFolder = createBatchRoot({
-      ...{
-        source: plan.name,
-        root: plan.root,
-        memory: facts.rootMemory,
-        askedFor: part.rootIdentity ?? null,
-      },
-      walked: inputs.some(({ kind }) => kind !== 'archive'),
-      expectsFiles: () => isOpen(batch),
-    });
-    const admission = createBatchAdmission(
-      {
-        ...{ source: plan.name, destination: plan.destination, batch, root: plan.root, spool, log, now },
-        ...{ maxPending: facts.maxPending, rules: facts.rules, random: Math.random },
-        rootPresent: rootFolder.isPresent,
-        changed: (name) => void running.changed.set(keyOf(name), name),
-      },
-      {
-        ...facts.ports,
-        attached: attachments.attached,
-        members: (found) => void batches.add(batch, found),
-      },
-    );
-    running.admission = admission;
-    const options = { ...plan, source: plan.name, rootFolder, ownPaths: facts.ownPaths, now, log };
-    let changes = 0;
-    do {
-      running.again = false;
-      running.tally = emptyTally();
-      const discovery = await openBatchDiscovery(options, admission, running.tally);
-      running.discovery = discovery;
-      await discovery.discover(inputs, signal);
-      await admission.flush(signal);
-      running.walked = true;
-      batches.walked(batch);
-      for (;;) {
-        await admission.passed(signal);
-        await dropOrphans(batch);
-        await untilRecorded(running);
-        if (running.again || running.changed.size === 0 || changes === MAX_CHANGES) break;
-        changes += 1;
-        const names = [...running.changed.values()];
-        running.changed = new Map();
-        await discovery.lookAgain(names, signal);
-        await admission.flush(signal);
-      }
-    } while (running.again);
-    // Written to all the time: the version of now has no receipt.
-    running.tally.unsettled += running.changed.size;
-    running.over = true;
-    batches.discovered(batch, missedOf(running.tally));
-    await attachments.forget();
-  }
-
-  /** All that lies there has been seen and queued: what has no job and no receipt by now will never have one. */
-  async function dropOrphans(batch: string): Promise<void> {
-    const files = await facts.dropOrphans(batch);
-    if (files > 0)
-      log.warn({ batch, files }, 'files of a batch went away before they were sent: they are no part of it');
-  }
-
-  /** Whether members of it wait for their receipts. */
-  function isOpen(batch: string): boolean {
-    const state = batches.state(batch);
-    return state !== null && state.done < state.members;
-  }
-
-  /** Every member that is known has its receipt, or the inputs are to be looked through again. */
-  async function untilRecorded(running: Running): Promise<void> {
-    while (isOpen(running.part.batch) && !running.again) {
-      signal.throwIfAborted();
-      await running.waker.sleep(null);
-    }
-    signal.throwIfAborted();
-  }
-
-  function begin(running: Running): void {
-    running.failure = null;
-    running.over = false;
-    running.done = run(running).catch((error: unknown) => {
-      if (signal.aborted) return;
-      running.over = true;
-      running.failure = error;
-      log.error({ batch: running.part.batch, reason: reasonOf(error) }, 'a batch cannot go on');
-    });
-  }
+  const all = (): BatchRun[] => [...runs.values()];
 
   function wakeAll(): void {
-    for (const { waker } of runs.values()) waker.wake();
+    for (const { wake } of runs.values()) wake();
   }
 
   signal.addEventListener('abort', wakeAll, { once: true });
@@ -201,86 +44,52 @@ export function createBatchRunner(facts: BatchRunnerOptions): BatchRunner {
   return {
     start(part) {
       const there = runs.get(part.batch);
-      if (there !== undefined) {
-        if (there.failure !== null) begin(there);
-        return;
-      }
-      const running: Running = {
-        ...{ part, waker: createWaker(), tally: emptyTally(), walked: false, again: false },
-        ...{ admission: null, discovery: null },
-        ...{ changed: new Map(), failure: null, over: false, done: Promise.resolve() },
-      };
-      runs.set(part.batch, running);
-      begin(running);
+      if (there === undefined) runs.set(part.batch, startBatchRun(part, options, signal));
+      else there.resume();
     },
-
     rescan() {
-      for (const running of runs.values()) {
-        if (batches.ends.find(running.part.batch) !== null) continue;
-        if (running.over) begin(running);
-        else running.again = true;
-      }
-      wakeAll();
+      for (const run of runs.values()) run.rescan();
     },
-
     recorded(receipts, jobIds) {
       void spool.release(jobIds);
       for (const { batch, error, path, pathBytes } of receipts) {
         if (error?.code !== 'changed' || batch === null) continue;
         const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
-        runs.get(batch)?.changed.set(keyOf(name), name);
+        runs.get(batch)?.changed(name);
       }
       wakeAll();
     },
-
     async caughtUp() {
-      for (const running of runs.values()) {
-        for (let seen: Promise<void> | null = null; seen !== running.done; ) {
-          seen = running.done;
-          await seen;
-        }
-        if (running.failure !== null) throw running.failure;
-        signal.throwIfAborted();
-      }
+      for (const run of runs.values()) await run.caughtUp();
     },
-
     async ended() {
-      await Promise.all([...runs.keys()].map((batch) => batches.ended(batch)));
+      await Promise.all([...runs.keys()].map((batch) => records.ended(batch)));
     },
-
-    progress(batch) {
-      const running = runs.get(batch);
-      if (running === undefined) return null;
-      const { tally, walked, failure } = running;
-      const end = batches.ends.find(batch);
-      const state = batches.state(batch);
-      const members = end?.counts.discovered ?? state?.members ?? 0;
-      return {
-        ...{ batch, source: plan.name, walked: walked || end !== null, end },
-        tally: { ...tally, ...end?.missed },
-        ...{ members, done: end === null ? (state?.done ?? 0) : members },
-        failure: failure === null ? null : failureText(failure),
-      };
-    },
-
+    progress: (batch) => runs.get(batch)?.progress() ?? null,
     *inHand() {
-      for (const { admission } of runs.values()) yield* admission?.inHand() ?? [];
+      for (const run of runs.values()) yield* run.inHand();
     },
-
-    unsettled: () =>
-      [...runs.values()].reduce((sum, { discovery }) => sum + (discovery?.unsettled() ?? 0), 0),
-
+    unsettled: () => all().reduce((sum, run) => sum + run.unsettled(), 0),
     async stop() {
       stopping.abort();
-      await Promise.all([...runs.values()].map(({ done }) => done));
+      await Promise.all(all().map((run) => run.stopped()));
     },
   };
 }
 
-function missedOf({ unusable, unreadable, unsettled }: BatchTally): BatchMissed {
-  return { unusable, unreadable, unsettled };
-}
-
-function failureText(error: unknown): string {
-  return error instanceof SlipwayError ? error.message : reasonOf(error);
+/** The intake of a source that is not watched: one batch of it, and nothing that comes later. */
+export function batchIntake(batch: string, runner: BatchRunner): Intake {
+  return {
+    caughtUp: runner.caughtUp,
+    rescan: runner.rescan,
+    unsettled: runner.unsettled,
+    touch() {},
+    counts() {
+      const { files = 0, bytes = 0, ignored = {}, unreadable = 0 } = runner.progress(batch)?.tally ?? {};
+      const scan = { files, bytes, ignored, unobservable: unreadable };
+      return { root: 'present', scan, reconciles: 0, unsettled: runner.unsettled(), admitted: 0 };
+    },
+    inHand: runner.inHand,
+    stop: runner.stop,
+  };
 }

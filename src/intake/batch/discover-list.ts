@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { posix } from 'node:path';
+import type { UnusableLine } from '../../domain/batch-progress.ts';
 import { bytesOf, type PathName, pathNameOf } from '../../domain/path-bytes.ts';
 import type { FileStat } from '../scan/stat-files.ts';
-import type { UnusableLine } from './batch-sink.ts';
-import type { DiscoveryDeps } from './discovery-means.ts';
+import type { DiscoveryDeps } from './batch-sink.ts';
 
 const LINES_PER_STEP = 256;
 const NEWLINE = 0x0a;

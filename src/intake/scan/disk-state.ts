@@ -1,6 +1,6 @@
+import type { IgnoreReason } from '../../domain/ignore-reason.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import { compileGlobs } from '../../platform/files/glob.ts';
-import type { IgnoreReason } from './filter.ts';
 import type { SeenFile } from './seen-file.ts';
 import { openSourceFilter, type SourceFilterOptions } from './source-filter.ts';
 import { createFileStats } from './stat-files.ts';

@@ -1,3 +1,4 @@
+import type { IgnoreReason } from '../../domain/ignore-reason.ts';
 import { RECEIPT_SUFFIX } from '../../domain/receipt.ts';
 import { compileGlobs } from '../../platform/files/glob.ts';
 import { isJunk } from './junk.ts';
@@ -5,16 +6,6 @@ import { META_SUFFIX } from './meta-sidecar.ts';
 
 /** What lstat (never stat) says an entry is. */
 export type EntryKind = 'file' | 'directory' | 'symlink' | 'other';
-
-export type IgnoreReason =
-  | 'own'
-  | 'meta'
-  | 'symlink'
-  | 'special'
-  | 'junk'
-  | 'hidden'
-  | 'ignored'
-  | 'not_included';
 
 export interface FilterOptions {
   readonly include: readonly string[];

@@ -1,7 +1,8 @@
 import { reasonOf } from '../../domain/errors.ts';
+import type { IgnoreReason } from '../../domain/ignore-reason.ts';
 import type { Log } from '../../domain/log.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import type { Filter, IgnoreReason } from './filter.ts';
+import type { Filter } from './filter.ts';
 import { rescan } from './rescan.ts';
 import type { SeenFile } from './seen-file.ts';
 import type { FileStats } from './stat-files.ts';

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { IgnoreReason } from '../../domain/ignore-reason.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import type { Filter, IgnoreReason } from './filter.ts';
+import type { Filter } from './filter.ts';
 import { listFolder } from './list-folder.ts';
 import type { SeenFile } from './seen-file.ts';
 import { type FileStats, isGone } from './stat-files.ts';

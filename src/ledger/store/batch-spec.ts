@@ -1,41 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BatchSpec } from '../../domain/batch-source.ts';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
-import type { BatchInput } from '../../intake/batch/batch-sink.ts';
 import { writeAtomic } from '../../platform/files/atomic-file.ts';
-import type { GivenMeta } from '../../runtime/owner/attachments.ts';
-
-/** What of a batch belongs to one source. */
-export interface BatchSource {
-  readonly batch: string;
-  readonly source: string;
-  readonly destination: string;
-  /** Absolute path of the source's folder. */
-  readonly root: string;
-  /**
-   * Which folder lay there when the batch was asked for, with something in it; left out: none did, or an older Slipway
-   * asked.
-   */
-  readonly rootIdentity?: string;
-  /** Absolute path of the source's own manifest; the journal lies beside it. */
-  readonly sourceManifest: string;
-  /** Absolute path of the manifest of this part of the batch. */
-  readonly manifest: string;
-  /** ISO time. */
-  readonly startedAt: string;
-  readonly inputs: readonly BatchInput[];
-  /** What is attached to its files; left out: nothing. */
-  readonly meta?: GivenMeta;
-}
-
-/** A batch as it was asked for: all that a later process needs to go on with it. Nothing secret. */
-export interface BatchSpec {
-  readonly v: 1;
-  readonly batch: string;
-  readonly startedAt: string;
-  readonly parts: readonly BatchSource[];
-}
 
 const ID = /^b\d{8}T\d{6}Z-[0-9a-f]{6}$/;
 

@@ -1,15 +1,16 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, constants, mkdir, realpath, stat } from 'node:fs/promises';
+import { access, constants, mkdir, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { LoadedConfig } from '../../config/load-config.ts';
 import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
+import type { BatchInput, BatchSource, BatchSpec } from '../../domain/batch-source.ts';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import type { GivenMeta } from '../../domain/file-meta.ts';
 import { archiveKind } from '../../intake/archives/archive-kind.ts';
-import type { BatchInput } from '../../intake/batch/batch-sink.ts';
 import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
 import { adHocSourceName, rememberedManifest, rememberManifest } from '../../ledger/store/ad-hoc-source.ts';
-import { type BatchSource, type BatchSpec, batchFolder, newBatchId } from '../../ledger/store/batch-spec.ts';
+import { batchFolder, newBatchId, readBatchSpec, writeBatchSpec } from '../../ledger/store/batch-spec.ts';
 import { openDataDir, sourceFolder } from '../../ledger/store/data-dir.ts';
 import { filledFolderIdentityOf } from '../../platform/files/folder-identity.ts';
 import { chooseDestination } from '../../runtime/plans/destination-choice.ts';
@@ -77,6 +78,26 @@ export async function planIngest(request: IngestRequest, loaded: LoadedConfig): 
     });
   }
   return { spec: { v: 1, batch, startedAt, parts }, plans, definitions: definitionsOf(plans, loaded) };
+}
+
+/**
+ * A batch that was asked for before.
+ * @throws SlipwayError `batch_unknown`
+ */
+export async function planOfBatch(batch: string, loaded: LoadedConfig): Promise<IngestPlan> {
+  return planOfSpec(await readBatchSpec(loaded.config.dataDir, batch), loaded);
+}
+
+/**
+ * Writes down what is asked for: whoever reads its id from now on can go on with it.
+ * @returns where a process in the background says what it does
+ */
+export async function keepBatch(
+  { spec }: IngestPlan,
+  dataDir: string,
+): Promise<{ readonly logFile: string }> {
+  await writeBatchSpec(dataDir, spec);
+  return { logFile: join(batchFolder(dataDir), `${spec.batch}.log`) };
 }
 
 /** The same batch for a process that goes on with it: by the rules of its source, from where and to where it began. */
@@ -204,5 +225,39 @@ async function keepList(from: string, list: string, { input, cwd }: IngestReques
     await pipeline(source, createWriteStream(list, { mode: 0o600, flush: true }));
   } catch (error) {
     throw new SlipwayError('config_unreadable', { file: from, reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+/**
+ * The batch with what is attached to its files. A list is kept with it: it may be another one when the batch goes on.
+ * @param given its list looked through
+ */
+export async function withMeta(plan: IngestPlan, given: GivenMeta, dataDir: string): Promise<IngestPlan> {
+  if (given.all === null && given.list === null) return plan;
+  const { spec } = plan;
+  const meta: GivenMeta = { ...given, list: await keptList(given.list, spec.batch, dataDir) };
+  return { ...plan, spec: { ...spec, parts: spec.parts.map((part) => ({ ...part, meta })) } };
+}
+
+async function keptList(list: string | null, batch: string, dataDir: string): Promise<string | null> {
+  if (list === null) return null;
+  const kept = join(batchFolder(dataDir), `${batch}.meta.jsonl`);
+  await mkdir(batchFolder(dataDir), { recursive: true, mode: 0o700 });
+  await pipeline(createReadStream(list), createWriteStream(kept, { mode: 0o600, flush: true }));
+  return kept;
+}
+
+/** What a batch writes, and is never to send (G9): its manifests may lie where the user wants them. */
+export function journalPathsOf({ parts }: BatchSpec): string[] {
+  return parts.flatMap(({ manifest, sourceManifest }) =>
+    [manifest, sourceManifest].flatMap((path) => [path, journalPathOf(path)]),
+  );
+}
+
+/** Lists that were kept for a batch that does not come to be. */
+export async function forgetLists({ parts }: BatchSpec): Promise<void> {
+  for (const { inputs, meta } of parts) {
+    for (const input of inputs) if (input.kind === 'list') await rm(input.file, { force: true });
+    if (meta?.list != null) await rm(meta.list, { force: true });
   }
 }

@@ -1,5 +1,7 @@
 import type { LoadedConfig } from '../../config/load-config.ts';
 import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
+import { type BatchTally, emptyTally } from '../../domain/batch-progress.ts';
+import type { BatchSource } from '../../domain/batch-source.ts';
 import { ERRORS } from '../../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../../domain/file-version.ts';
 import type { Log } from '../../domain/log.ts';
@@ -7,9 +9,8 @@ import type { PathName } from '../../domain/path-bytes.ts';
 import { decide, rulesOf } from '../../intake/admit/decision.ts';
 import { openBatchDiscovery } from '../../intake/batch/batch-discovery.ts';
 import { type BatchRoot, createBatchRoot } from '../../intake/batch/batch-root.ts';
-import { type BatchSink, type BatchTally, emptyTally } from '../../intake/batch/batch-sink.ts';
+import type { BatchSink } from '../../intake/batch/batch-sink.ts';
 import type { Ledger } from '../../ledger/ledger-port.ts';
-import type { BatchSource } from '../../ledger/store/batch-spec.ts';
 import { readSourceLedger } from '../../ledger/store/source-store.ts';
 import { openBatchStates } from '../../ledger/tables/batch-states.ts';
 import { openKeptRoot } from '../../ledger/tables/root-memory.ts';

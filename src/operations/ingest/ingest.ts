@@ -1,8 +1,7 @@
+import { type BatchProgress, emptyProgress } from '../../domain/batch-progress.ts';
+import type { BatchSpec } from '../../domain/batch-source.ts';
 import type { SlipwayError } from '../../domain/errors.ts';
 import type { LiveReport } from '../../domain/live-report.ts';
-import type { BatchProgress } from '../../intake/batch/batch-runner.ts';
-import { emptyProgress } from '../../intake/batch/empty-progress.ts';
-import type { BatchSpec } from '../../ledger/store/batch-spec.ts';
 import type { OnceEnd } from '../../runtime/once-end.ts';
 import { type Run, type RunFacts, startRun } from '../../runtime/run.ts';
 import { handToOwners } from './owner-links.ts';

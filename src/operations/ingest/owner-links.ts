@@ -1,9 +1,8 @@
+import { type BatchProgress, emptyProgress } from '../../domain/batch-progress.ts';
+import type { BatchSource } from '../../domain/batch-source.ts';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { LiveReport } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
-import type { BatchProgress } from '../../intake/batch/batch-runner.ts';
-import { emptyProgress } from '../../intake/batch/empty-progress.ts';
-import type { BatchSource } from '../../ledger/store/batch-spec.ts';
 import { readSourceLedger } from '../../ledger/store/source-store.ts';
 import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';
 import { hostIdentity } from '../../platform/process/process-identity.ts';

@@ -1,7 +1,8 @@
-import { type FileMeta, mergedMeta } from '../../domain/file-meta.ts';
+import { type FileMeta, type GivenMeta, mergedMeta } from '../../domain/file-meta.ts';
 import type { Log } from '../../domain/log.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import type { Outcome } from '../../domain/receipt.ts';
+import type { OpenBatchAttachments } from '../../intake/batch/ports.ts';
 import type { AdmissionPorts, AdmittedJob } from '../../intake/ports.ts';
 import { META_SUFFIX, readMetaSidecar } from '../../intake/scan/meta-sidecar.ts';
 import { readPlace } from '../../ledger/journal/journal-reader.ts';
@@ -13,14 +14,6 @@ import type { SourcePlan } from '../plans/source-plan.ts';
 
 export { checkMetaList } from '../../ledger/tables/meta-list.ts';
 
-/** What the command line attaches to files. */
-export interface GivenMeta {
-  /** `--meta`: to every file; null: nothing. */
-  readonly all: FileMeta | null;
-  /** `--meta-from`: path of a list; null: none. */
-  readonly list: string | null;
-}
-
 /** Metadata on its way from where it is said to the receipt. It never goes through Redis. */
 export interface Attachments {
   /** For admission; undefined where nothing is attached to any file. */
@@ -29,17 +22,11 @@ export interface Attachments {
    * The same for the files of one batch, which may have more attached to them.
    * @throws SlipwayError `usage` for a list with bad lines
    */
-  ofBatch(batch: string, given: GivenMeta | undefined): Promise<BatchAttachments>;
+  readonly ofBatch: OpenBatchAttachments;
   /** Makes what is attached to these jobs durable; to be called before they are queued. */
   keep(jobs: readonly AdmittedJob[]): Promise<void>;
   /** For the recorder. */
   finish(outcome: Outcome): Outcome;
-}
-
-export interface BatchAttachments {
-  readonly attached: AdmissionPorts['attached'];
-  /** All of the batch has its receipt. */
-  forget(): Promise<void>;
 }
 
 /** Files whose bad metadata has been told of are remembered up to this. */

@@ -1,9 +1,11 @@
+import type { BatchProgress } from '../../domain/batch-progress.ts';
+import type { BatchSource } from '../../domain/batch-source.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import type { BatchProgress, BatchRunner } from '../../intake/batch/batch-runner.ts';
+import type { BatchRunner } from '../../intake/batch/batch-runner.ts';
 import { replayJournal } from '../../ledger/journal/journal-replay.ts';
-import { type BatchSource, readBatchSpec } from '../../ledger/store/batch-spec.ts';
+import { readBatchSpec } from '../../ledger/store/batch-spec.ts';
 import { openSourceStore, type SourceStore } from '../../ledger/store/source-store.ts';
 import { grantWish } from '../../ledger/store/wishes.ts';
 import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';

@@ -1,18 +1,18 @@
 import type { DestinationLimits } from '../../destinations/destination.ts';
+import type { BatchProgress } from '../../domain/batch-progress.ts';
+import type { BatchSource } from '../../domain/batch-source.ts';
 import type { SlipwayError } from '../../domain/errors.ts';
+import type { GivenMeta } from '../../domain/file-meta.ts';
 import type { SourceReport } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import type { SpoolBudget } from '../../intake/archives/spool-budget.ts';
-import type { BatchProgress } from '../../intake/batch/batch-runner.ts';
-import type { BatchSource } from '../../ledger/store/batch-spec.ts';
 import type { Endpoint } from '../../notify/endpoint/endpoint.ts';
 import type { NotifierOptions } from '../../notify/notifier.ts';
 import type { ProcessIdentity } from '../../platform/process/process-identity.ts';
 import type { RecorderOptions } from '../../record/recorder.ts';
 import type { RedisAccess } from '../../redis/redis-access.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
-import type { GivenMeta } from './attachments.ts';
 
 /** Who is told what is recorded, and how they are reached. */
 export interface NotifyOptions extends Pick<NotifierOptions, 'senders' | 'timing' | 'failpoint'> {

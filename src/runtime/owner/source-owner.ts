@@ -4,8 +4,7 @@ import { SlipwayError } from '../../domain/errors.ts';
 import { rulesOf } from '../../intake/admit/decision.ts';
 import { createPendingJobs } from '../../intake/admit/pending-jobs.ts';
 import { openSpool, spoolFolder } from '../../intake/archives/spool.ts';
-import { batchIntake } from '../../intake/batch/batch-intake.ts';
-import { type BatchRunner, createBatchRunner } from '../../intake/batch/batch-runner.ts';
+import { type BatchRunner, batchIntake, createBatchRunner } from '../../intake/batch/batch-runner.ts';
 import { type Intake, startIntake } from '../../intake/watch/watcher.ts';
 import { intentsFor } from '../../ledger/intent.ts';
 import { batchFolder } from '../../ledger/store/batch-spec.ts';
@@ -177,9 +176,14 @@ export async function startSourceOwner(options: SourceOwnerOptions): Promise<Sou
     const ports = portsFor(recorder.settle, folders);
     const { ownPaths, maxPending, limits } = options;
     const found = createBatchRunner({
-      ...{ plan, rootMemory, ownPaths, maxPending, ports, batches, attachments, spool, log, now: clock },
+      ...{ ...plan, source, rootMemory, ownPaths, maxPending, ports, spool, log, now: clock },
       rules: rulesOf({ ...plan, limits }, () => null),
-      dropOrphans: (batch) => dropOrphans({ ledger: store.ledger, batch, isPending: pending.has, exclusive }),
+      attachmentsOf: attachments.ofBatch,
+      records: {
+        ...batches,
+        dropOrphans: (batch) =>
+          dropOrphans({ ledger: store.ledger, batch, isPending: pending.has, exclusive }),
+      },
     });
     runs = found;
     releases.push(() => found.stop());

@@ -1,9 +1,11 @@
 /** What a batch is given to read, where it lies a little off. */
+
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { emptyTally } from '../../../src/domain/batch-progress.ts';
 import { openBatchDiscovery } from '../../../src/intake/batch/batch-discovery.ts';
-import { type BatchSink, emptyTally } from '../../../src/intake/batch/batch-sink.ts';
+import type { BatchSink } from '../../../src/intake/batch/batch-sink.ts';
 import { intakeOptionsSchema } from '../../../src/intake/options.ts';
 import { deadLetterKinds } from '../../../src/operations/failed/dead-letters.ts';
 import { anyFolder } from '../../support/batch-root.ts';

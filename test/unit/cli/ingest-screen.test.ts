@@ -2,8 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createRateWindow, ingestLine } from '../../../src/cli/screen/ingest-screen.ts';
 import { ingestOutcome, outcomeLines, previewLines } from '../../../src/cli/work/ingest-outcome.ts';
 import type { BatchEnd } from '../../../src/domain/batch.ts';
-import type { BatchProgress } from '../../../src/intake/batch/batch-runner.ts';
-import { emptyTally } from '../../../src/intake/batch/batch-sink.ts';
+import { type BatchProgress, emptyTally } from '../../../src/domain/batch-progress.ts';
 
 function progress(change: Partial<BatchProgress> = {}): BatchProgress {
   return {

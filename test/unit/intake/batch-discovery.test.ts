@@ -10,14 +10,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { type BatchTally, emptyTally } from '../../../src/domain/batch-progress.ts';
+import type { BatchInput } from '../../../src/domain/batch-source.ts';
 import { silentLog } from '../../../src/domain/log.ts';
-import { type BatchDiscoveryOptions, openBatchDiscovery } from '../../../src/intake/batch/batch-discovery.ts';
-import {
-  type BatchInput,
-  type BatchSink,
-  type BatchTally,
-  emptyTally,
-} from '../../../src/intake/batch/batch-sink.ts';
+import { openBatchDiscovery } from '../../../src/intake/batch/batch-discovery.ts';
+import type { BatchDiscoveryOptions, BatchSink } from '../../../src/intake/batch/batch-sink.ts';
 import { anyFolder } from '../../support/batch-root.ts';
 
 const never = new AbortController().signal;
