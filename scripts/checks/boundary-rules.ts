@@ -50,7 +50,6 @@ const STILL_AGAINST_THE_ORDER: readonly string[] = [
   'ledger/intent.ts → record/options.ts',
   'notify/endpoint/delivery-feed.ts → queue/delivery-queue.ts',
   'notify/endpoint/endpoint-sender.ts → queue/delivery-queue.ts',
-  'upload/job/upload-handler.ts → queue/upload-worker.ts',
 ];
 
 /** Rooms above the stages may read the config; for all others options arrive resolved. */

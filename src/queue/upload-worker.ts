@@ -2,8 +2,8 @@ import { DelayedError, type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import type { Outcome } from '../domain/receipt.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
+import type { UploadHandler, UploadStep } from '../domain/upload-step.ts';
 import { within } from '../platform/waiting/within.ts';
 import { queueName, sourceKey } from '../redis/queue-key.ts';
 import { KEEP_PROGRESS_LUA } from './bullmq-layout/keep-progress-script.ts';
@@ -21,23 +21,6 @@ const STALLED_INTERVAL_MS = 5 * SECOND;
 const MAX_STALLED_COUNT = 1_000_000;
 /** How long a result survives in its `done:` key when the lock may have been lost before it could be published. */
 const DONE_TTL_SECONDS = 60 * 60;
-
-/** One job as the upload handler sees it. */
-export interface QueuedUpload {
-  readonly jobId: string;
-  readonly job: UploadJob;
-  readonly queuedAtMs: number;
-  /** How often a worker died, or lost its lock, while it held this job. */
-  readonly stalledCount: number;
-}
-
-/** What becomes of a job after one go. */
-export type Step =
-  | { readonly kind: 'settle'; readonly outcome: Outcome }
-  | { readonly kind: 'retry'; readonly delayMs: number; readonly job: UploadJob }
-  | { readonly kind: 'give-back'; readonly delayMs: number };
-
-export type UploadHandler = (upload: QueuedUpload, signal: AbortSignal) => Promise<Step>;
 
 /** The worker's end of one source's queue. */
 export interface UploadWorker {
@@ -70,7 +53,7 @@ export function openUploadWorker(options: {
 }): UploadWorker {
   const { connection, prefix, source, handler, log, now } = options;
   const locks = lockWatch(LOCK_DURATION_MS, now);
-  const hands = jobsInHand<Step>();
+  const hands = jobsInHand<UploadStep>();
   let paused = false;
 
   /**
@@ -108,7 +91,7 @@ export function openUploadWorker(options: {
     if (kept !== 1) throw new SlipwayError('internal', { reason: 'the lock of the job was lost' });
   }
 
-  async function follow(step: Step, job: Job, token: string | undefined): Promise<string> {
+  async function follow(step: UploadStep, job: Job, token: string | undefined): Promise<string> {
     switch (step.kind) {
       case 'settle': {
         const text = JSON.stringify(step.outcome);
@@ -140,7 +123,7 @@ export function openUploadWorker(options: {
     throw new DelayedError();
   }
 
-  async function handle(job: Job, signal: AbortSignal): Promise<Step> {
+  async function handle(job: Job, signal: AbortSignal): Promise<UploadStep> {
     const upload = {
       jobId: String(job.id),
       job: decodeJob(job.data),

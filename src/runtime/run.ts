@@ -29,8 +29,7 @@ import { publishReports } from './reports/process-reports.ts';
 import type { Run, RunFacts } from './run-port.ts';
 import { watchForRoots } from './worker/late-roots.ts';
 import { type OpenTraffic, openTraffics } from './worker/open-traffic.ts';
-import { rootCheckOf } from './worker/root-check-of.ts';
-import type { RootWatch } from './worker/root-watch.ts';
+import { type RootWatch, rootCheckOf } from './worker/root-watch.ts';
 import { type SourceWorker, startSourceWorker } from './worker/source-worker.ts';
 import { plansBySight } from './worker/visible-plans.ts';
 

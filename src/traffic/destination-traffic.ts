@@ -2,9 +2,8 @@ import type { OpenDestination } from '../destinations/open-destination.ts';
 import type { AttemptResult, UploadFailure } from '../domain/attempt.ts';
 import type { Log } from '../domain/log.ts';
 import { type AdaptiveLimit, createAdaptiveLimit } from '../pacing/adaptive-limit.ts';
-import { capacitySignal } from '../pacing/capacity-signal.ts';
+import { attemptSignals } from '../pacing/attempt-signals.ts';
 import { type Circuit, createCircuit } from '../pacing/circuit.ts';
-import { circuitSignal } from '../pacing/circuit-signal.ts';
 import { concurrencyAt, type Rate } from '../pacing/known-quota.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { createRateMeter } from '../pacing/rate-meter.ts';
@@ -178,7 +177,7 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
     // What began before says nothing; whole milliseconds may be one off.
     const isProbe = health.kind === 'probing' && startedAtMs >= probingSinceMs - 2;
     if (!isProbe) return;
-    const signal = circuitSignal(result);
+    const signal = attemptSignals(result).circuit;
     if (health.of === 'stopped') {
       // One permit a probe: the next file must not find out the same at once.
       if (result.kind === 'failed' && stillStopped(result)) suspension.suspend('stopped', health.failure);
@@ -226,7 +225,7 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
       const health = suspension.health();
       const running = health.kind === 'running';
       const stopped = health.kind === 'stopped' || (health.kind === 'probing' && health.of === 'stopped');
-      const capacity = capacitySignal(result);
+      const { circuit: signal, capacity } = attemptSignals(result);
       // What fails while the destination is down tells nothing about how much it can take.
       const outcome = running || capacity === 'ok' ? capacity : 'neutral';
       adaptive.finished({ nowMs: atMs, rttMs, bytes, outcome });
@@ -234,13 +233,13 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
       if (result.kind !== 'aborted' && result.requests > 0) sent.add(1, throttled ? 1 : 0);
       else pace.refund();
       if (result.kind === 'failed') {
-        lastFailure = circuitSignal(result) === 'down' ? result.failure : lastFailure;
+        lastFailure = signal === 'down' ? result.failure : lastFailure;
         if (throttled) gate.asked(result.failure.retryAfterMs);
       }
       if (running && options.circuit !== false) {
         const othersInFlight = Math.max(0, permits.inFlight() - 1);
         const { rttMs: roundTripMs } = adaptive.snapshot();
-        const ended = { nowMs: atMs, startedAtMs: atMs - rttMs, file, signal: circuitSignal(result) };
+        const ended = { nowMs: atMs, startedAtMs: atMs - rttMs, file, signal };
         circuit.ended({ ...ended, othersInFlight, roundTripMs });
         judgeCircuit();
       } else if (!running) judgeProbe(result, rttMs);

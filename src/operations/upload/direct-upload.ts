@@ -8,15 +8,16 @@ import type { Receipt } from '../../domain/receipt.ts';
 import { failedAttempts, newUploadJob, type UploadJob } from '../../domain/upload-job.ts';
 import type { ConcurrencyOptions } from '../../pacing/options.ts';
 import { sleep } from '../../platform/waiting/abort.ts';
-import { systemClock } from '../../platform/waiting/clock.ts';
+import { type Clock, systemClock } from '../../platform/waiting/clock.ts';
 import { type DestinationTraffic, openDestinationTraffic } from '../../traffic/destination-traffic.ts';
-import { type HttpSend, uploadFile } from '../../upload/attempt/upload-file.ts';
-import { createSmallReads } from '../../upload/body/small-reads.ts';
+import { sendOne } from '../../upload/attempt/send-one.ts';
+import type { HttpSend } from '../../upload/attempt/upload-task.ts';
+import { createSmallReads, type SmallReads } from '../../upload/body/small-reads.ts';
 import type { AttemptHistory } from '../../upload/job/attempt-log.ts';
-import { createAwaitReady } from '../../upload/job/await-ready.ts';
+import { type AwaitReady, createAwaitReady, untilReady } from '../../upload/job/await-ready.ts';
 import { failedBy, type JobEnd } from '../../upload/job/job-end.ts';
 import { nextStep } from '../../upload/job/next-step.ts';
-import { outcomeOf } from '../../upload/job/outcome.ts';
+import { type OutcomeFacts, outcomeOf } from '../../upload/job/outcome.ts';
 import type { RetryOptions } from '../../upload/options.ts';
 
 /** The name in the receipts of files that were named on the command line. */
@@ -60,10 +61,7 @@ export interface DirectUploader {
   close(): Promise<void>;
 }
 
-type Heard = (answer: DirectAnswer) => void;
-
-/** A direct uploader towards one destination. */
-export function directUploader(options: {
+export interface DirectUploaderOptions {
   readonly destination: OpenDestination;
   readonly concurrency: ConcurrencyOptions;
   readonly retry: RetryOptions;
@@ -71,17 +69,25 @@ export function directUploader(options: {
   readonly meta?: FileMeta | null;
   readonly send: HttpSend;
   readonly log: Log;
-}): DirectUploader {
-  const { destination, retry, send, log } = options;
-  const clock = systemClock;
-  const smallReads = createSmallReads(false, clock.monotonicMs);
+}
+
+/** What all files of one uploader share. */
+interface Context extends DirectUploaderOptions {
+  readonly traffic: DestinationTraffic;
+  /** Null: accepted files can be used at once. */
+  readonly awaitReady: AwaitReady | null;
+  readonly smallReads: SmallReads;
+  readonly clock: Clock;
+}
+
+/** A direct uploader towards one destination. */
+export function directUploader(options: DirectUploaderOptions): DirectUploader {
+  const { destination, concurrency, send } = options;
   const { readiness } = destination;
-  // Nobody is there to wait out an outage: the destination's own deadline ends the looks.
-  const awaitReady =
-    readiness === null ? null : createAwaitReady({ readiness, send, clock, outageMs: 0, outagePauseMs: 0 });
-  const traffic: DestinationTraffic = openDestinationTraffic({
+  const clock = systemClock;
+  const traffic = openDestinationTraffic({
     destination,
-    concurrency: options.concurrency,
+    concurrency,
     rate: destination.definition.rate,
     // A person waits: each file is tried in its own time, and tells how it ended.
     circuit: false,
@@ -90,138 +96,109 @@ export function directUploader(options: {
     log: silentLog,
     now: clock.nowMs,
   });
-
-  async function attempt(file: DirectFile, signal: AbortSignal, heard: Heard): Promise<AttemptResult> {
-    const release = await traffic.permits.acquire(DIRECT_SOURCE, signal);
-    if (release === null) return { kind: 'aborted' };
-    const startedAtMs = clock.monotonicMs();
-    const underWay = traffic.started();
-    try {
-      const task = {
-        root: file.folder,
-        name: pathNameOf(file.fileName),
-        size: file.size,
-        mtimeNs: file.mtimeNs,
-      };
-      const result = await uploadFile(task, destination, listening(heard), {
-        clock,
-        signal,
-        log,
-        smallReads,
-      });
-      const rttMs = clock.monotonicMs() - startedAtMs;
-      traffic.finished(result, { rttMs, bytes: file.size, file: file.shown.toString() });
-      return result;
-    } finally {
-      underWay.ended();
-      release();
-    }
-  }
-
-  function listening(heard: Heard): HttpSend {
-    return async (request) => {
-      const answer = await send(request);
-      const { headers } = request;
-      heard({ body: answer.body, clean: (text) => destination.withoutSecrets(text, headers) });
-      return answer;
-    };
-  }
-
-  /** Until the accepted file can be used; holds no permit. */
-  async function whenReady(id: string, accepted: JobEnd, signal: AbortSignal): Promise<JobEnd> {
-    // Without an id there is nothing to ask for.
-    if (awaitReady === null || accepted.status !== 'uploaded' || accepted.result.accepted.fileId === null)
-      return accepted;
-    const { result } = accepted;
-    let atMs = awaitReady.firstLook(id, result);
-    for (;;) {
-      await sleep(Math.max(0, atMs - clock.nowMs()), signal);
-      const step = await awaitReady.look(id, result, signal);
-      signal.throwIfAborted();
-      if (step.kind === 'settle') return step.jobEnd;
-      if (step.kind === 'stop-destination') return failedBy(step.failure);
-      if (step.kind === 'look-again') atMs = step.atMs;
-    }
-  }
-
-  async function upload(file: DirectFile, signal: AbortSignal, heard: Heard): Promise<Ended> {
-    const { size, mtimeNs } = file;
-    const version = {
-      source: DIRECT_SOURCE,
-      destination: destination.name,
-      ...pathNameOf(file.shown),
-      size,
-      mtimeNs,
-    };
-    const id = fileVersionId(version);
-    let job: UploadJob = newUploadJob(version, 0, null);
-    const queuedAtMs = clock.nowMs();
-    const receipt = (jobEnd: JobEnd, attempts: number, { attemptLog }: AttemptHistory): Receipt => {
-      const nowMs = clock.nowMs();
-      const outcome = outcomeOf(job, jobEnd, {
-        id,
-        destination: destination.name,
-        attempts,
-        attemptLog,
-        queuedAtMs,
-        nowMs,
-      });
-      const recordedAt = new Date(nowMs).toISOString();
-      const meta = options.meta == null ? {} : { meta: options.meta };
-      return { ...outcome, recordedAt, ...meta };
-    };
-    for (;;) {
-      const stopped = traffic.health();
-      if (stopped.kind === 'stopped')
-        return { receipt: receipt(failedBy(stopped.failure), failedAttempts(job), job), stopped: true };
-      const result = await attempt(file, signal, heard);
-      signal.throwIfAborted();
-      const step = nextStep(result, job, {
-        retry,
-        nowMs: clock.nowMs(),
-        random: Math.random,
-        // Nobody is there to wait out an outage: every failure counts.
-        lastSuccessAtMs: clock.nowMs() + 1,
-        queuedAtMs,
-      });
-      switch (step.kind) {
-        case 'settle': {
-          const jobEnd = await whenReady(id, step.jobEnd, signal);
-          return { receipt: receipt(jobEnd, step.attempts, step), stopped: false };
-        }
-        case 'stop-destination':
-          traffic.stop(step.failure);
-          return {
-            receipt: receipt(failedBy(step.failure), failedAttempts(step.history), step.history),
-            stopped: true,
-          };
-        case 'give-back':
-          // Dismissed while waiting for a permit: the destination has been stopped by another file.
-          continue;
-        case 'retry':
-          job = { ...job, ...step.history };
-          if (result.kind === 'failed' && outOfPatience(job)) {
-            return { receipt: receipt(failedBy(result.failure), failedAttempts(job), job), stopped: false };
-          }
-          log.warn(
-            { path: version.path, code: step.entry.code, delayMs: step.delayMs },
-            `${version.path}: ${reasonIn(result)}; trying again`,
-          );
-          await sleep(step.delayMs, signal);
-      }
-    }
-  }
-
+  // Nobody is there to wait out an outage: the destination's own deadline ends the looks.
+  const awaitReady =
+    readiness === null ? null : createAwaitReady({ readiness, send, clock, outageMs: 0, outagePauseMs: 0 });
+  const smallReads = createSmallReads(false, clock.monotonicMs);
+  const context: Context = { ...options, traffic, awaitReady, smallReads, clock };
   return {
     async upload(file, signal) {
       let answer: DirectAnswer | null = null;
-      const ended = await upload(file, signal, (heard) => {
-        answer = heard;
-      });
+      const heard: HttpSend = async (request) => {
+        const { body, ...rest } = await send(request);
+        const { headers } = request;
+        answer = { body, clean: (text) => destination.withoutSecrets(text, headers) };
+        return { body, ...rest };
+      };
+      const ended = await uploadUntilItEnds(file, { ...context, send: heard }, signal);
       return { ...ended, answer };
     },
     close: () => traffic.close(),
   };
+}
+
+/** Tries one file until it has a receipt. */
+async function uploadUntilItEnds(file: DirectFile, context: Context, signal: AbortSignal): Promise<Ended> {
+  const { traffic, retry, clock, log } = context;
+  const { id, firstJob } = identify(file, context);
+  let job = firstJob;
+  const queuedAtMs = clock.nowMs();
+  const end = (jobEnd: JobEnd, attempts: number, { attemptLog }: AttemptHistory): Ended => {
+    const facts = { id, attempts, attemptLog, queuedAtMs };
+    return { receipt: receiptOf(job, jobEnd, facts, context), stopped: false };
+  };
+  for (;;) {
+    const stopped = traffic.health();
+    if (stopped.kind === 'stopped')
+      return { ...end(failedBy(stopped.failure), failedAttempts(job), job), stopped: true };
+    const result = await attempt(file, context, signal);
+    signal.throwIfAborted();
+    const nowMs = clock.nowMs();
+    // Nobody is there to wait out an outage: every failure counts.
+    const times = { nowMs, lastSuccessAtMs: nowMs + 1, queuedAtMs };
+    const step = nextStep(result, job, { retry, random: Math.random, ...times });
+    switch (step.kind) {
+      case 'settle':
+        return end(await whenReady(id, step.jobEnd, context, signal), step.attempts, step);
+      case 'stop-destination': {
+        const { failure, history } = step;
+        traffic.stop(failure);
+        return { ...end(failedBy(failure), failedAttempts(history), history), stopped: true };
+      }
+      case 'give-back':
+        // Dismissed while waiting for a permit: the destination has been stopped by another file.
+        continue;
+      case 'retry':
+        job = { ...job, ...step.history };
+        if (result.kind === 'failed' && outOfPatience(job))
+          return end(failedBy(result.failure), failedAttempts(job), job);
+        log.warn(
+          { path: job.path, code: step.entry.code, delayMs: step.delayMs },
+          `${job.path}: ${reasonIn(result)}; trying again`,
+        );
+        await sleep(step.delayMs, signal);
+    }
+  }
+}
+
+function identify(
+  { shown, size, mtimeNs }: DirectFile,
+  { destination }: Context,
+): { readonly id: string; readonly firstJob: UploadJob } {
+  const names = { source: DIRECT_SOURCE, destination: destination.name, ...pathNameOf(shown) };
+  const version = { ...names, size, mtimeNs };
+  return { id: fileVersionId(version), firstJob: newUploadJob(version, 0, null) };
+}
+
+async function attempt(file: DirectFile, context: Context, signal: AbortSignal): Promise<AttemptResult> {
+  const name = pathNameOf(file.fileName);
+  const task = { root: file.folder, name, size: file.size, mtimeNs: file.mtimeNs };
+  return await sendOne({ task, source: DIRECT_SOURCE }, { ...context, signal });
+}
+
+/** Until the accepted file can be used; holds no permit. */
+async function whenReady(
+  id: string,
+  jobEnd: JobEnd,
+  { awaitReady, clock }: Context,
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  if (jobEnd.status !== 'uploaded' || awaitReady === null) return jobEnd;
+  // Without an id there is nothing to ask for.
+  if (jobEnd.result.accepted.fileId === null) return jobEnd;
+  return await untilReady(id, jobEnd.result, awaitReady, clock, signal);
+}
+
+function receiptOf(
+  job: UploadJob,
+  jobEnd: JobEnd,
+  facts: Pick<OutcomeFacts, 'id' | 'attempts' | 'attemptLog' | 'queuedAtMs'>,
+  { destination, clock, meta }: Context,
+): Receipt {
+  const nowMs = clock.nowMs();
+  const outcome = outcomeOf(job, jobEnd, { ...facts, destination: destination.name, nowMs });
+  const recordedAt = new Date(nowMs).toISOString();
+  return { ...outcome, recordedAt, ...(meta == null ? {} : { meta }) };
 }
 
 function outOfPatience({ attemptLog }: UploadJob): boolean {

@@ -1,13 +1,13 @@
 import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
-import { openUploadWorker, type UploadHandler } from '../../queue/upload-worker.ts';
+import type { UploadHandler } from '../../domain/upload-step.ts';
+import { openUploadWorker, type UploadWorker } from '../../queue/upload-worker.ts';
 import { finishedSignal, isRecordingPaused } from '../../redis/coordination/finished-signal.ts';
 import type { Pauses } from '../../redis/coordination/pauses.ts';
 import type { RedisAccess } from '../../redis/redis-access.ts';
 import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 import { REFUSALS_TO_STOP } from '../../traffic/unproven-refusals.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
-import { type WorkConditions, workConditions } from './work-conditions.ts';
 
 /** How soon a worker notices that the owner in another process cannot keep receipts. */
 const HOLD_LOOK_MS = 2_000;
@@ -38,6 +38,32 @@ export interface SourceWorker {
   /** Every job in hand goes back. */
   abort(): void;
   close(budgetMs: number): Promise<void>;
+}
+
+/** What has to hold for a worker to take jobs. */
+export type WorkCondition = 'running' | 'recording' | 'destination' | 'owner' | 'paused' | 'root';
+
+export interface WorkConditions {
+  set(condition: WorkCondition, holds: boolean): void;
+}
+
+/** Lets a worker take jobs only while every condition holds. */
+export function workConditions(
+  worker: Pick<UploadWorker, 'pause' | 'resume'>,
+  onTrouble: (reason: string) => void,
+): WorkConditions {
+  const broken = new Set<WorkCondition>();
+  let paused = false;
+  return {
+    set(condition, holds) {
+      if (holds) broken.delete(condition);
+      else broken.add(condition);
+      if (paused === broken.size > 0) return;
+      paused = broken.size > 0;
+      const change = paused ? worker.pause() : worker.resume();
+      change.catch((error: unknown) => onTrouble(reasonOf(error)));
+    },
+  };
 }
 
 /** Starts to serve the queue of one source. */

@@ -1,9 +1,10 @@
+import { extname } from 'node:path/posix';
+import { lookup } from 'mime-types';
 import type { Log } from '../../domain/log.ts';
 import type { HttpAnswer, HttpRequest } from '../../platform/http/http-message.ts';
 import type { Clock } from '../../platform/waiting/clock.ts';
 import type { SmallReads } from '../body/small-reads.ts';
 import type { FileToSend } from './file-check.ts';
-import { partContentType } from './part-content-type.ts';
 
 /** One file version and how it is to be presented. */
 export interface UploadTask extends FileToSend {
@@ -34,4 +35,25 @@ export function baseNameOf(task: UploadTask): string {
 /** Of the file part: by extension unless the task says otherwise. */
 export function contentTypeOf(task: UploadTask): string {
   return task.contentTypeOverride ?? partContentType(baseNameOf(task));
+}
+
+const UNKNOWN = 'application/octet-stream';
+
+/** Looked up once per extension: an archive has millions of files and a dozen of these. */
+const types = new Map<string, string>();
+const MAX_TYPES = 1_000;
+
+/**
+ * Content type of the file part, by the extension of its name.
+ * @param baseName last part of the path; a name that is all extension (`.png`) or has none is of no known type
+ */
+export function partContentType(baseName: string): string {
+  const extension = extname(baseName);
+  if (extension === '') return UNKNOWN;
+  let type = types.get(extension);
+  if (type === undefined) {
+    type = lookup(extension) || UNKNOWN;
+    if (types.size < MAX_TYPES) types.set(extension, type);
+  }
+  return type;
 }

@@ -47,6 +47,28 @@ const LATE_MS = 2_000;
 /** A shorter wait for a place is waited out in hand: going back means the end of a queue that may take hours. */
 const WAIT_IN_HAND_MS = 2_000;
 
+/**
+ * Looks until an accepted file can be used, for whoever keeps it in hand meanwhile.
+ * @throws the reason of the signal
+ */
+export async function untilReady(
+  id: string,
+  uploaded: UploadedResult,
+  awaitReady: AwaitReady,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  let atMs = awaitReady.firstLook(id, uploaded);
+  for (;;) {
+    await sleep(Math.max(0, atMs - clock.nowMs()), signal);
+    const step = await awaitReady.look(id, uploaded, signal);
+    signal.throwIfAborted();
+    if (step.kind === 'settle') return step.jobEnd;
+    if (step.kind === 'stop-destination') return failedBy(step.failure);
+    if (step.kind === 'look-again') atMs = step.atMs;
+  }
+}
+
 /** Nobody waits yet. */
 export function createAwaitReady(options: AwaitReadyOptions): AwaitReady {
   const { readiness, clock } = options;

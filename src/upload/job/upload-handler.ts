@@ -1,24 +1,20 @@
-import type { AttemptResult, UploadedResult, UploadFailure } from '../../domain/attempt.ts';
+import type { AttemptResult, UploadFailure } from '../../domain/attempt.ts';
 import { errorMessage, SlipwayError } from '../../domain/errors.ts';
 import { fileVersionId } from '../../domain/file-version.ts';
-import type { Log } from '../../domain/log.ts';
-import { boundedRemote } from '../../domain/receipt.ts';
 import { failedAttempts, jobIdOf, type UploadJob } from '../../domain/upload-job.ts';
-import type { Clock } from '../../platform/waiting/clock.ts';
-import type { QueuedUpload, Step, UploadHandler } from '../../queue/upload-worker.ts';
+import type { QueuedUpload, UploadHandler, UploadStep } from '../../domain/upload-step.ts';
 import type { Pauses } from '../../redis/coordination/pauses.ts';
-import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 import { REFUSALS_TO_STOP } from '../../traffic/unproven-refusals.ts';
-import { tellingOfChunks } from '../../traffic/uploads-in-progress.ts';
-import { type HttpSend, uploadFile } from '../attempt/upload-file.ts';
-import type { SmallReads } from '../body/small-reads.ts';
+import { type SendOneContext, sendOne } from '../attempt/send-one.ts';
+import type { UploadTask } from '../attempt/upload-task.ts';
 import type { RetryOptions } from '../options.ts';
 import { preflight } from '../preflight.ts';
 import type { RootCheck } from '../root-check.ts';
-import { createAwaitReady } from './await-ready.ts';
+import { type AwaitReady, createAwaitReady } from './await-ready.ts';
 import { failedBy, type JobEnd } from './job-end.ts';
 import { type NextStep, nextStep } from './next-step.ts';
 import { outcomeOf } from './outcome.ts';
+import { askAgain, askLater } from './ready-step.ts';
 
 /** A job that took its worker down this often does so itself; ordinary kills hit the same job less often. */
 const MAX_STALLED = 10;
@@ -36,20 +32,20 @@ interface IdentifiedUpload extends QueuedUpload {
   readonly id: string;
 }
 
-export interface UploadHandlerOptions {
+export interface UploadHandlerOptions extends Omit<SendOneContext, 'signal'> {
   /** Absolute path of the source's folder as this process sees it. */
   readonly root: string;
   readonly rootCheck: RootCheck;
   /** Absolute path of the folder where files of archives lie until they are recorded, by job id. */
   readonly spool: string;
-  readonly traffic: DestinationTraffic;
   readonly pauses: Pick<Pauses, 'ofBatch' | 'of'>;
-  readonly send: HttpSend;
-  readonly smallReads: SmallReads;
   readonly retry: RetryOptions;
-  readonly clock: Clock;
   readonly random: () => number;
-  readonly log: Log;
+}
+
+/** The options of all jobs, and who asks whether accepted files can be used; null: nobody has to. */
+interface Context extends UploadHandlerOptions {
+  readonly awaitReady: AwaitReady | null;
 }
 
 /**
@@ -57,187 +53,133 @@ export interface UploadHandlerOptions {
  * process the file first, the job comes back for looks until it has; it is never sent again.
  */
 export function uploadHandler(options: UploadHandlerOptions): UploadHandler {
-  const { root, rootCheck, traffic, pauses, send, smallReads, retry, clock, random, log } = options;
-  const destination = traffic.destination.name;
-  const { readiness } = traffic.destination;
+  const { retry, send, clock, traffic } = options;
+  const { readiness, name } = traffic.destination;
   const outage = { outageMs: retry.deadline, outagePauseMs: retry.maxDelay };
   const awaitReady = readiness === null ? null : createAwaitReady({ readiness, send, clock, ...outage });
+  const context: Context = { ...options, awaitReady };
+  return (queued, signal) =>
+    handle({ ...queued, id: fileVersionId({ ...queued.job, destination: name }) }, context, signal);
+}
 
-  return async (queued, signal) => {
-    const { job } = queued;
-    const upload = { ...queued, id: fileVersionId({ ...job, destination }) };
-    const hopeless = settledWithoutUpload(upload, destination);
-    if (hopeless !== null) return settle(upload, hopeless, failedAttempts(job));
-    if (job.uploaded !== undefined) return await lookAgain(upload, job.uploaded, signal);
+async function handle(upload: IdentifiedUpload, context: Context, signal: AbortSignal): Promise<UploadStep> {
+  const { job } = upload;
+  const { traffic, pauses, retry, random, log } = context;
+  const hopeless = settledWithoutUpload(upload, traffic.destination.name);
+  if (hopeless !== null) return settle(upload, hopeless, failedAttempts(job), context);
+  if (job.uploaded !== undefined) return await lookAgain(upload, context, signal);
 
-    if (pauses.ofBatch(job.batch) !== null) {
-      return { kind: 'give-back', delayMs: BATCH_PAUSED_DELAY_MS * (0.5 + random()) };
+  if (pauses.ofBatch(job.batch) !== null) {
+    return { kind: 'give-back', delayMs: BATCH_PAUSED_DELAY_MS * (0.5 + random()) };
+  }
+  if (isPaused(job, context)) return giveBack(job, context);
+  // What is not going to be sent waits for no permit and no slot of the rate.
+  const refusal = preflight(job, traffic.destination.limits);
+  if (refusal !== null)
+    return settle(upload, { status: 'skipped', ...refusal }, failedAttempts(job), context);
+
+  const sending = { task: taskOf(upload, context), source: job.source, first: job.live === true };
+  const result = await sendOne(sending, { ...context, signal });
+  if (isMissingFromSpool(job, result)) {
+    const fields = { path: job.path, spool: context.spool };
+    log.debug(fields, 'not in the spool that this process sees: job given back');
+    return { kind: 'give-back', delayMs: SPOOL_DELAY_MS };
+  }
+  const { queuedAtMs } = upload;
+  const step = nextStep(result, job, { retry, random, ...traffic.times(), queuedAtMs });
+  return await follow(step, upload, context, signal);
+}
+
+function taskOf({ job, jobId }: QueuedUpload, { root, rootCheck, spool }: Context): UploadTask {
+  const version = { name: job, size: job.size, mtimeNs: job.mtimeNs };
+  return job.spooled === true
+    ? { ...version, root: spool, at: { path: jobId } }
+    : { ...version, root, rootCheck };
+}
+
+async function follow(
+  step: NextStep,
+  upload: IdentifiedUpload,
+  context: Context,
+  signal: AbortSignal,
+): Promise<UploadStep> {
+  const { job } = upload;
+  switch (step.kind) {
+    case 'settle':
+      if (step.jobEnd.status === 'uploaded') {
+        const later = askLater(upload, step.jobEnd.result, context);
+        return later ?? settle(upload, step.jobEnd, step.attempts, context);
+      }
+      return await ruledSettle(step, upload, context, signal);
+    case 'retry': {
+      const { delayMs, entry, history } = step;
+      context.log.debug({ path: job.path, ...entry, delayMs }, 'upload will be tried again');
+      return { kind: 'retry', delayMs, job: { ...job, ...history } };
     }
-    if (isPaused(job)) return giveBack(job);
-    // What is not going to be sent waits for no permit and no slot of the rate.
-    const refusal = preflight(job, traffic.destination.limits);
-    if (refusal !== null) return settle(upload, { status: 'skipped', ...refusal }, failedAttempts(job));
-
-    const release = await traffic.permits.acquire(job.source, signal, job.live === true);
-    if (release === null) return giveBack(job);
-    const result = await attempt(upload, signal, release);
-    if (isMissingFromSpool(job, result)) {
-      log.debug(
-        { path: job.path, spool: options.spool },
-        'not in the spool that this process sees: job given back',
-      );
-      return { kind: 'give-back', delayMs: SPOOL_DELAY_MS };
-    }
-
-    const step = nextStep(result, job, {
-      retry,
-      random,
-      ...traffic.times(),
-      queuedAtMs: upload.queuedAtMs,
-    });
-    return await follow(step, upload, signal);
-  };
-
-  /** The permit is held for the request alone: a file that waits for its next try holds nobody up. */
-  async function attempt(
-    { job, jobId }: QueuedUpload,
-    signal: AbortSignal,
-    release: () => void,
-  ): Promise<AttemptResult> {
-    const startedAtMs = clock.monotonicMs();
-    const underWay = traffic.started();
-    try {
-      const version = { name: job, size: job.size, mtimeNs: job.mtimeNs };
-      const task =
-        job.spooled === true
-          ? { ...version, root: options.spool, at: { path: jobId } }
-          : { ...version, root, rootCheck };
-      const result = await uploadFile(task, traffic.destination, watched(underWay.moved), {
-        clock,
-        signal,
-        log,
-        smallReads,
-      });
-      const about = { bytes: job.size, file: `${job.source}/${job.path}` };
-      traffic.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, ...about });
-      return result;
-    } finally {
-      underWay.ended();
-      release();
-    }
+    case 'stop-destination':
+      context.traffic.stop(step.failure);
+      return { kind: 'retry', delayMs: STOPPED_DELAY_MS, job: { ...job, ...step.history } };
+    case 'give-back':
+      return giveBack(job, context);
   }
+}
 
-  /** A body in one piece is sent before anybody could ask whether it moves. */
-  function watched(moved: () => void): HttpSend {
-    return (request) => {
-      const { body } = request;
-      if (body === null || Buffer.isBuffer(body)) return send(request);
-      return send({ ...request, body: tellingOfChunks(body, moved) });
-    };
+/** An accepted file is asked for, no permit: such looks have a quota of their own. */
+async function lookAgain(
+  upload: IdentifiedUpload,
+  context: Context,
+  signal: AbortSignal,
+): Promise<UploadStep> {
+  const step = await askAgain(upload, context, signal);
+  switch (step.kind) {
+    case 'settle':
+      return settle(upload, step.jobEnd, failedAttempts(upload.job) + 1, context);
+    case 'look-again':
+      return { kind: 'give-back', delayMs: step.delayMs };
+    case 'stop-destination':
+      context.traffic.stop(step.failure);
+      return { kind: 'give-back', delayMs: STOPPED_DELAY_MS };
+    case 'give-back':
+      return giveBack(upload.job, context);
   }
+}
 
-  async function follow(step: NextStep, upload: IdentifiedUpload, signal: AbortSignal): Promise<Step> {
-    switch (step.kind) {
-      case 'settle':
-        if (step.jobEnd.status === 'uploaded') return accepted(upload, step.jobEnd, step.attempts);
-        return await ruledSettle(step, upload, signal);
-      case 'retry':
-        log.debug(
-          { path: upload.job.path, ...step.entry, delayMs: step.delayMs },
-          'upload will be tried again',
-        );
-        return { kind: 'retry', delayMs: step.delayMs, job: { ...upload.job, ...step.history } };
-      case 'stop-destination':
-        traffic.stop(step.failure);
-        return { kind: 'retry', delayMs: STOPPED_DELAY_MS, job: { ...upload.job, ...step.history } };
-      case 'give-back':
-        return giveBack(upload.job);
-    }
-  }
+/** G6: while no file has succeeded, a refusal may be the destination's doing and must not be recorded yet. */
+async function ruledSettle(
+  { jobEnd, attempts, attemptLog }: Extract<NextStep, { kind: 'settle' }>,
+  upload: IdentifiedUpload,
+  context: Context,
+  signal: AbortSignal,
+): Promise<UploadStep> {
+  const { traffic } = context;
+  if (jobEnd.status !== 'failed' || jobEnd.kind !== 'rejected')
+    return settle(upload, jobEnd, attempts, context, attemptLog);
+  const ruling = await traffic.refusals.rule(`${jobEnd.code}:${jobEnd.httpStatus}`, signal);
+  if (ruling === 'stands') return settle(upload, jobEnd, attempts, context, attemptLog);
+  if (ruling === 'destination-wrong') traffic.stop(wrongDestination(jobEnd));
+  return { kind: 'give-back', delayMs: ruling === 'give-back' ? 0 : STOPPED_DELAY_MS };
+}
 
-  /** Settled, unless its use has to be waited for: then the job carries what was accepted, and waits on its own. */
-  function accepted(
-    upload: IdentifiedUpload,
-    jobEnd: Extract<JobEnd, { status: 'uploaded' }>,
-    attempts: number,
-  ): Step {
-    const { result } = jobEnd;
-    const { fileId, remote } = result.accepted;
-    // Without an id there is nothing to ask for.
-    if (awaitReady === null || fileId === null) return settle(upload, jobEnd, attempts);
-    const uploaded = { ...result, accepted: { ...result.accepted, remote: boundedRemote(remote) } };
-    return {
-      kind: 'retry',
-      delayMs: delayUntil(awaitReady.firstLook(upload.jobId, uploaded)),
-      job: { ...upload.job, remoteId: fileId, uploaded },
-    };
-  }
+function isPaused({ source }: UploadJob, { pauses, traffic }: Context): boolean {
+  return pauses.of({ name: source, destination: traffic.destination.name }) !== null;
+}
 
-  /** No permit: looks have a quota of their own. */
-  async function lookAgain(
-    upload: IdentifiedUpload,
-    uploaded: UploadedResult,
-    signal: AbortSignal,
-  ): Promise<Step> {
-    const attempts = failedAttempts(upload.job) + 1;
-    // The wait was switched off in the config since.
-    if (awaitReady === null) return settle(upload, { status: 'uploaded', result: uploaded }, attempts);
-    const step = await awaitReady.look(upload.jobId, uploaded, signal);
-    switch (step.kind) {
-      case 'settle':
-        traffic.looked(null);
-        return settle(upload, step.jobEnd, attempts);
-      case 'look-again':
-        traffic.looked(step.failure);
-        if (step.failure !== null)
-          log.debug({ path: upload.job.path, code: step.failure.code }, 'readiness could not be asked for');
-        return { kind: 'give-back', delayMs: delayUntil(step.atMs) };
-      case 'stop-destination':
-        traffic.stop(step.failure);
-        return { kind: 'give-back', delayMs: STOPPED_DELAY_MS };
-      case 'give-back':
-        return giveBack(upload.job);
-    }
-  }
+function giveBack(job: UploadJob, context: Context): UploadStep {
+  const mayGo = context.traffic.takesJobs() && !isPaused(job, context);
+  return { kind: 'give-back', delayMs: mayGo ? 0 : STOPPED_DELAY_MS };
+}
 
-  /** At least a moment: without a delay the job would come straight back. */
-  function delayUntil(atMs: number): number {
-    return Math.max(1, Math.ceil(atMs - clock.nowMs()));
-  }
-
-  /** G6: while no file has succeeded, a refusal may be the destination's doing and must not be recorded yet. */
-  async function ruledSettle(
-    { jobEnd, attempts, attemptLog }: Extract<NextStep, { kind: 'settle' }>,
-    upload: IdentifiedUpload,
-    signal: AbortSignal,
-  ): Promise<Step> {
-    if (jobEnd.status !== 'failed' || jobEnd.kind !== 'rejected')
-      return settle(upload, jobEnd, attempts, attemptLog);
-    const ruling = await traffic.refusals.rule(`${jobEnd.code}:${jobEnd.httpStatus}`, signal);
-    if (ruling === 'stands') return settle(upload, jobEnd, attempts, attemptLog);
-    if (ruling === 'destination-wrong') traffic.stop(wrongDestination(jobEnd));
-    return { kind: 'give-back', delayMs: ruling === 'give-back' ? 0 : STOPPED_DELAY_MS };
-  }
-
-  function isPaused({ source }: UploadJob): boolean {
-    return pauses.of({ name: source, destination }) !== null;
-  }
-
-  function giveBack(job: UploadJob): Step {
-    return { kind: 'give-back', delayMs: traffic.takesJobs() && !isPaused(job) ? 0 : STOPPED_DELAY_MS };
-  }
-
-  /** @param attemptLog left out: this time nothing was tried */
-  function settle(
-    { id, job, queuedAtMs }: IdentifiedUpload,
-    jobEnd: JobEnd,
-    attempts: number,
-    attemptLog = job.attemptLog,
-  ): Step {
-    const facts = { id, destination, attempts, attemptLog, queuedAtMs, nowMs: clock.nowMs() };
-    const outcome = outcomeOf(job, jobEnd, facts);
-    return { kind: 'settle', outcome };
-  }
+/** @param attemptLog left out: this time nothing was tried */
+function settle(
+  { id, job, queuedAtMs }: IdentifiedUpload,
+  jobEnd: JobEnd,
+  attempts: number,
+  { traffic, clock }: Context,
+  attemptLog = job.attemptLog,
+): UploadStep {
+  const destination = traffic.destination.name;
+  const facts = { id, destination, attempts, attemptLog, queuedAtMs, nowMs: clock.nowMs() };
+  return { kind: 'settle', outcome: outcomeOf(job, jobEnd, facts) };
 }
 
 /**

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Log, silentLog } from '../../../src/domain/log.ts';
+import type { UploadHandler } from '../../../src/domain/upload-step.ts';
 import { ownIdentity } from '../../../src/platform/process/process-identity.ts';
 import { promoteDelayed } from '../../../src/queue/promote-delayed.ts';
 import { openUploadQueue, type UploadQueue } from '../../../src/queue/upload-queue.ts';
-import { openUploadWorker, type UploadHandler, type UploadWorker } from '../../../src/queue/upload-worker.ts';
+import { openUploadWorker, type UploadWorker } from '../../../src/queue/upload-worker.ts';
 import { takeOwnership } from '../../../src/redis/coordination/owner-lease.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis-server.ts';
 import { jobFor, uploadedOutcome } from '../../support/upload-job.ts';

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { createCircuit, probeDelayMs } from '../../../src/pacing/circuit.ts';
-import { circuitSignal } from '../../../src/pacing/circuit-signal.ts';
 import { CIRCUIT } from '../../../src/pacing/pacing-constants.ts';
 
 type Ended = Parameters<ReturnType<typeof createCircuit>['ended']>[0];
@@ -142,22 +141,4 @@ test('a minute of outage takes at most 40 probes, and its end is noticed within 
 test('a long outage is probed every half minute', () => {
   expect(probeDelayMs(200, 10 * 60_000, () => 0)).toBe(15_000);
   expect(probeDelayMs(900, 24 * 3_600_000, () => 0)).toBe(30_000);
-});
-
-test.each([
-  ['timeout', 'unavailable', null, 'down'],
-  ['connection', 'unavailable', null, 'down'],
-  ['unavailable', 'unavailable', 500, 'down'],
-  ['unavailable', 'unavailable', 503, 'down'],
-  ['unavailable', 'unavailable', 501, 'nothing'],
-  ['unavailable', 'unavailable', 408, 'nothing'],
-  ['bad_answer', 'unavailable', 200, 'nothing'],
-  ['token_service_unreachable', 'unavailable', null, 'nothing'],
-  ['token_refused', 'misconfigured', 401, 'nothing'],
-  ['throttled', 'throttled', 429, 'up'],
-  ['rejected', 'rejected', 400, 'up'],
-  ['misconfigured', 'misconfigured', 404, 'up'],
-] as const)('%s (%s, HTTP %s) says %s', (code, kind, httpStatus, signal) => {
-  const failure = { kind, code, message: 'm', httpStatus, retryAfterMs: null };
-  expect(circuitSignal({ kind: 'failed', failure, requests: 1 })).toBe(signal);
 });

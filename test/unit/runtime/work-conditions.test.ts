@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { workConditions } from '../../../src/runtime/worker/work-conditions.ts';
+import { workConditions } from '../../../src/runtime/worker/source-worker.ts';
 
 function gateWithLog(): { gate: ReturnType<typeof workConditions>; calls: string[] } {
   const calls: string[] = [];

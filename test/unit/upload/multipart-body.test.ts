@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { partContentType } from '../../../src/upload/attempt/part-content-type.ts';
+import { partContentType } from '../../../src/upload/attempt/upload-task.ts';
 import { type MultipartParts, multipartFrame, newBoundary } from '../../../src/upload/body/multipart-body.ts';
 import { readMultipart } from '../../support/multipart-reader.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AttemptResult, UploadFailure } from '../../../src/domain/attempt.ts';
-import { capacitySignal } from '../../../src/pacing/capacity-signal.ts';
+import { attemptSignals } from '../../../src/pacing/attempt-signals.ts';
 import { failure } from '../../support/upload-fixture.ts';
 
 function failed(facts: Partial<UploadFailure>): AttemptResult {
@@ -17,7 +17,7 @@ test.each([
   ['a time-out', { kind: 'unavailable', code: 'timeout' }],
   ['a connection refused or reset', { kind: 'unavailable', code: 'connection' }],
 ] as const)('%s slows the destination down', (_what, facts) => {
-  expect(capacitySignal(failed(facts))).toBe('backpressure');
+  expect(attemptSignals(failed(facts)).capacity).toBe('backpressure');
 });
 
 test.each([
@@ -30,13 +30,33 @@ test.each([
   ['a refused file', { kind: 'rejected', httpStatus: 415 }],
   ['an empty account', { kind: 'exhausted', httpStatus: 429 }],
 ] as const)('%s does not', (_what, facts) => {
-  expect(capacitySignal(failed(facts))).toBe('neutral');
+  expect(attemptSignals(failed(facts)).capacity).toBe('neutral');
 });
 
 test('an accepted file speaks for the destination, and one that was not sent says nothing', () => {
   const accepted = { url: null, fileId: '1', ref: null, expiresAt: null, remote: {} };
   const facts = { bytes: 1, sha256: 'ab', contentType: 'text/plain', uploadedAt: 'now', durationMs: 3 };
-  expect(capacitySignal({ kind: 'uploaded', accepted, ...facts, requests: 1 })).toBe('ok');
-  expect(capacitySignal({ kind: 'skipped', code: 'empty', message: 'm', requests: 0 })).toBe('neutral');
-  expect(capacitySignal({ kind: 'aborted' })).toBe('neutral');
+  expect(attemptSignals({ kind: 'uploaded', accepted, ...facts, requests: 1 }).capacity).toBe('ok');
+  expect(attemptSignals({ kind: 'skipped', code: 'empty', message: 'm', requests: 0 }).capacity).toBe(
+    'neutral',
+  );
+  expect(attemptSignals({ kind: 'aborted' }).capacity).toBe('neutral');
+});
+
+test.each([
+  ['timeout', 'unavailable', null, 'down'],
+  ['connection', 'unavailable', null, 'down'],
+  ['unavailable', 'unavailable', 500, 'down'],
+  ['unavailable', 'unavailable', 503, 'down'],
+  ['unavailable', 'unavailable', 501, 'nothing'],
+  ['unavailable', 'unavailable', 408, 'nothing'],
+  ['bad_answer', 'unavailable', 200, 'nothing'],
+  ['token_service_unreachable', 'unavailable', null, 'nothing'],
+  ['token_refused', 'misconfigured', 401, 'nothing'],
+  ['throttled', 'throttled', 429, 'up'],
+  ['rejected', 'rejected', 400, 'up'],
+  ['misconfigured', 'misconfigured', 404, 'up'],
+] as const)('%s (%s, HTTP %s) says %s to the circuit', (code, kind, httpStatus, signal) => {
+  const failure = { kind, code, message: 'm', httpStatus, retryAfterMs: null };
+  expect(attemptSignals({ kind: 'failed', failure, requests: 1 }).circuit).toBe(signal);
 });
