@@ -2,12 +2,7 @@ import { findConfigFile } from '../config/find-config.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
-import type { SenderOptions } from '../notify/send/open-sender.ts';
-import { type HttpClient, type HttpClientOptions, openHttpClient } from '../platform/http/http-client.ts';
-import { proxiesOf } from '../platform/http/http-proxy.ts';
 import { openLogger } from '../runtime/logger.ts';
-import type { NotifyOptions } from '../runtime/owner/source-owner-options.ts';
-import { endpointsOf } from '../runtime/plans/endpoint-plans.ts';
 
 /** Flags that every command takes. */
 export interface SharedFlags {
@@ -33,35 +28,4 @@ export async function openSession(flags: SharedFlags, needsFile: boolean): Promi
   const log = openLogger(loaded.config.log.level);
   for (const warning of loaded.warnings) log.warn({}, warning);
   return { ...loaded, log };
-}
-
-/** How a process of this session speaks HTTP. */
-export function httpOptions({ config, env }: Session, connectionsPerOrigin: number): HttpClientOptions {
-  const { connect, response, idle } = config.timeouts;
-  return {
-    connectTimeoutMs: connect,
-    responseTimeoutMs: response,
-    idleTimeoutMs: idle,
-    connectionsPerOrigin,
-    caFile: config.network.caFile,
-    proxies: proxiesOf(env),
-  };
-}
-
-/** The one HTTP client of a process. */
-export function sessionHttp(session: Session, connectionsPerOrigin: number): HttpClient {
-  return openHttpClient(httpOptions(session, connectionsPerOrigin));
-}
-
-/** How a process of this session reaches those it tells. */
-export function senderOptions(session: Session): SenderOptions {
-  return { http: httpOptions(session, 1), env: process.env };
-}
-
-/** Who is told of the sources of this session, and how. */
-export function tellingOf(session: Session): NotifyOptions {
-  return {
-    endpointsOf: (source) => endpointsOf(session.config, source),
-    senders: senderOptions(session),
-  };
 }

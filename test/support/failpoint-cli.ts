@@ -4,8 +4,8 @@
  * such switch: it is this entry that wires the failpoint in.
  */
 import { parseArgs } from 'node:util';
-import { openSession, sessionHttp, tellingOf } from '../../src/cli/session.ts';
-import { openChosen } from '../../src/runtime/plans/destination-choice.ts';
+import { openSession } from '../../src/cli/session.ts';
+import { compose } from '../../src/runtime/compose.ts';
 import { ownPathsOf, sourcePlans } from '../../src/runtime/plans/source-plans.ts';
 import { startRun } from '../../src/runtime/run.ts';
 import { dyingAt } from './failpoint.ts';
@@ -16,27 +16,12 @@ const { values, positionals } = parseArgs({
 });
 const [step = '', passes = '0'] = (process.env.FAILPOINT ?? '').split(':');
 const session = await openSession({ config: values.config }, true);
-const { config, env, log } = session;
 const { plans, definitions } = await sourcePlans([], undefined, session);
-const http = sessionHttp(session, 64);
+const composed = compose(session, definitions, { log: session.log });
 const run = await startRun({
-  roles: positionals[0] === 'intake' ? ['intake'] : ['intake', 'worker'],
-  plans,
-  destinations: definitions.map((definition) => ({
-    destination: openChosen(definition, { http, env, log }),
-    concurrency: definition.concurrency ?? config.worker.concurrency,
-    rate: definition.rate,
-  })),
-  http,
-  dataDir: config.dataDir,
-  redis: config.redis,
-  maxPending: config.queue.maxPending,
-  retry: config.retry,
+  ...composed.run(plans, positionals[0] === 'intake' ? ['intake'] : ['intake', 'worker']),
   ownPaths: ownPathsOf(session, plans),
-  env: process.env,
-  telling: tellingOf(session),
   onReceipts() {},
   failpoint: dyingAt(step, Number(passes)),
-  log,
 });
-process.once('SIGTERM', () => void run.stop(config.shutdown.drain));
+process.once('SIGTERM', () => void run.stop(session.config.shutdown.drain));

@@ -4,13 +4,15 @@ import { SlipwayError } from '../../domain/errors.ts';
 import { examine } from '../../operations/doctor/doctor.ts';
 import type { Finding } from '../../operations/doctor/doctor-finding.ts';
 import { insideContainer } from '../../operations/doctor/inside-container.ts';
+import { openHttpClient } from '../../platform/http/http-client.ts';
 import { systemClock } from '../../platform/waiting/clock.ts';
+import { httpOptions } from '../../runtime/compose.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { adHocPlanOf, configuredPlans, ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
 import { print } from '../screen/output.ts';
 import { type Paint, paintFor, printable } from '../screen/terminal.ts';
-import { openSession, type Session, type SharedFlags, sessionHttp } from '../session.ts';
+import { openSession, type Session, type SharedFlags } from '../session.ts';
 
 interface DoctorFlags extends SharedFlags {
   readonly json?: boolean;
@@ -38,7 +40,7 @@ async function doctor(paths: readonly string[], flags: DoctorFlags): Promise<Exi
   const session = await openSession(flags, paths.length === 0);
   const { config } = session;
   const plans = paths.length === 0 ? configuredPlans(config) : paths.map((path) => planAt(path, session));
-  const http = sessionHttp(session, 2);
+  const http = openHttpClient(httpOptions(session, 2));
   const paint = paintFor(process.stdout, process.env);
   const findings: Finding[] = [];
   try {

@@ -5,13 +5,15 @@ import type { FileMeta } from '../../domain/file-meta.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { acknowledgeDirect } from '../../operations/control/acknowledgements.ts';
 import { type DirectFile, type DirectResult, directUploader } from '../../operations/upload/direct-upload.ts';
+import { openHttpClient } from '../../platform/http/http-client.ts';
 import { formatBytes } from '../../platform/units.ts';
+import { httpOptions } from '../../runtime/compose.ts';
 import { chooseDestination, openChosen } from '../../runtime/plans/destination-choice.ts';
 import { EXIT, type ExitCode, exitCodeOfKind, worstExit } from '../exit-codes.ts';
 import { PRINT_FORMS, type PrintForm, printed } from '../screen/print-forms.ts';
 import { logScreen, terminalScreen } from '../screen/run-screen.ts';
 import { printable } from '../screen/terminal.ts';
-import { openSession, type Session, type SharedFlags, sessionHttp } from '../session.ts';
+import { openSession, type Session, type SharedFlags } from '../session.ts';
 import { confirmPublic } from '../work/confirm-public.ts';
 import { filesToUpload } from '../work/files-to-upload.ts';
 import { addMetaOption, type MetaFlags, metaOfFlags } from '../work/meta-flags.ts';
@@ -98,7 +100,7 @@ async function send(
   const { session, definition, signal } = options;
   const { config, env } = session;
   const concurrency = definition.concurrency ?? config.worker.concurrency;
-  const http = sessionHttp(session, concurrency.max);
+  const http = openHttpClient(httpOptions(session, concurrency.max));
   const screen = process.stderr.isTTY ? terminalScreen(process.stderr, process.env) : logScreen(session.log);
   const destination = openChosen(definition, { http, env, log: screen.log });
   const uploader = directUploader({

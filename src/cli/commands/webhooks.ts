@@ -11,12 +11,13 @@ import {
   type WebhookRow,
 } from '../../operations/webhooks/webhook-list.ts';
 import { newSecret, tryWebhook, type WebhookTrial } from '../../operations/webhooks/webhook-test.ts';
+import { senderOptions } from '../../runtime/compose.ts';
 import { knownSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { momentFlag } from '../flags.ts';
 import { print } from '../screen/output.ts';
 import { printable } from '../screen/terminal.ts';
-import { openSession, type SharedFlags, senderOptions } from '../session.ts';
+import { openSession, type SharedFlags } from '../session.ts';
 
 interface JsonFlags extends SharedFlags {
   readonly json?: boolean;

@@ -12,20 +12,12 @@ import {
   withMeta,
 } from '../../operations/ingest/ingest-plan.ts';
 import { type IngestPreview, previewPart } from '../../operations/ingest/ingest-preview.ts';
-import { openChosen } from '../../runtime/plans/destination-choice.ts';
+import { compose } from '../../runtime/compose.ts';
 import { ownPathsOf } from '../../runtime/plans/source-plans.ts';
-import { startWorkerPool } from '../../runtime/processes/worker-pool.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
 import { type IngestScreen, logIngestScreen, terminalIngestScreen } from '../screen/ingest-screen.ts';
 import { print } from '../screen/output.ts';
-import {
-  httpOptions,
-  openSession,
-  type Session,
-  type SharedFlags,
-  sessionHttp,
-  tellingOf,
-} from '../session.ts';
+import { openSession, type Session, type SharedFlags } from '../session.ts';
 import { ladderOf, type SignalLadder } from '../signal-ladder.ts';
 import { confirmPublic } from './confirm-public.ts';
 import { ingestOutcome, outcomeLines, previewLines, resumeLine } from './ingest-outcome.ts';
@@ -103,17 +95,10 @@ async function send(
   const { session, ownPaths, preview, flags, screen } = means;
   const { config } = session;
   const { spec, plans, definitions } = plan;
-  const concurrencies = definitions.map(({ concurrency }) => concurrency ?? config.worker.concurrency);
-  const most = Math.max(...concurrencies.map(({ max }) => max));
-  const http = sessionHttp(session, most);
-  const destinations = definitions.map((definition) => ({
-    destination: openChosen(definition, { http, env: session.env, log: screen.log }),
-    concurrency: definition.concurrency ?? config.worker.concurrency,
-    rate: definition.rate,
-  }));
+  const composed = compose(session, definitions, { log: screen.log });
   let sentBytes = 0;
   try {
-    for (const { destination } of destinations) {
+    for (const { destination } of composed.destinations) {
       await acknowledgeBatch(destination, {
         count: async () => totalOf((await preview()).filter((part) => part.destination === destination.name)),
         dataDir: config.dataDir,
@@ -121,34 +106,21 @@ async function send(
       });
     }
     if (flags.detach === true) {
-      await http.close();
+      await composed.http.close();
       return await detach(plan, session, flags);
     }
     // Who has read its id can go on with it, whatever happens.
     await keepBatch(plan, config.dataDir);
     screen.say(`batch ${spec.batch} (${resumeLine(spec.batch)})`);
-    const { processes } = config.worker;
-    const workerConfig = {
-      ...{ plans, http: httpOptions(session, most), env: session.env, dataDir: config.dataDir },
-      destinations: definitions.map((definition, index) => ({
-        definition,
-        concurrency: concurrencies[index] ?? config.worker.concurrency,
-      })),
-      ...{ redis: config.redis, retry: config.retry, logLevel: config.log.level },
-    };
     const starting = startIngest(spec, {
-      ...{ plans, destinations, http, dataDir: config.dataDir, redis: config.redis, retry: config.retry },
-      ...{ maxPending: config.queue.maxPending, spoolMaxBytes: config.spool.maxBytes },
-      ...{ ownPaths, telling: tellingOf(session), env: process.env, log: screen.log },
+      ...composed.run(plans, ['intake', 'worker']),
+      ownPaths,
       onReceipts(receipts) {
         for (const { status, bytes } of receipts) if (status === 'uploaded') sentBytes += bytes;
         screen.receipts(receipts);
         if (flags.json === true)
           process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
       },
-      ...(processes > 1
-        ? { pool: (held) => startWorkerPool(workerConfig, processes, held, screen.log) }
-        : {}),
     });
     const drainMs = config.shutdown.drain;
     const ladder = ladderOf(starting, drainMs, screen.say);
@@ -164,7 +136,7 @@ async function send(
       ladder.release();
     }
   } catch (error) {
-    await http.close();
+    await composed.http.close();
     throw error;
   }
 }

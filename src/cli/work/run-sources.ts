@@ -1,17 +1,13 @@
-import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
 import type { Role } from '../../domain/live-report.ts';
 import { acknowledgePublic } from '../../operations/control/acknowledgements.ts';
 import { warnOfDeletion } from '../../operations/control/retention-warning.ts';
-import type { ConcurrencyOptions } from '../../pacing/options.ts';
-import { openChosen } from '../../runtime/plans/destination-choice.ts';
+import { compose } from '../../runtime/compose.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { ownPathsOf, sourcePlans } from '../../runtime/plans/source-plans.ts';
-import type { WorkerConfig } from '../../runtime/processes/worker-config.ts';
-import { startWorkerPool } from '../../runtime/processes/worker-pool.ts';
 import { type Run, startRun } from '../../runtime/run.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
 import { logScreen, type RunScreen, terminalScreen } from '../screen/run-screen.ts';
-import { httpOptions, openSession, type SharedFlags, sessionHttp, tellingOf } from '../session.ts';
+import { openSession, type SharedFlags } from '../session.ts';
 import { ladderOf, type SignalLadder } from '../signal-ladder.ts';
 import { confirmPublic } from './confirm-public.ts';
 import { givenMeta, type MetaFlags } from './meta-flags.ts';
@@ -53,32 +49,13 @@ export async function runSources(
     flags,
     plans.map(({ root }) => root),
   );
-  const concurrencyOf = ({ concurrency }: DestinationDefinition): ConcurrencyOptions =>
-    limitedTo(flags.concurrency, concurrency ?? session.config.worker.concurrency);
-  const most = definitions.map((definition) => concurrencyOf(definition).max);
-  const http = sessionHttp(session, Math.max(...most));
-  const opened = definitions.map((definition) => ({
-    destination: openChosen(definition, { http, env: session.env, log: screen.log }),
-    concurrency: concurrencyOf(definition),
-    rate: definition.rate,
-  }));
+  const composed = compose(session, definitions, { log: screen.log, most: flags.concurrency });
   try {
     const { config } = session;
     const ownPaths = ownPathsOf(session, plans);
     if (roles.includes('intake')) warnOfDeletion(plans, definitions, screen.log);
-    const { processes } = config.worker;
-    const workerConfig: Omit<WorkerConfig, 'heldRoots'> = {
-      plans,
-      destinations: definitions.map((definition) => ({ definition, concurrency: concurrencyOf(definition) })),
-      http: httpOptions(session, Math.max(...most)),
-      env: session.env,
-      dataDir: config.dataDir,
-      redis: config.redis,
-      retry: config.retry,
-      logLevel: config.log.level,
-    };
     await acknowledgePublic(
-      opened.map(({ destination }) => destination),
+      composed.destinations.map(({ destination }) => destination),
       {
         plans,
         ownPaths,
@@ -87,28 +64,13 @@ export async function runSources(
       },
     );
     const starting = startRun({
-      roles,
-      plans,
-      destinations: opened,
-      http,
-      dataDir: config.dataDir,
-      redis: config.redis,
-      maxPending: config.queue.maxPending,
-      meta,
-      spoolMaxBytes: config.spool.maxBytes,
-      retry: config.retry,
-      ownPaths,
-      telling: tellingOf(session),
-      env: process.env,
+      ...composed.run(plans, roles),
+      ...{ ownPaths, meta },
       onReceipts(receipts) {
         screen.receipts(receipts);
         if (flags.json === true)
           process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
       },
-      ...(processes > 1 && roles.includes('worker')
-        ? { pool: (heldRoots) => startWorkerPool(workerConfig, processes, heldRoots, screen.log) }
-        : {}),
-      log: screen.log,
     });
     const drainMs = config.shutdown.drain;
     const ladder = ladderOf(starting, drainMs, screen.say);
@@ -118,7 +80,7 @@ export async function runSources(
       ladder.release();
     }
   } catch (error) {
-    await http.close();
+    await composed.http.close();
     throw error;
   } finally {
     screen.end();
@@ -174,9 +136,4 @@ async function untilEnded(running: Run, ladder: SignalLadder, drainMs: number): 
 function failureExit(running: Run): ExitCode {
   const failure = running.failure();
   return failure === null ? EXIT.ok : exitCodeOf(failure);
-}
-
-/** `--concurrency N`: at most N uploads at once, however the destination is configured. */
-function limitedTo(max: number | undefined, options: ConcurrencyOptions): ConcurrencyOptions {
-  return max === undefined ? options : { ...options, max, initial: Math.min(options.initial, max) };
 }

@@ -29,22 +29,17 @@ export interface Ingest {
  * before, so it can be gone on with, whatever happens.
  * @throws SlipwayError what starting a run throws, `owner_…`
  */
-export async function startIngest(
-  spec: BatchSpec,
-  options: Omit<RunFacts, 'roles' | 'batches'>,
-): Promise<Ingest> {
+export async function startIngest(spec: BatchSpec, options: Omit<RunFacts, 'batches'>): Promise<Ingest> {
   const { dataDir, redis, log } = options;
   const handed = await handToOwners(spec.parts, { dataDir, redis, log });
   const own = spec.parts.filter((part) => !handed.parts.includes(part));
   let run: Run | null = null;
   if (own.length > 0) {
     const plans = options.plans.filter(({ name }) => own.some(({ source }) => source === name));
-    run = await startRun({ ...options, plans, roles: ['intake', 'worker'], batches: own }).catch(
-      (error: unknown) => {
-        handed.close();
-        throw error;
-      },
-    );
+    run = await startRun({ ...options, plans, batches: own }).catch((error: unknown) => {
+      handed.close();
+      throw error;
+    });
   }
 
   return {
