@@ -14,8 +14,11 @@ export interface BatchTally {
   bytes: number;
   /** Files of archives that are not taken, and broken archives. */
   refused: number;
-  /** Left alone by a rule of the source, which is no mistake of anybody; a folder counts once. */
-  ignored: Partial<Record<IgnoreReason, number>>;
+  /**
+   * Left alone by a rule of the source, which is no mistake of anybody; a folder counts once. `replaced`: a later entry of
+   * the archive has the same name.
+   */
+  ignored: Partial<Record<IgnoreReason | 'replaced', number>>;
   /** Files and folders that could not be looked at. */
   unreadable: number;
   /** Files that were still being written when the wait for them was over. */

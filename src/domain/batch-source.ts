@@ -6,7 +6,12 @@ export type BatchInput =
   | { readonly kind: 'folder'; readonly path: string }
   /** `file` names one path a line, or each ended by a NUL; relative ones are relative to `base`. */
   | { readonly kind: 'list'; readonly file: string; readonly nul: boolean; readonly base: string }
-  | { readonly kind: 'archive'; readonly path: string };
+  /** `names`: how names in a zip are read that do not say it; left out: it is guessed. */
+  | { readonly kind: 'archive'; readonly path: string; readonly names?: ZipNames };
+
+/** How names in a zip are read that neither say that they are UTF-8 nor are. */
+export const ZIP_NAMES = ['utf-8', 'cp437', 'shift_jis', 'gbk', 'big5', 'euc-kr'] as const;
+export type ZipNames = (typeof ZIP_NAMES)[number];
 
 /** What of a batch belongs to one source. */
 export interface BatchSource {

@@ -237,6 +237,12 @@ export const ERRORS = {
     retryable: false,
     message: 'it cannot be unpacked ({reason}): the archive is damaged there; get it again, or pack it again',
   },
+  archive_entry_method: {
+    kind: 'local',
+    retryable: false,
+    message:
+      'it is packed by {method}, which Slipway does not read: unpack the archive with `7z x ARCHIVE -oFOLDER`, and ingest the folder',
+  },
   archive_bomb: {
     kind: 'local',
     retryable: false,
@@ -252,6 +258,11 @@ export const ERRORS = {
     kind: 'config',
     retryable: false,
     message: 'cannot read the archive {path} ({reason}): correct the path, or its permissions',
+  },
+  archive_foreign: {
+    kind: 'usage',
+    retryable: false,
+    message: '{path} is {format}, which Slipway does not read: {command}, and ingest what comes of it',
   },
   batch_unknown: {
     kind: 'usage',

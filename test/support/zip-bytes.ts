@@ -13,8 +13,12 @@ export interface ZipFileBytes {
   /** Sizes and offset in a zip64 extra field. */
   readonly zip64?: boolean;
   /** What the central directory says instead of the truth. */
-  readonly says?: { readonly size?: number; readonly crc?: number };
+  readonly says?: { readonly size?: number; readonly crc?: number; readonly offset?: number };
   readonly method?: number;
+  /** Upper byte of `version made by`: 3 is Unix, 0 is DOS. */
+  readonly system?: number;
+  /** What lies there instead of its content as it is packed. */
+  readonly packed?: Buffer;
 }
 
 const LOCAL = 0x04034b50;
@@ -29,13 +33,19 @@ const DOS_DATE = ((2026 - 1980) << 9) | (11 << 5) | 22;
 const DOS_TIME = (1 << 11) | (2 << 5) | 2;
 export const ZIP_TIME = '2026-11-22T01:02:04.000Z';
 
-export function zipBytes(files: readonly ZipFileBytes[], options: { readonly zip64?: boolean } = {}): Buffer {
+export interface ZipOptions {
+  readonly zip64?: boolean;
+  /** Numbers and offsets without what does not fit into their field, as the Mac's Archive Utility writes them. */
+  readonly wraps?: boolean;
+}
+
+export function zipBytes(files: readonly ZipFileBytes[], options: ZipOptions = {}): Buffer {
   const bodies: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
   for (const file of files) {
     const content = Buffer.from(file.content);
-    const data = file.stored === true ? content : deflateRawSync(content);
+    const data = file.packed ?? (file.stored === true ? content : deflateRawSync(content));
     // Traditional encryption puts twelve bytes in front.
     const packed = file.encrypted === true ? Buffer.concat([Buffer.alloc(12, 7), data]) : data;
     const name = Buffer.from(file.name as Buffer);
@@ -57,7 +67,7 @@ export function zipBytes(files: readonly ZipFileBytes[], options: { readonly zip
     local.writeUInt16LE(name.length, 26);
     const central = Buffer.alloc(46);
     central.writeUInt32LE(CENTRAL, 0);
-    central.writeUInt16LE((3 << 8) | 45, 4);
+    central.writeUInt16LE(((file.system ?? 3) << 8) | 45, 4);
     central.writeUInt16LE(45, 6);
     central.writeUInt16LE(flags, 8);
     central.writeUInt16LE(method, 10);
@@ -69,7 +79,7 @@ export function zipBytes(files: readonly ZipFileBytes[], options: { readonly zip
     central.writeUInt16LE(name.length, 28);
     central.writeUInt16LE(extra.length, 30);
     central.writeUInt32LE(((file.mode ?? 0o100644) << 16) >>> 0, 38);
-    central.writeUInt32LE(file.zip64 === true ? MAX32 : offset, 42);
+    central.writeUInt32LE(file.zip64 === true ? MAX32 : (file.says?.offset ?? offset), 42);
     bodies.push(local, name, packed);
     directory.push(central, name, extra);
     offset += local.length + name.length + packed.length;
@@ -78,7 +88,8 @@ export function zipBytes(files: readonly ZipFileBytes[], options: { readonly zip
   const end64 = options.zip64 === true ? endOfZip64(files.length, central.length, offset) : Buffer.alloc(0);
   const end = Buffer.alloc(22);
   end.writeUInt32LE(END, 0);
-  const count = options.zip64 === true ? 0xffff : files.length;
+  const count =
+    options.zip64 === true ? 0xffff : options.wraps === true ? files.length % 65_536 : files.length;
   end.writeUInt16LE(count, 8);
   end.writeUInt16LE(count, 10);
   end.writeUInt32LE(options.zip64 === true ? MAX32 : central.length, 12);

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { ZIP_NAMES } from '../../domain/batch-source.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { durationFlag } from '../flags.ts';
@@ -11,11 +12,17 @@ export function addIngestCommand(program: Command, done: (code: ExitCode) => voi
     .description(
       'send a folder, an archive or a list of files as one batch with one end and a manifest of its own',
     )
-    .argument('[path...]', 'folders, .zip, .tar, .tar.gz or .tgz')
+    .argument('[path...]', 'folders, .zip, .tar, .tar.gz or .tar.zst')
     .option('--to <destination>', 'a configured destination or a preset')
     .option('--source <name>', 'a source of the config file: its destination, its rules, its manifest')
     .option('--files-from <file>', 'a list of files, one a line, relative to PATH or here; - for stdin')
     .option('-0, --nul', 'names in the list end with NUL (find -print0)')
+    .addOption(
+      new Option(
+        '--zip-names <encoding>',
+        'how names in a zip are read that do not say it (default: guessed)',
+      ).choices(ZIP_NAMES),
+    )
     .option('--detach', 'go on in the background: prints the batch and returns')
     .option('--dry-run', 'what would be sent, what not and why, and how long it takes; sends nothing')
     .option('--resume <id>', 'go on with a batch after Ctrl-C, a kill or an outage')
@@ -37,6 +44,7 @@ export function addIngestCommand(program: Command, done: (code: ExitCode) => voi
         flags.source,
         flags.filesFrom,
         flags.manifest,
+        flags.zipNames,
         flags.dryRun,
         flags.meta,
         flags.metaFrom,

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
+import type { ZipNames } from '../../domain/batch-source.ts';
 import { acknowledgeBatch } from '../../operations/control/acknowledgements.ts';
 import { type Ingest, startIngest } from '../../operations/ingest/ingest.ts';
 import {
@@ -33,6 +34,7 @@ export interface IngestFlags extends SharedFlags, MetaFlags {
   readonly dryRun?: boolean;
   readonly resume?: string;
   readonly manifest?: string;
+  readonly zipNames?: ZipNames;
   /** Milliseconds. */
   readonly giveUp?: number;
   readonly yes?: boolean;
@@ -53,7 +55,7 @@ export async function ingestBatch(paths: readonly string[], flags: IngestFlags):
       ? await planIngest(
           {
             ...{ paths, to: flags.to, source: flags.source, filesFrom: flags.filesFrom },
-            ...{ nul: flags.nul === true, manifest: flags.manifest },
+            ...{ nul: flags.nul === true, manifest: flags.manifest, zipNames: flags.zipNames },
             ...{ input: process.stdin, cwd: process.cwd(), nowMs: Date.now() },
           },
           session,

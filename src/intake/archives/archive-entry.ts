@@ -30,8 +30,16 @@ export interface RefusedEntry extends EntryFacts {
   readonly refusal: Refusal;
 }
 
+/** Of no interest to anybody: unpackers end without it as well. */
+export interface LeftOutEntry {
+  readonly kind: 'left_out';
+  readonly name: PathName;
+  /** A later entry has the same name. */
+  readonly reason: 'replaced';
+}
+
 /** In the order of the archive; folders are left out. */
-export type ArchiveEntry = FileEntry | RefusedEntry;
+export type ArchiveEntry = FileEntry | RefusedEntry | LeftOutEntry;
 
 /** Past 2^33 s, or before 1970, a time is nobody's: file systems differ in what they make of it. */
 const LAST_SECOND = 2 ** 33;

@@ -1,23 +1,30 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { BatchInput } from '../../domain/batch-source.ts';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import type { DiscoveryDeps } from '../batch/batch-sink.ts';
-import type { ArchiveEntry } from './archive-entry.ts';
-import { archiveKind } from './archive-kind.ts';
+import type { ArchiveEntry, LeftOutEntry } from './archive-entry.ts';
+import { type FileFormat, formatOf } from './archive-kind.ts';
 import { pathInArchive } from './entry-name.ts';
 import { tarEntries } from './tar-entries.ts';
 import { zipEntries } from './zip-entries.ts';
+
+type ArchiveInput = Extract<BatchInput, { kind: 'archive' }>;
+
+/** Enough to see which they are. */
+const MAX_REPLACED_SAID = 20;
 
 /**
  * The files of one archive, entry by entry. An archive that cannot be read to its end has a receipt that says so, under
  * its own name; what was read of it until then stays.
  */
-export async function discoverArchive(path: string, means: DiscoveryDeps): Promise<void> {
+export async function discoverArchive(input: ArchiveInput, means: DiscoveryDeps): Promise<void> {
+  const { path } = input;
   const { sink, tally, signal } = means;
   const archive = { path: basename(path) };
-  const options = await archiveFacts(path, archive);
-  const entries = entriesOf(path);
+  const facts = await archiveFacts(path, archive);
+  const entries = await entriesOf(input, means);
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -29,7 +36,7 @@ export async function discoverArchive(path: string, means: DiscoveryDeps): Promi
       if ('broken' in next) {
         tally.refused += 1;
         const refusal = { code: 'archive_broken', details: { reason: next.broken } } as const;
-        return await sink.refused(archive, options, refusal, signal);
+        return await sink.refused(archive, facts, refusal, signal);
       }
       if (next.done === true) return;
       await takeEntry(archive, next.value, means);
@@ -42,6 +49,7 @@ export async function discoverArchive(path: string, means: DiscoveryDeps): Promi
 async function takeEntry(archive: PathName, entry: ArchiveEntry, means: DiscoveryDeps): Promise<void> {
   const { filter, sink, tally, signal } = means;
   const name = pathInArchive(archive, entry.name);
+  if (entry.kind === 'left_out') return leaveOut(name, entry.reason, means);
   if (entry.kind === 'refused') {
     tally.refused += 1;
     return await sink.refused(name, entry, entry.refusal, signal);
@@ -56,9 +64,47 @@ async function takeEntry(archive: PathName, entry: ArchiveEntry, means: Discover
   await sink.entry(name, entry, signal);
 }
 
-function entriesOf(path: string): AsyncGenerator<ArchiveEntry> {
-  const kind = archiveKind(path);
-  return kind === 'zip' ? zipEntries(path) : tarEntries(path, kind === 'tar.gz');
+function leaveOut({ path }: PathName, reason: LeftOutEntry['reason'], means: DiscoveryDeps): void {
+  const { tally, log, source } = means;
+  const count = (tally.ignored[reason] ?? 0) + 1;
+  tally.ignored[reason] = count;
+  if (count > MAX_REPLACED_SAID) return;
+  log.warn(
+    { source, path },
+    'an archive has several entries of this name: the last one is sent, as unpackers keep it',
+  );
+}
+
+/** @throws SlipwayError `archive_foreign`, `archive_unreadable` */
+async function entriesOf(
+  { path, names }: ArchiveInput,
+  { log, source }: DiscoveryDeps,
+): Promise<AsyncGenerator<ArchiveEntry>> {
+  const format = await formatOf(path).catch((error: unknown) => {
+    throw isOfTheSystem(error) ? unreadable(path, error) : error;
+  });
+  if (format.kind === 'foreign') throw foreignArchive(path, format);
+  // What it is not becomes clear when it is read.
+  const kind = format.kind !== 'unknown' ? format.kind : path.toLowerCase().endsWith('.zip') ? 'zip' : 'tar';
+  if (kind !== 'zip') return tarEntries(path, kind);
+  return zipEntries(path, {
+    names: names ?? null,
+    guessed(guess) {
+      log[guess.sure ? 'info' : 'warn'](
+        { source, archive: path, ...guess },
+        'names in this zip do not say how they are encoded: read as guessed; where that is wrong, give --zip-names',
+      );
+    },
+  });
+}
+
+/** One that has to be unpacked by another tool first. */
+export function foreignArchive(
+  path: string,
+  { format, command }: Extract<FileFormat, { kind: 'foreign' }>,
+): SlipwayError {
+  const name = `'${path.replaceAll("'", "'\\''")}'`;
+  return new SlipwayError('archive_foreign', { path, format, command: command.replace('FILE', name) });
 }
 
 async function archiveFacts(

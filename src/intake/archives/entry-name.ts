@@ -1,5 +1,5 @@
 import { bytesOf, type PathName, pathNameOf } from '../../domain/path-bytes.ts';
-import { archiveKind } from './archive-kind.ts';
+import { hasArchiveName } from './archive-kind.ts';
 
 export type NameVerdict =
   | { readonly kind: 'file'; readonly name: PathName }
@@ -58,5 +58,5 @@ export function pathInArchive(archive: PathName, entry: PathName): PathName {
 export function archiveOfPath(path: string): string | null {
   const end = path.indexOf('!/');
   const archive = path.slice(0, Math.max(0, end));
-  return archiveKind(archive) === null ? null : archive;
+  return hasArchiveName(archive) ? archive : null;
 }

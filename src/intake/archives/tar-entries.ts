@@ -1,19 +1,22 @@
 import { createReadStream } from 'node:fs';
 import { pipeline, Transform } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import { type PathName, pathNameOf } from '../../domain/path-bytes.ts';
-import { type ArchiveEntry, entryTimeNs } from './archive-entry.ts';
+import { entryTimeNs, type FileEntry, type RefusedEntry } from './archive-entry.ts';
+import type { ArchiveKind } from './archive-kind.ts';
 import { bombIn, createBombWatch } from './bomb-limits.ts';
 import { judgeEntryName } from './entry-name.ts';
+
+export type TarKind = Exclude<ArchiveKind, 'zip'>;
 
 const READ_BYTES = 256 * 1024;
 
 /**
- * The files of a .tar, or of one in gzip, in its order. It is read from front to back, whatever is taken: an entry
+ * The files of a .tar, plain or compressed, in its order. It is read from front to back, whatever is taken: an entry
  * that is not opened is passed over. Throws what is wrong with the archive as a whole.
  */
-export async function* tarEntries(path: string, gzipped: boolean): AsyncGenerator<ArchiveEntry> {
+export async function* tarEntries(path: string, kind: TarKind): AsyncGenerator<FileEntry | RefusedEntry> {
   const archive = createReadStream(path, { highWaterMark: READ_BYTES });
   // Latin-1 keeps the bytes of a name; checksums tell a header from noise, so an old format without a mark will do.
   const untar = extract({ filenameEncoding: 'latin1', allowUnknownFormat: true } as object);
@@ -23,11 +26,11 @@ export async function* tarEntries(path: string, gzipped: boolean): AsyncGenerato
   const failed = (error: Error | null | undefined): void => {
     failure ??= error ?? null;
   };
-  if (gzipped) {
-    const gunzip = createGunzip({ chunkSize: READ_BYTES });
+  if (kind !== 'tar') {
+    const unpack = kind === 'tar.gz' ? createGunzip : createZstdDecompress;
     pipeline(
       archive,
-      gunzip,
+      unpack({ chunkSize: READ_BYTES }),
       bombGuard(() => archive.bytesRead),
       into,
       failed,
@@ -68,7 +71,7 @@ function bombGuard(packedBytes: () => number): Transform {
       unpacked += chunk.length;
       const bomb = bombIn(packedBytes(), unpacked);
       if (bomb === null) done(null, chunk);
-      else done(new Error(`${bomb}: a gzip bomb`));
+      else done(new Error(`${bomb}: a compression bomb`));
     },
   });
 }
@@ -81,14 +84,14 @@ const LINKS: Readonly<Record<string, string>> = {
   fifo: 'it is a pipe',
 };
 
-function entryOf(header: Header, chunks: AsyncIterator<Buffer>): ArchiveEntry | null {
+function entryOf(header: Header, chunks: AsyncIterator<Buffer>): FileEntry | RefusedEntry | null {
   const { type } = header;
   if (type === 'directory') return null;
   const raw = nameOf(header);
   const verdict = judgeEntryName(raw);
   const isFile = type === 'file' || type === 'contiguous-file';
   if (verdict.kind === 'folder') return null;
-  const options = {
+  const facts = {
     name: verdict.name,
     size: isFile ? (header.size ?? 0) : 0,
     mtimeNs: entryTimeNs(header.mtime),
@@ -100,8 +103,8 @@ function entryOf(header: Header, chunks: AsyncIterator<Buffer>): ArchiveEntry | 
         ? null
         : (LINKS[type ?? ''] ?? 'it is neither a file nor a folder');
   if (why !== null)
-    return { kind: 'refused', ...options, refusal: { code: 'archive_entry_refused', details: { why } } };
-  return { kind: 'file', ...options, crc32: null, open: async () => unlessEnded(chunks) };
+    return { kind: 'refused', ...facts, refusal: { code: 'archive_entry_refused', details: { why } } };
+  return { kind: 'file', ...facts, crc32: null, open: async () => unlessEnded(chunks) };
 }
 
 /** PAX names are UTF-8 and decoded already; all others are bytes. */

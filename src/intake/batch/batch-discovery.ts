@@ -44,6 +44,8 @@ export async function openBatchDiscovery(
 ): Promise<BatchDiscovery> {
   const { root, source, now, rootFolder, minAge, log } = options;
   const filter = await openSourceFilter(options);
+  // Slipway's own files lie in folders: what is named like them in an archive is the user's.
+  const entryFilter = await openSourceFilter({ ...options, ownPaths: [] });
   const isLocal = (await networkFileSystemOf(root)) === null;
   const fileStats = createFileStats(
     root,
@@ -60,7 +62,7 @@ export async function openBatchDiscovery(
     for (const input of inputs) {
       if (input.kind === 'folder') await discoverFolder(input.path, means);
       else if (input.kind === 'list') await discoverList(input, means);
-      else await discoverArchive(input.path, means);
+      else await discoverArchive(input, { ...means, filter: entryFilter });
     }
     await finish();
     await rootFolder.assert();

@@ -16,7 +16,7 @@ export interface BatchSink {
   /** A file of an archive, to be read now or never. */
   entry(name: PathName, entry: FileEntry, signal: AbortSignal): Promise<void>;
   /** What is in an archive and not taken; or the archive itself. */
-  refused(name: PathName, options: EntryFacts, refusal: Refusal, signal: AbortSignal): Promise<void>;
+  refused(name: PathName, facts: EntryFacts, refusal: Refusal, signal: AbortSignal): Promise<void>;
 }
 
 export interface BatchDiscoveryOptions extends SourceFilterOptions {

@@ -1,13 +1,14 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { access, constants, mkdir, realpath, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { LoadedConfig } from '../../config/load-config.ts';
 import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
-import type { BatchInput, BatchSource, BatchSpec } from '../../domain/batch-source.ts';
+import type { BatchInput, BatchSource, BatchSpec, ZipNames } from '../../domain/batch-source.ts';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { GivenMeta } from '../../domain/file-meta.ts';
-import { archiveKind } from '../../intake/archives/archive-kind.ts';
+import { formatOf, hasArchiveName } from '../../intake/archives/archive-kind.ts';
+import { foreignArchive } from '../../intake/archives/discover-archive.ts';
 import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
 import { adHocSourceName, rememberedManifest, rememberManifest } from '../../ledger/store/ad-hoc-source.ts';
 import { batchFolder, newBatchId, readBatchSpec, writeBatchSpec } from '../../ledger/store/batch-spec.ts';
@@ -27,6 +28,8 @@ export interface IngestRequest {
   /** Whether names in the list end with NUL. */
   readonly nul: boolean;
   readonly manifest: string | undefined;
+  /** How names in zips are read that do not say it. */
+  readonly zipNames?: ZipNames | undefined;
   readonly input: NodeJS.ReadableStream;
   readonly cwd: string;
   readonly nowMs: number;
@@ -137,27 +140,50 @@ async function plannedInputs(
   if (paths.length === 0)
     throw new SlipwayError('usage', {
       problem:
-        'what is to be ingested? Give a PATH (folder, .zip, .tar, .tar.gz), --files-from, or --resume ID',
+        'what is to be ingested? Give a PATH (folder, .zip, .tar, .tar.gz, .tar.zst), --files-from, or --resume ID',
     });
   const inputs: PlannedInput[] = [];
   for (const path of paths) {
     const absolute = resolve(request.cwd, path);
     const stats = await stat(absolute).catch(() => null);
-    if (stats === null) throw new SlipwayError('source_missing', { source: path, path: absolute });
+    if (stats === null) throw missingInput(path, absolute);
     const real = await realpath(absolute);
     if (stats.isDirectory()) {
       const plan = named ?? (await folderPlan(absolute, to, loaded));
       inputs.push({ plan, input: { kind: 'folder', path: await pathInSource(real, plan) } });
-    } else if (archiveKind(real) !== null) {
+    } else if (await isArchive(real)) {
       const plan = named ?? (await archivePlan(real, to, loaded));
-      inputs.push({ plan, input: { kind: 'archive', path: real } });
+      const names = request.zipNames === undefined ? {} : { names: request.zipNames };
+      inputs.push({ plan, input: { kind: 'archive', path: real, ...names } });
     } else {
       throw new SlipwayError('usage', {
-        problem: `${path} is neither a folder nor a .zip, .tar, .tar.gz or .tgz: name single files with --files-from, or send them with slipway upload`,
+        problem: `${path} is neither a folder nor a .zip, .tar, .tar.gz, .tgz, .tar.zst or .tzst: name single files with --files-from, or send them with slipway upload`,
       });
     }
   }
   return inputs;
+}
+
+/** A path that nothing lies at, as what it was meant. */
+function missingInput(path: string, absolute: string): SlipwayError {
+  return hasArchiveName(absolute)
+    ? new SlipwayError('archive_unreadable', { path: absolute, reason: 'there is no such file' })
+    : new SlipwayError('source_missing', { source: path, path: absolute });
+}
+
+/**
+ * Whether a file is taken entry by entry: meant so by its name, or one without any ending that is an archive. A .docx
+ * or a .jar is a file like any other, although it is a zip inside.
+ * @throws SlipwayError `archive_foreign` when another tool has to unpack it
+ */
+async function isArchive(path: string): Promise<boolean> {
+  const isMeant = hasArchiveName(path);
+  if (!isMeant && extname(path) !== '') return false;
+  const format = await formatOf(path).catch((error: unknown) => {
+    throw new SlipwayError('archive_unreadable', { path, reason: reasonOf(error) }, { cause: error });
+  });
+  if (format.kind === 'foreign') throw foreignArchive(path, format);
+  return isMeant || format.kind !== 'unknown';
 }
 
 function configuredSource(name: string, { config }: LoadedConfig): SourcePlan {

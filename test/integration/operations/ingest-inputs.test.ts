@@ -18,7 +18,14 @@ import { zipBytes } from '../../support/zip-bytes.ts';
 const AT = '2026-11-22T01:02:03.000Z';
 const never = new AbortController().signal;
 
-async function discover(root: string, input: Parameters<Discovery>[0][number]) {
+async function discover(
+  root: string,
+  input: Parameters<Discovery>[0][number],
+  {
+    ownPaths = [],
+    log = rememberingLog(),
+  }: { ownPaths?: string[]; log?: ReturnType<typeof rememberingLog> } = {},
+) {
   const found: string[] = [];
   const refused: string[] = [];
   const sink: BatchSink = {
@@ -33,11 +40,11 @@ async function discover(root: string, input: Parameters<Discovery>[0][number]) {
     settle: 0,
     source: 'inbox',
     root,
-    ownPaths: [],
+    ownPaths,
     now,
     rootFolder: anyFolder(root),
   };
-  const discovery = await openBatchDiscovery({ ...options, log: rememberingLog() }, sink, tally);
+  const discovery = await openBatchDiscovery({ ...options, log }, sink, tally);
   await discovery.discover([input], never);
   return { found: found.sort(), refused, tally };
 }
@@ -73,6 +80,33 @@ test('an archive that the system cannot read is no broken one: it has no receipt
   writeFileSync(join(folder, 'other.tar'), 'no archive at all');
   const other = await discover(folder, { kind: 'archive', path: join(folder, 'other.tar') });
   expect(other.refused).toEqual(['other.tar archive_broken']);
+});
+
+test('what is named like a file of Slipway in an archive is the user’s, wherever the archive lies', async () => {
+  const folder = testFolder();
+  const names = ['in.manifest.json', 'data/a.txt', 'sub/in.manifest.jsonl', 'b.txt'];
+  const path = join(folder, 'in.zip');
+  writeFileSync(path, zipBytes(names.map((name) => ({ name, content: name }))));
+  const ownPaths = ['in.manifest.json', 'in.manifest.jsonl', 'data', 'b.txt'].map((name) =>
+    join(folder, name),
+  );
+  const { found, tally } = await discover(folder, { kind: 'archive', path }, { ownPaths });
+  expect(found).toEqual(names.map((name) => `in.zip!/${name}`).sort());
+  expect(tally.ignored).toEqual({});
+});
+
+test('of two entries of one name the last one goes, which is said, as is a guess at names', async () => {
+  const folder = testFolder();
+  const path = join(folder, 'in.zip');
+  const sjis = Buffer.from('955c2e747874', 'hex');
+  const entries = ['first', 'second'].map((content) => ({ name: 'a.txt', content }));
+  writeFileSync(path, zipBytes([...entries, { name: sjis, content: 'x' }]));
+  const log = rememberingLog();
+  const { found, tally } = await discover(folder, { kind: 'archive', path }, { log });
+  expect(found).toEqual(['in.zip!/a.txt', 'in.zip!/表.txt']);
+  expect(tally).toMatchObject({ files: 2, ignored: { replaced: 1 } });
+  expect(log.lines.filter(({ fields }) => fields.path === 'in.zip!/a.txt')).toHaveLength(1);
+  expect(log.lines.filter(({ fields }) => fields.names === 'shift_jis')).toHaveLength(1);
 });
 
 test('a failed file of an archive goes again when the archive is given again, and the retry says so', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pathNameOf } from '../../../src/domain/path-bytes.ts';
-import { archiveKind } from '../../../src/intake/archives/archive-kind.ts';
+import { hasArchiveName, isTarHeader } from '../../../src/intake/archives/archive-kind.ts';
 import {
   bombIn,
   createBombWatch,
@@ -8,6 +8,7 @@ import {
   RATIO_FREE_BYTES,
 } from '../../../src/intake/archives/bomb-limits.ts';
 import { archiveOfPath, judgeEntryName, pathInArchive } from '../../../src/intake/archives/entry-name.ts';
+import { tarBytes } from '../../support/tar-bytes.ts';
 
 describe('the name of an entry', () => {
   test.each([
@@ -73,9 +74,20 @@ describe('a bomb', () => {
   });
 });
 
-test('archives are known by their names, whatever the case', () => {
-  const names = ['a.zip', 'A.ZIP', 'a.tar', 'a.tar.gz', 'a.TGZ', 'a.gz', 'zip', 'a.zip.txt'];
-  expect(names.map(archiveKind)).toEqual(['zip', 'zip', 'tar', 'tar.gz', 'tar.gz', null, null, null]);
+test('a file is meant as an archive by its name, whatever the case; what is in it is another question', () => {
+  const names = ['a.zip', 'A.ZIP', 'a.tar', 'a.tar.gz', 'a.TGZ', 'a.tar.zst', 'a.tar.xz', 'a.7z'];
+  expect(names.map(hasArchiveName)).toEqual(names.map(() => true));
+  const others = ['a.gz', 'zip', 'a.zip.txt', 'a.docx', 'a.jar'];
+  expect(others.map(hasArchiveName)).toEqual(others.map(() => false));
+});
+
+test('a block is the header of a tar by its checksum, or zeros', () => {
+  const header = tarBytes([{ name: 'a', content: 'a' }]).subarray(0, 512);
+  expect(isTarHeader(header)).toBe(true);
+  expect(isTarHeader(Buffer.alloc(512))).toBe(true);
+  const other = Buffer.from(header);
+  other[0] = 0x62;
+  expect([isTarHeader(other), isTarHeader(header.subarray(0, 511))]).toEqual([false, false]);
 });
 
 test.each([

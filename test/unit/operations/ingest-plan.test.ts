@@ -7,6 +7,7 @@ import { type LoadedConfig, loadConfig } from '../../../src/config/load-config.t
 import { newBatchId, readBatchSpec, writeBatchSpec } from '../../../src/ledger/store/batch-spec.ts';
 import { type IngestRequest, planIngest, planOfSpec } from '../../../src/operations/ingest/ingest-plan.ts';
 import { folderIdentityOf } from '../../../src/platform/files/folder-identity.ts';
+import { zipBytes } from '../../support/zip-bytes.ts';
 
 const NOW_MS = Date.parse('2026-11-22T01:02:03.000Z');
 
@@ -133,7 +134,8 @@ test.each([
   [{ paths: ['docs'], source: 'nobody', to: undefined }, /no source nobody: --source takes one of inbox/],
   [{ paths: ['docs'], source: 'inbox' }, /exclude each other/],
   [{ paths: ['docs', 'inbox'], filesFrom: '-' }, /--files-from goes with one PATH at most/],
-  [{ paths: ['gone'] }, /gone does not exist/],
+  [{ paths: ['gone'] }, /the folder .*gone does not exist/],
+  [{ paths: ['gone.tar.gz'] }, /cannot read the archive .*gone\.tar\.gz \(there is no such file\)/],
   [{ filesFrom: 'no-such-list' }, /cannot read no-such-list/],
 ])('%j is refused', async (change, message) => {
   const { folder, loaded } = await place();
@@ -144,4 +146,29 @@ test('an id that is none never becomes a path', async () => {
   const { loaded } = await place();
   for (const id of ['../../etc/passwd', '', 'b1', `${newBatchId(NOW_MS)}/x`])
     await expect(readBatchSpec(loaded.config.dataDir, id)).rejects.toMatchObject({ code: 'batch_unknown' });
+});
+
+test('an archive is known by what it holds: another ending, or none, makes no difference to how it is read', async () => {
+  const { folder, loaded } = await place();
+  const zip = zipBytes([{ name: 'a.txt', content: 'a' }]);
+  const files = {
+    'really-zip.tar.gz': zip,
+    bare: zip,
+    'report.docx': zip,
+    'x.zip': Buffer.from('7z\xbc\xaf\x27\x1c', 'latin1'),
+  };
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
+  const plan = (path: string) => planIngest(request(folder, { paths: [path], zipNames: 'gbk' }), loaded);
+  for (const path of ['really-zip.tar.gz', 'bare']) {
+    const { spec } = await plan(path);
+    expect(spec.parts[0]?.inputs).toEqual([{ kind: 'archive', path: join(folder, path), names: 'gbk' }]);
+  }
+  // A zip inside, and a document to everybody.
+  await expect(plan('report.docx')).rejects.toMatchObject({ code: 'usage' });
+  await expect(plan('x.zip')).rejects.toMatchObject({
+    code: 'archive_foreign',
+    message: expect.stringContaining(
+      `is a 7z archive, which Slipway does not read: unpack it with \`7z x '${folder}/x.zip'`,
+    ),
+  });
 });
