@@ -37,7 +37,7 @@ const HOLD_MS = 20_000;
 /** Nobody listens there. */
 const NO_TOKEN = 'http://127.0.0.1:9/get_token';
 
-/** DESIGN §12, a large tree: what it costs while nothing can be uploaded, and once everything is. */
+/** contract §12, a large tree: what it costs while nothing can be uploaded, and once everything is. */
 export async function benchMillion(options: MillionOptions): Promise<string> {
   const { files, folders, rounds } = options;
   const conditions = machineConditions();

@@ -22,7 +22,7 @@ export interface ReportFacts {
   readonly conditions: string;
 }
 
-/** The targets of DESIGN §12: what slipway's files/s are at least, as a multiple of this rival's. */
+/** The targets of contract §12: what slipway's files/s are at least, as a multiple of this rival's. */
 const TARGETS = { fetch: 1.75, undici: 0.6, script: 300 } as const;
 const TARGET_CPU_MICROS = 350;
 

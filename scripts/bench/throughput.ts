@@ -19,7 +19,7 @@ export interface ThroughputOptions {
   readonly scriptFiles: number;
 }
 
-/** DESIGN §12, rows 1 to 4: everybody against the same server, in turns, so that a noisy minute meets them all. */
+/** contract §12, rows 1 to 4: everybody against the same server, in turns, so that a noisy minute meets them all. */
 export async function benchThroughput(options: ThroughputOptions): Promise<string> {
   const { files, bytes, rounds, concurrency } = options;
   const scratch = mkdtempSync(join(tmpdir(), 'slipway-bench-'));

@@ -1,7 +1,7 @@
 import type { ErrorKind } from '../domain/errors.ts';
 import { SlipwayError } from '../domain/errors.ts';
 
-/** DESIGN §7. */
+/** contract §7. */
 export const EXIT = {
   ok: 0,
   internal: 1,

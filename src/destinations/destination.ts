@@ -39,7 +39,7 @@ export type Verdict =
     }
   | { readonly kind: 'failed'; readonly failure: UploadFailure };
 
-/** What is checked before a byte is sent (DESIGN §6). null: no limit known. */
+/** What is checked before a byte is sent (contract §6). null: no limit known. */
 export interface DestinationLimits {
   readonly maxBytes: number | null;
   readonly minBytes: number | null;

@@ -19,7 +19,7 @@ export function signatureHeaders(signer: Signer, nowMs: number): Readonly<Record
 /** Within one second all uploads have the same. */
 const signOf = keepLast(md5AppidSign);
 
-/** Lower-case hex md5 of `appid & timestamp & key` (DESIGN §6.1); not a choice of ours. */
+/** Lower-case hex md5 of `appid & timestamp & key` (contract §6.1); not a choice of ours. */
 export function md5AppidSign(appid: string, timestamp: string, key: string): string {
   return hash('md5', `${appid}&${timestamp}&${key}`, 'hex');
 }

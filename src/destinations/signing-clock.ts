@@ -1,6 +1,6 @@
 /**
  * The far side's clock as far as we know it. A refused signature is often a wrong clock here: the `Date` of the refusal
- * corrects it once; only when that does not help is it a case for people (DESIGN §6.1, code 400002).
+ * corrects it once; only when that does not help is it a case for people (contract §6.1, code 400002).
  */
 export interface SigningClock {
   /** Milliseconds since the epoch on the far side's clock. */

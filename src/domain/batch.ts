@@ -15,7 +15,7 @@ export interface BatchMissed {
   readonly unsettled: number;
 }
 
-/** The one end of a batch (DESIGN §2): every file of it has its receipt. Said once. */
+/** The one end of a batch (contract §2): every file of it has its receipt. Said once. */
 export interface BatchEnd {
   readonly v: 1;
   /** Id of the batch, as its receipts carry it. */

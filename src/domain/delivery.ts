@@ -1,4 +1,4 @@
-/** What may be told of a file (DESIGN §9), one per status of a receipt. */
+/** What may be told of a file (contract §9), one per status of a receipt. */
 export const FILE_EVENTS = ['file.uploaded', 'file.failed', 'file.skipped'] as const;
 export type FileEvent = (typeof FILE_EVENTS)[number];
 
@@ -36,7 +36,7 @@ export interface DeliveryAnswer {
   readonly durationMs: number;
 }
 
-/** One event (or window of events) on its way to one endpoint (DESIGN §2); kept until acknowledged, also when dead. */
+/** One event (or window of events) on its way to one endpoint (contract §2); kept until acknowledged, also when dead. */
 export interface Delivery {
   /** From 1 on within its endpoint, never used again. */
   readonly seq: number;

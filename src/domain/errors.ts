@@ -4,7 +4,7 @@
  * Doors translate `kind` into an exit code or an HTTP status. A code is never reused.
  */
 
-/** The verdict's own words about an upload (DESIGN §6). */
+/** The verdict's own words about an upload (contract §6). */
 export type UploadErrorKind =
   | 'unauthenticated'
   | 'throttled'

@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import { bytesOf, type PathName } from './path-bytes.ts';
 
-/** One path in one source at one (size, mtimeNs) for one destination (DESIGN §2). */
+/** One path in one source at one (size, mtimeNs) for one destination (contract §2). */
 export interface FileVersion extends PathName {
   readonly source: string;
   readonly destination: string;

@@ -1,6 +1,6 @@
 /**
  * File names are bytes. Valid UTF-8 travels as a plain string; anything else travels as a readable string plus
- * the exact bytes in base64 (`pathBytes`), so that no name is ever lost or crashes a codec (DESIGN §9).
+ * the exact bytes in base64 (`pathBytes`), so that no name is ever lost or crashes a codec (contract §9).
  */
 export interface PathName {
   /** Relative to the source's root, `/`-separated. Lossy (U+FFFD) when `pathBytes` is present. */

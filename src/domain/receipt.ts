@@ -4,7 +4,7 @@ import type { ReceiptSight } from './sight.ts';
 
 export type ReceiptStatus = 'uploaded' | 'failed' | 'skipped';
 
-/** Why a file was skipped (DESIGN §9). `existing`: it lay there at the first start of its source. */
+/** Why a file was skipped (contract §9). `existing`: it lay there at the first start of its source. */
 export type SkipCode = 'too_large' | 'empty' | 'type' | 'vanished' | 'changed' | 'existing';
 
 export interface ReceiptError {
@@ -78,7 +78,7 @@ export function isReceiptText(text: string): boolean {
 
 const RECEIPT_ID = /^f[0-9a-f]{32}$/;
 
-/** Above this many bytes of JSON the API's answer is replaced by `{"truncated":true}` (DESIGN §2). */
+/** Above this many bytes of JSON the API's answer is replaced by `{"truncated":true}` (contract §2). */
 export const MAX_REMOTE_BYTES = 8 * 1024;
 
 /** JSON that was read from so many characters never writes longer than so many bytes each (`4E20`, control characters). */

@@ -15,7 +15,7 @@ export interface DroppedAttempts {
   readonly firstCountedAt?: string;
 }
 
-/** What one BullMQ job carries: one (file version, generation) (DESIGN §2). */
+/** What one BullMQ job carries: one (file version, generation) (contract §2). */
 export interface UploadJob extends PathName, JobSight {
   readonly v: 1;
   readonly source: string;

@@ -39,7 +39,7 @@ export interface TableCoding {
   readonly keyEncoding: 'binary' | 'ordered-binary';
 }
 
-/** The index of what has been recorded (DESIGN §2). Reads are synchronous and see every commit before them. */
+/** The index of what has been recorded (contract §2). Reads are synchronous and see every commit before them. */
 export interface Ledger {
   /** The folder of the LMDB environment. */
   readonly path: string;

@@ -62,7 +62,7 @@ const MOST_SPACING_MS = 1_000;
 const NOTHING = (): void => {};
 
 /**
- * Starts telling. What is told is read from the journal (DESIGN §9): an endpoint that is first seen now is told what is
+ * Starts telling. What is told is read from the journal (contract §9): an endpoint that is first seen now is told what is
  * recorded from here on, so this comes before the recorder.
  * @throws SlipwayError `journal_corrupt`, `disk_full`, `ledger_unwritable`
  */

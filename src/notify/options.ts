@@ -51,7 +51,7 @@ const timeoutOption = (defaultText: string, maxMs: number) =>
 const concurrencyOption = (most: number) =>
   z.int().min(1).max(256).default(most).describe('deliveries to it at once, per source');
 
-/** One webhook endpoint (DESIGN §8). */
+/** One webhook endpoint (contract §8). */
 export const webhookSchema = z.strictObject({
   name: z
     .string()

@@ -36,7 +36,7 @@ export interface QueueCounts {
   readonly finished: number;
 }
 
-/** The owner's end of one source's queue: what goes in, and the finished jobs that come out (DESIGN §4). */
+/** The owner's end of one source's queue: what goes in, and the finished jobs that come out (contract §4). */
 export interface UploadQueue {
   /**
    * Adds jobs, in line or, in their order, ahead of all that waits; a taken id is a no-op. Rejects when Redis refuses

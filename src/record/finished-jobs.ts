@@ -5,7 +5,7 @@ export interface FinishedJob {
   readonly outcome: Outcome;
 }
 
-/** Where the recorder finds results: the finished jobs of one source's queue (DESIGN §4). Both may fail with Redis. */
+/** Where the recorder finds results: the finished jobs of one source's queue (contract §4). Both may fail with Redis. */
 export interface FinishedJobs {
   /** The oldest finished jobs, at most `max`; they stay until removed. */
   take(max: number): Promise<readonly FinishedJob[]>;

@@ -14,7 +14,7 @@ export interface RedisCheck {
 const CHECK_DEADLINE_MS = 10_000;
 
 /**
- * Looks at a Redis before anything is put into it (DESIGN §5), over a connection of its own.
+ * Looks at a Redis before anything is put into it (contract §5), over a connection of its own.
  * Throws SlipwayError `redis_unreachable`, `redis_too_old`, `config_invalid`.
  */
 export async function checkRedis(

@@ -1,7 +1,7 @@
 /** `7.0.15` */
 export type RedisVersion = string;
 
-/** BullMQ's scripts use commands of 6.2 (DESIGN §5). */
+/** BullMQ's scripts use commands of 6.2 (contract §5). */
 const MINIMUM = [6, 2] as const;
 
 /** Whether a server of this version can hold the queue. */

@@ -1,6 +1,6 @@
 /**
  * Who may send now: the permits of one destination in this process. Sources take turns, so that a trickle never
- * waits behind a million-file ingest (DESIGN §4).
+ * waits behind a million-file ingest (contract §4).
  */
 export interface Permits {
   /**

@@ -81,7 +81,7 @@ function planAt(path: string, session: Session): SourcePlan {
   return known ?? adHocPlanOf(basename(root), root, '');
 }
 
-/** Tokens end a run as DESIGN §7 says; whatever else is wrong is to be mended here. */
+/** Tokens end a run as contract §7 says; whatever else is wrong is to be mended here. */
 function exitOf({ check, error }: Finding): ExitCode {
   return check === 'token' && error instanceof SlipwayError ? exitCodeOf(error) : EXIT.usage;
 }

@@ -45,7 +45,7 @@ const GIVE_UP_MS = 60_000;
 
 /**
  * Sends one batch to its end, or hands it to a process in the background.
- * @returns the exit code of DESIGN §7
+ * @returns the exit code of contract §7
  */
 export async function ingestBatch(paths: readonly string[], flags: IngestFlags): Promise<ExitCode> {
   const session = await openSession(flags, flags.source !== undefined);

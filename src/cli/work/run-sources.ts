@@ -30,7 +30,7 @@ const GIVE_UP_MS = MINUTE;
 /**
  * Runs sources in the given roles until a signal, or with `--once` until what is there is recorded.
  * @param narrowed what of each source this run is about
- * @returns the exit code of DESIGN §7
+ * @returns the exit code of contract §7
  */
 export async function runSources(
   paths: readonly string[],

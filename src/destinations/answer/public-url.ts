@@ -4,7 +4,7 @@ import { keepLast } from '../../platform/keep-last.ts';
  * A URL from an answer in the form that can be fetched; null when it is none.
  *
  * Some services put the file name into the URL as it is: `#`, `?` and `%` in it would then mean something else
- * (DESIGN §6.1). Where the URL ends with `tail`, which the answer also gives alone, each segment of it is encoded;
+ * (contract §6.1). Where the URL ends with `tail`, which the answer also gives alone, each segment of it is encoded;
  * elsewhere the URL is serialised as a browser does.
  * @param base what a relative URL is relative to
  */

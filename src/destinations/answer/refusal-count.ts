@@ -1,6 +1,6 @@
 /**
  * Tells a token that has grown old from credentials that are wrong: two freshly read tokens in a row refused, with no
- * success in between, are wrong (DESIGN §6).
+ * success in between, are wrong (contract §6).
  *
  * A reading counts as refused only when its first request was: a service may limit how often a token serves, and then
  * many uploads at once are refused with a token that is perfectly good.

@@ -1,7 +1,7 @@
 import { SlipwayError } from '../../domain/errors.ts';
 import { atPointer } from '../../platform/files/json-pointer.ts';
 
-/** Where token services put it in a JSON object (DESIGN §6.1). */
+/** Where token services put it in a JSON object (contract §6.1). */
 const PLACES = ['', '/data'].flatMap((parent) =>
   ['token', 'access_token', 'bearer_token'].map((key) => [...parent.split('/').slice(1), key]),
 );

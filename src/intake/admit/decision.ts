@@ -33,7 +33,7 @@ export type Decision =
       readonly message: string;
     };
 
-/** A worker that finds a version changed so often, while it lies here as it was, sees another file (DESIGN §4). */
+/** A worker that finds a version changed so often, while it lies here as it was, sees another file (contract §4). */
 export const MAX_CHANGED_IN_A_ROW = 3;
 
 const NOTHING: Decision = { kind: 'nothing' };
@@ -75,7 +75,7 @@ export function isLimitSkip(recorded: RecordedVersion | null): boolean {
   return recorded?.status === 'skipped' && LIMIT_CODES.has(recorded.code ?? '');
 }
 
-/** DESIGN §2: reappearance, and a change of the limit that skipped it, make the next generation. */
+/** contract §2: reappearance, and a change of the limit that skipped it, make the next generation. */
 function comesBack(recorded: RecordedVersion, file: JudgedFile, rules: Rules): boolean {
   if (recorded.status !== 'skipped') return false;
   // Here it lies after all, exactly as it was.

@@ -47,7 +47,7 @@ function withoutEmpty(bytes: Buffer): PathName {
   return pathNameOf(Buffer.from(parts.filter((part) => part !== '' && part !== '.').join('/'), 'latin1'));
 }
 
-/** `archive.zip!/dir/name` (DESIGN §4). */
+/** `archive.zip!/dir/name` (contract §4). */
 export function pathInArchive(archive: PathName, entry: PathName): PathName {
   if (archive.pathBytes === undefined && entry.pathBytes === undefined)
     return { path: `${archive.path}!/${entry.path}` };

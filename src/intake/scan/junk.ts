@@ -1,4 +1,4 @@
-/** Names that no person means to send, whatever the options say (DESIGN §4). Compared in lower case. */
+/** Names that no person means to send, whatever the options say (contract §4). Compared in lower case. */
 const JUNK_NAMES: ReadonlySet<string> = new Set([
   // macOS
   '.ds_store',

@@ -44,7 +44,7 @@ const ABSENT_AT_START: Readonly<Record<RootState, string | null>> = {
 
 /**
  * What arrives: finds the settled files of one folder and makes a job of every version that is neither recorded nor
- * pending. Events are hints, the scan is truth (DESIGN §4): both lead into one file checker, which filters, waits until a
+ * pending. Events are hints, the scan is truth (contract §4): both lead into one file checker, which filters, waits until a
  * file is whole, asks the ledger, and admits with back-pressure. A folder that is missing is waited for.
  * @param signal ends it, like `stop`
  */

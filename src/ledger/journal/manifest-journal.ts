@@ -7,7 +7,7 @@ import { type JournalLine, type LinePlace, pickLines, readLines, readPlace } fro
 import { decodeReceipt } from './receipt-codec.ts';
 import { syncedFolder } from './synced-folder.ts';
 
-/** The truth of one source: a receipt a line, only ever appended to (DESIGN §9). One writer, one append at a time. */
+/** The truth of one source: a receipt a line, only ever appended to (contract §9). One writer, one append at a time. */
 export interface ManifestJournal {
   readonly path: string;
   /** Bytes that are durable, always a whole number of lines. */

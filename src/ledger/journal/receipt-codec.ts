@@ -3,7 +3,7 @@ import { boundedRemote, type Receipt } from '../../domain/receipt.ts';
 /** A receipt has no reason to be longer; a worker that sends more loses the API's own answer, not the receipt. */
 const MAX_LINE_CHARS = 64 * 1024;
 
-/** One receipt as one JSON line without its newline; keys in the documented order (DESIGN §9). */
+/** One receipt as one JSON line without its newline; keys in the documented order (contract §9). */
 export function encodeReceipt(receipt: Receipt): string {
   const line = JSON.stringify(inOrder(receipt, receipt.remote));
   return line.length <= MAX_LINE_CHARS

@@ -9,7 +9,7 @@ const MAX_NAME_CHARS = 48;
 
 /**
  * The source of `run PATH` and `ingest PATH`: named after its folder, `-2` and on where that is taken, and found again
- * by its real path, so that repeating the command sends only what is new (DESIGN §4).
+ * by its real path, so that repeating the command sends only what is new (contract §4).
  * @param realPath absolute, symlinks resolved
  * @param reserved names of configured sources, which may not have a folder yet
  * @throws SlipwayError `data_dir`, `data_dir_newer`

@@ -11,7 +11,7 @@ export interface KnownWindow {
 
 /**
  * What webhook endpoints have been told of one source, in its ledger: the journal is the outbox, this is how far each
- * has come (DESIGN §9). Whatever writes is to be called inside `ledger.transact`.
+ * has come (contract §9). Whatever writes is to be called inside `ledger.transact`.
  */
 export interface Outbox {
   /** Names of every endpoint ever seen. */

@@ -8,7 +8,7 @@ export type MovedOffset = (offset: number) => number;
 
 /**
  * What of a journal webhook endpoints still have to be told: compaction keeps these lines although later ones of the
- * same path follow, so that no event is lost and no delivery changes (DESIGN §9).
+ * same path follow, so that no event is lost and no delivery changes (contract §9).
  */
 export interface OwedLines {
   has(offset: number): boolean;

@@ -3,7 +3,7 @@ import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { DeliveryQueue } from '../../queue/delivery-queue.ts';
 
-/** Redis holds no more of one endpoint (DESIGN §9). */
+/** Redis holds no more of one endpoint (contract §9). */
 const MOST_QUEUED = 1_000;
 /** What is due later waits in the ledger. */
 const HORIZON_MS = 10_000;

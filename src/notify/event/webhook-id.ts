@@ -5,7 +5,7 @@ import type { Receipt } from '../../domain/receipt.ts';
 
 /**
  * `webhook-id`: from the endpoint's name and what is told, so that retries, crashes and replays all carry the same one
- * (DESIGN §9). Receivers keep it for as long as they look for repeats.
+ * (contract §9). Receivers keep it for as long as they look for repeats.
  */
 function webhookId(endpoint: string, type: DeliveryType, parts: Iterable<string>): string {
   const hash = createHash('sha256').update(endpoint).update('\0').update(type);

@@ -46,7 +46,7 @@ export interface Status {
   readonly paused: readonly Pause[];
 }
 
-/** Reads the state without starting or changing anything: no Redis is started for it (DESIGN §7). */
+/** Reads the state without starting or changing anything: no Redis is started for it (contract §7). */
 export async function readStatus(options: {
   /** Of every source that is known, those once named on the command line included. */
   readonly plans: readonly SourcePlan[];

@@ -6,9 +6,9 @@ const ARRAY_INDEX = /^(?:0|[1-9]\d*)$/;
 /** Parses a pointer such as `/data/oss_info/0/oss_url`; the empty text is the whole document. null: not a pointer. */
 export function parsePointer(text: string): JsonPointer | null {
   if (text === '') return [];
-  // §3: `~` may only introduce ~0 or ~1.
+  // RFC 6901 §3: `~` may only introduce ~0 or ~1.
   if (!text.startsWith('/') || /~(?![01])/.test(text)) return null;
-  // §4: ~1 before ~0, or `~01` would become `/`.
+  // RFC 6901 §4: ~1 before ~0, or `~01` would become `/`.
   return text
     .slice(1)
     .split('/')

@@ -27,7 +27,7 @@ interface Content {
 
 /**
  * Writes what came of a batch, durably: `x.manifest.jsonl` with one receipt a line, then `x.manifest.json` with counts
- * and, up to 100,000 of them, the files (DESIGN §9). 8 bytes a member are held in memory.
+ * and, up to 100,000 of them, the files (contract §9). 8 bytes a member are held in memory.
  * @param facts.number of the batch in its tables; every member has its receipt
  * @returns its counts, how many members' receipts a compaction has dropped, and the hex sha256 of `x.manifest.json`
  */

@@ -13,7 +13,7 @@ import { fitsBudget, type LastRefresh, MAX_LISTED_FILES, nextRefreshAtMs } from 
 /** `deferred`: it would take too much of the time now, and is done by itself later. */
 export type RefreshResult = 'written' | 'unchanged' | 'deferred' | 'off' | 'failed';
 
-/** The manifest of one source: the latest receipt of every path as one JSON file, valid at every instant (DESIGN §9). */
+/** The manifest of one source: the latest receipt of every path as one JSON file, valid at every instant (contract §9). */
 export interface ManifestSnapshot {
   /** The source has gone idle, or a batch has ended. Never throws. */
   refresh(): Promise<RefreshResult>;

@@ -1,4 +1,4 @@
-/** Most of the wall time that refreshing the manifest may take (DESIGN §9). */
+/** Most of the wall time that refreshing the manifest may take (contract §9). */
 const SHARE_OF_TIME = 0.05;
 
 /** With `auto`, above this many files the manifest does not list them: no reader could parse it. */

@@ -48,13 +48,13 @@ export interface OwnedLedger {
   readonly dataDir: string;
 }
 
-/** What the lease holds (DESIGN §4, Owner). */
+/** What the lease holds (contract §4, Owner). */
 interface Lease extends Owner {
   /** Left out: of a version that did not name it yet. */
   readonly ledgerId?: string;
 }
 
-/** The right to do intake, record and notify for one source: one process at a time (DESIGN §4, Owner). */
+/** The right to do intake, record and notify for one source: one process at a time (contract §4, Owner). */
 export interface OwnerLease {
   release(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { Log } from '../../domain/log.ts';
 import { sourceKey } from '../queue-key.ts';
 
 /**
- * How a command hands work to the live owner of a source, on whatever host it runs (DESIGN §4, Owner). The answer comes
+ * How a command hands work to the live owner of a source, on whatever host it runs (contract §4, Owner). The answer comes
  * once the work is durable, so nothing is lost with a request that nobody takes up: its asker is told.
  */
 

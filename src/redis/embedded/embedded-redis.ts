@@ -20,7 +20,7 @@ import {
 } from './embedded-redis-server.ts';
 import { addUser, countLiveUsers, newUserName, removeUser } from './embedded-redis-users.ts';
 
-/** This process's use of the private Redis of a data folder (DESIGN §5). */
+/** This process's use of the private Redis of a data folder (contract §5). */
 export interface EmbeddedRedis {
   /** Stays the same over restarts. */
   readonly socketPath: string;

@@ -173,7 +173,7 @@ function refuseOther(parts: readonly BatchSource[], { plan, store }: OwnerDeps):
 }
 
 /**
- * Reaches the live owner of a source over Redis, else becomes it until closed (DESIGN §4).
+ * Reaches the live owner of a source over Redis, else becomes it until closed (contract §4).
  * @throws SlipwayError `source_owned` for an owner that cannot be reached over Redis, `redis_unreachable`, what opening
  *   the store throws
  */

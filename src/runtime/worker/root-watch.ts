@@ -27,7 +27,7 @@ export interface RootWatchOptions {
 }
 
 /**
- * A worker that does not see a folder opens no queue of it (DESIGN §4): beside others that see it, it would take file
+ * A worker that does not see a folder opens no queue of it (contract §4): beside others that see it, it would take file
  * after file only to send none. From the first no until a yes it takes no more, and looks every so often.
  */
 export function rootWatch(options: RootWatchOptions): RootWatch {

@@ -45,7 +45,7 @@ const NS_PER_MS = 1_000_000n;
 const NS_PER_US = 1_000n;
 
 /**
- * Another mount of the same disk may cut times off at milli- or microseconds (DESIGN §4): such a time is compared at
+ * Another mount of the same disk may cut times off at milli- or microseconds (contract §4): such a time is compared at
  * milliseconds. One with nanoseconds is exact.
  */
 function isSameTime(seenNs: bigint, queuedNs: bigint): boolean {

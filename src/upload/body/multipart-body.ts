@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 export interface MultipartParts {
-  /** Text parts, in this order, before the file: some APIs read the body as it comes (DESIGN §4). */
+  /** Text parts, in this order, before the file: some APIs read the body as it comes (contract §4). */
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly fileField: string;
   /** Exact bytes of the name as the far side shall see it; need not be valid UTF-8. */
