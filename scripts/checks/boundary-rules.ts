@@ -1,3 +1,4 @@
+import { basename } from 'node:path/posix';
 import { importCycles } from './import-cycles.ts';
 import type { SourceFile, SourceImport } from './source-files.ts';
 
@@ -80,6 +81,8 @@ const MAX_LINES = 300;
 const LENGTH_REASON = /^\/[/*]+ Over 300 lines: \S.{10,}/;
 /** Names without a job in them; whatever they hold grows without end. */
 const EMPTY_NAMES = /^(utils?|helpers?|managers?|common|misc|lib|shared)$|-(utils?|helpers?|manager)$/;
+/** Base names that any number of folders may have; every other one is there once. */
+const NAMES_OF_MANY: readonly string[] = ['options', 'ports', 'index'];
 const KEBAB_CASE = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 
 /** Every breach of every rule, in the order of files and lines. */
@@ -93,6 +96,7 @@ export function findBreaches(files: readonly SourceFile[]): readonly Breach[] {
         found.target === null ? libraryBreaches(file, found) : arrowBreaches(file, found, found.target),
       ),
     ]),
+    ...twinBreaches(files),
     ...cycleBreaches(files),
   ];
   return breaches.sort((a, b) => (a.path === b.path ? a.line - b.line : a.path < b.path ? -1 : 1));
@@ -161,6 +165,16 @@ function nameBreaches(file: SourceFile): Breach[] {
       : []),
     ...(room ? [breach('unknown-room', `${file.room} is not a room`)] : []),
   ];
+}
+
+/** A file is spoken of by its base name, so it has to be enough. */
+function twinBreaches(files: readonly SourceFile[]): Breach[] {
+  const byName = Map.groupBy(files, ({ path }) => basename(path, '.ts'));
+  return [...byName].flatMap(([name, [first, ...others]]) =>
+    first === undefined || NAMES_OF_MANY.includes(name)
+      ? []
+      : others.map(({ path }) => ({ path, line: 1, rule: 'name', detail: `${name} is also ${first.path}` })),
+  );
 }
 
 function lengthBreaches(file: SourceFile): Breach[] {

@@ -211,11 +211,20 @@ test.each([
     { 'runtime/main.ts': 'export {};\n' },
     'src/runtime/main.ts:1: name: main is a name for the cli room only',
   ],
+  [
+    'a base name that another room has',
+    { 'upload/watcher.ts': 'export {};\n' },
+    'src/upload/watcher.ts:1: name: watcher is also intake/watcher.ts',
+  ],
 ])('%s fails the check, with its line and rule', (_what, files, breach) => {
   expect(breachesOf({ ...sound, ...files })).toContainEqual(expect.stringContaining(breach));
 });
 
 test.each([
+  [
+    'options and ports in several rooms',
+    { 'upload/options.ts': 'export {};\n', 'upload/ports.ts': '', 'notify/ports.ts': '' },
+  ],
   ['300 lines', { 'upload/x.ts': 'export {};\n'.repeat(300) }],
   [
     'a long file with a reason',
