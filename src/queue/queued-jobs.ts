@@ -4,8 +4,7 @@ import { bytesOf, type PathName } from '../domain/path-bytes.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
 import { queueName } from '../redis/queue-key.ts';
 import { decodeJob } from './codec.ts';
-
-export type QueuedState = 'waiting' | 'active' | 'delayed' | 'finished';
+import { jobStates, type QueuedState } from './job-list.ts';
 
 /** A job of one file as it stands in Redis now. */
 export interface QueuedFile {
@@ -16,15 +15,6 @@ export interface QueuedFile {
   /** When a delayed one comes up again; null otherwise. */
   readonly dueAtMs: number | null;
 }
-
-const STATES = {
-  wait: 'waiting',
-  prioritized: 'waiting',
-  active: 'active',
-  delayed: 'delayed',
-  completed: 'finished',
-  failed: 'finished',
-} as const;
 
 /** One round trip each. */
 const CHUNK = 500;
@@ -43,20 +33,19 @@ export async function findQueued(
   const wanted = bytesOf(name);
   const found: QueuedFile[] = [];
   try {
-    for (const state of Object.keys(STATES) as (keyof typeof STATES)[]) {
-      const ids = await queue.getRanges([state]);
-      for (let start = 0; start < ids.length; start += CHUNK) {
-        const chunk = ids.slice(start, start + CHUNK);
-        const pipeline = connection.pipeline();
-        for (const id of chunk) pipeline.hmget(queue.toKey(id), 'data', 'timestamp', 'delay');
-        for (const [index, [, fields]] of ((await pipeline.exec()) ?? []).entries()) {
-          const job = jobIn(fields);
-          const jobId = chunk[index];
-          if (job === null || jobId === undefined || !bytesOf(job).equals(wanted)) continue;
-          const queuedAtMs = Number((fields as (string | null)[])[1]);
-          const dueAtMs = state === 'delayed' ? await dueAt(connection, queue.toKey('delayed'), jobId) : null;
-          found.push({ jobId, state: STATES[state], job, queuedAtMs, dueAtMs });
-        }
+    const states = [...(await jobStates(queue))];
+    for (let start = 0; start < states.length; start += CHUNK) {
+      const chunk = states.slice(start, start + CHUNK);
+      const pipeline = connection.pipeline();
+      for (const [jobId] of chunk) pipeline.hmget(queue.toKey(jobId), 'data', 'timestamp');
+      for (const [index, [, fields]] of ((await pipeline.exec()) ?? []).entries()) {
+        const job = jobIn(fields);
+        const [jobId, state] = chunk[index] ?? [];
+        if (job === null || jobId === undefined || state === undefined || !bytesOf(job).equals(wanted))
+          continue;
+        const queuedAtMs = Number((fields as (string | null)[])[1]);
+        const dueAtMs = state === 'delayed' ? await dueAt(connection, queue.toKey('delayed'), jobId) : null;
+        found.push({ jobId, state, job, queuedAtMs, dueAtMs });
       }
     }
   } finally {

@@ -9,6 +9,7 @@ import { redisScript } from '../redis/redis-script.ts';
 import { ADD_MANY_LUA } from './bullmq-layout/add-many-script.ts';
 import { REMOVE_FINISHED_LUA, TAKE_FINISHED_LUA } from './bullmq-layout/finished-scripts.ts';
 import { decodeJob, decodeOutcome, outcomeOfFailedJob } from './codec.ts';
+import { BULLMQ_STATES, jobStates } from './job-list.ts';
 
 /** Larger ones only keep Redis from others for longer. */
 const ADD_CHUNK = 100;
@@ -16,8 +17,8 @@ const ADD_CHUNK = 100;
 const JOB_OPTIONS = { attempts: 1, stackTraceLimit: 1 };
 const LINE_OPTIONS = JSON.stringify(JOB_OPTIONS);
 const AHEAD_OPTIONS = JSON.stringify({ ...JOB_OPTIONS, lifo: true });
-/** Of those that wait, how many are looked at for the oldest: more than ever go ahead at once. */
-const LOOKED_AT = 150;
+/** Of those that went ahead of the line so many are looked at in one round trip. */
+const AHEAD_PAGE = 150;
 
 const addMany = redisScript(ADD_MANY_LUA);
 const takeFinished = redisScript(TAKE_FINISHED_LUA);
@@ -146,11 +147,11 @@ export function openUploadQueue(options: {
     },
 
     async jobIds() {
-      return await queue.getRanges(['wait', 'active', 'delayed', 'prioritized', 'completed', 'failed']);
+      return [...(await jobStates(queue)).keys()];
     },
 
     async counts() {
-      const n = await queue.getJobCounts('wait', 'active', 'delayed', 'prioritized', 'completed', 'failed');
+      const n = await queue.getJobCounts(...BULLMQ_STATES);
       const of = (...states: string[]): number => states.reduce((sum, state) => sum + (n[state] ?? 0), 0);
       return {
         waiting: of('wait', 'prioritized'),
@@ -162,10 +163,15 @@ export function openUploadQueue(options: {
 
     async oldestWaiting() {
       const [first] = await queue.getWaiting(0, 0);
-      if (first === undefined) return null;
-      const wentAhead = first.opts.lifo === true;
-      const head = wentAhead ? await queue.getWaiting(0, LOOKED_AT) : [];
-      return new Date(Math.min(first.timestamp, ...head.map(({ timestamp }) => timestamp))).toISOString();
+      let oldestMs = first?.timestamp ?? Number.POSITIVE_INFINITY;
+      // The head of the line is the oldest in it; before it stand, in no order, those that went ahead.
+      let ahead = first?.opts.lifo === true;
+      for (let start = 1; ahead; start += AHEAD_PAGE) {
+        const page = await queue.getWaiting(start, start + AHEAD_PAGE - 1);
+        for (const { timestamp } of page) oldestMs = Math.min(oldestMs, timestamp);
+        ahead = page.length > 0 && page.every(({ opts }) => opts.lifo === true);
+      }
+      return first === undefined ? null : new Date(oldestMs).toISOString();
     },
 
     async close() {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
+import { expectHealthyCommand } from '../support/healthy-run.ts';
 import { batchOf, ingestPlace, manifestOf } from '../support/ingest-place.ts';
 import { zipBytes } from '../support/zip-bytes.ts';
 
@@ -30,7 +31,7 @@ test('a folder is one batch: every file uploaded, one end, and repeating it send
   expect(second.counts).toMatchObject({ discovered: 3, uploaded: 3 });
   expect(second.batch).not.toBe(batch.batch);
   expect(await manifestOf(second)).toHaveLength(3);
-  expect(sandbox.summary().count).toBe(3);
+  await expectHealthyCommand({ place, stderr: first.stderr, server: sandbox }, 3);
   const status = JSON.parse((await place.run(['status', '--json'])).stdout) as {
     sources: { name: string; uploaded: number; batches: unknown[] }[];
   };

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, rm } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import type { Receipt } from '../../src/domain/receipt.ts';
+import { expectHealthyCommand } from '../support/healthy-run.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';
 
@@ -85,6 +86,17 @@ test('a worker that cannot see a folder serves the others, says which it does no
   await worker.said('nobody does the intake of source elsewhere');
   worker.signal('SIGTERM');
   expect((await worker.ended).code).toBe(0);
+});
+
+test('two upload processes to which nothing happens send each of 600 files once and say nothing', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  await place.config(inboxConfig(sandboxDestination(sandbox), { worker: { processes: 2 } }));
+  await drop(place, 10 * FILES);
+  const { code, stderr } = await place.run(['run', '--once']);
+  expect(code).toBe(0);
+  expectEachOnce(await place.receipts(), 10 * FILES);
+  await expectHealthyCommand({ place, stderr, server: sandbox }, 10 * FILES);
 });
 
 test('worker.processes uploads in as many processes, replaces one that is killed, and leaves none behind', async () => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { appendFile, readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { expectHealthyCommand } from '../support/healthy-run.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination } from '../support/workplace.ts';
 
@@ -43,7 +44,8 @@ test('an edited file is uploaded again as a new version, and a restart uploads n
   await place.file('inbox/report.txt', 'first, then more');
   const [before, after] = await place.recorded(2);
   cli.signal('SIGTERM');
-  expect((await cli.ended).code).toBe(0);
+  const { code, stderr } = await cli.ended;
+  expect(code).toBe(0);
 
   expect(before).toMatchObject({ path: 'report.txt', gen: 0, sha256: sha256('first') });
   expect(after).toMatchObject({ path: 'report.txt', gen: 0, sha256: sha256('first, then more') });
@@ -54,7 +56,7 @@ test('an edited file is uploaded again as a new version, and a restart uploads n
   const journal = await readFile(place.path('inbox.manifest.jsonl'));
   expect((await place.run(['run', '--once'])).code).toBe(0);
   expect(await readFile(place.path('inbox.manifest.jsonl'))).toEqual(journal);
-  expect(sandbox.summary().count).toBe(2);
+  await expectHealthyCommand({ place, stderr, server: sandbox }, 2);
 });
 
 test('files dropped into a new subfolder while it runs are found, and --once sends what came while it did not', async () => {

@@ -57,14 +57,15 @@ export async function readReports(
   prefix: string,
   freshMs: number = EXPIRE_MS,
 ): Promise<LiveReport[]> {
-  const keys: string[] = [];
+  // SCAN may name a key twice while Redis resizes its table.
+  const keys = new Set<string>();
   let cursor = '0';
   do {
     const [next, found] = await connection.scan(cursor, 'MATCH', `${reportKeys(prefix)}*`, 'COUNT', 1000);
     cursor = next;
-    keys.push(...found);
+    for (const key of found) keys.add(key);
   } while (cursor !== '0');
-  const texts = await Promise.all(keys.map(fresh));
+  const texts = await Promise.all([...keys].map(fresh));
 
   async function fresh(key: string): Promise<string | null> {
     const [text, leftMs] = await Promise.all([connection.get(key), connection.pttl(key)]);

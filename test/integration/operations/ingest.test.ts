@@ -16,6 +16,7 @@ import { exitCodeOf } from '../../../src/cli/exit-codes.ts';
 import { ingestOutcome } from '../../../src/cli/work/ingest-outcome.ts';
 import { ALL, BATCH, foundBefore, handOver, partOf, startBatch } from '../../support/batch-part.ts';
 import { definitionFrom } from '../../support/destination-definitions.ts';
+import { expectHealthyRun } from '../../support/healthy-run.ts';
 import { startHttpServer } from '../../support/http-server.ts';
 import { lineOf } from '../../support/record-rig.ts';
 import { type RunRig, runRig } from '../../support/run-rig.ts';
@@ -23,6 +24,9 @@ import { autoglm, GIVE_UP_MS, never } from '../../support/run-steps.ts';
 import { sandboxForTest } from '../../support/sandbox.ts';
 import { tarBytes } from '../../support/tar-bytes.ts';
 import { zipBytes } from '../../support/zip-bytes.ts';
+
+/** Three times the 1,000 members that are read at once when a batch ends, and looked through for those without a file. */
+const LARGE = 3_100;
 
 function spoolBytes(rig: RunRig): number {
   const folder = join(rig.dataDir, 'spool', 'inbox');
@@ -47,7 +51,21 @@ test('what was recorded before belongs to the batch with the receipt it has, and
   expect(progress?.end?.counts).toEqual({ discovered: 4, uploaded: 4, failed: 0, skipped: 0 });
   expect(rig.receipts().map(({ batch }) => batch)).toEqual([null, null, null, BATCH]);
   for (const { seenMs } of rig.receipts()) expect(seenMs).toBeGreaterThanOrEqual(0);
-  expect(sandbox.summary().count).toBe(4);
+  await expectHealthyRun({ rig, run, server: sandbox }, 4);
+});
+
+test('a batch larger than any page of its books: every member is sent, recorded and listed once, none is called gone', async () => {
+  const sandbox = await sandboxForTest();
+  const rig = await runRig({ definition: autoglm(sandbox), atOnce: 24 });
+  rig.files(LARGE);
+  const run = await startBatch(rig, partOf(rig, ALL));
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  const end = run.batch(BATCH)[0]?.end;
+  expect(end?.counts).toEqual({ discovered: LARGE, uploaded: LARGE, failed: 0, skipped: 0 });
+  const { files } = JSON.parse(readFileSync(end?.manifest ?? '', 'utf8')) as { files: { path: string }[] };
+  expect(new Set(files.map(({ path }) => path)).size).toBe(LARGE);
+  expect(files).toHaveLength(LARGE);
+  await expectHealthyRun({ rig, run, server: sandbox }, LARGE);
 });
 
 test('a file that changes while it is sent ends as skipped, and its new version is in the same batch', async () => {
