@@ -9,7 +9,7 @@ import { redisScript } from '../redis/redis-script.ts';
 import { ADD_MANY_LUA } from './bullmq-layout/add-many-script.ts';
 import { REMOVE_FINISHED_LUA, TAKE_FINISHED_LUA } from './bullmq-layout/finished-scripts.ts';
 import { decodeJob, decodeOutcome, outcomeOfFailedJob } from './codec.ts';
-import { BULLMQ_STATES, jobStates } from './job-list.ts';
+import { jobCounts, jobStates, oldestWaiting, type QueueCounts } from './job-list.ts';
 
 /** Larger ones only keep Redis from others for longer. */
 const ADD_CHUNK = 100;
@@ -17,8 +17,6 @@ const ADD_CHUNK = 100;
 const JOB_OPTIONS = { attempts: 1, stackTraceLimit: 1 };
 const LINE_OPTIONS = JSON.stringify(JOB_OPTIONS);
 const AHEAD_OPTIONS = JSON.stringify({ ...JOB_OPTIONS, lifo: true });
-/** Of those that went ahead of the line so many are looked at in one round trip. */
-const AHEAD_PAGE = 150;
 
 const addMany = redisScript(ADD_MANY_LUA);
 const takeFinished = redisScript(TAKE_FINISHED_LUA);
@@ -27,14 +25,6 @@ const removeFinished = redisScript(REMOVE_FINISHED_LUA);
 export interface FinishedJob {
   readonly jobId: string;
   readonly outcome: Outcome;
-}
-
-export interface QueueCounts {
-  readonly waiting: number;
-  readonly active: number;
-  readonly delayed: number;
-  /** Finished, not yet recorded. */
-  readonly finished: number;
 }
 
 /** The owner's end of one source's queue: what goes in, and the finished jobs that come out (contract §4). */
@@ -146,33 +136,9 @@ export function openUploadQueue(options: {
       if (jobIds.length > 0) await removeFinished(connection, finishedKeys, [jobKeyPrefix, ...jobIds]);
     },
 
-    async jobIds() {
-      return [...(await jobStates(queue)).keys()];
-    },
-
-    async counts() {
-      const n = await queue.getJobCounts(...BULLMQ_STATES);
-      const of = (...states: string[]): number => states.reduce((sum, state) => sum + (n[state] ?? 0), 0);
-      return {
-        waiting: of('wait', 'prioritized'),
-        active: of('active'),
-        delayed: of('delayed'),
-        finished: of('completed', 'failed'),
-      };
-    },
-
-    async oldestWaiting() {
-      const [first] = await queue.getWaiting(0, 0);
-      let oldestMs = first?.timestamp ?? Number.POSITIVE_INFINITY;
-      // The head of the line is the oldest in it; before it stand, in no order, those that went ahead.
-      let ahead = first?.opts.lifo === true;
-      for (let start = 1; ahead; start += AHEAD_PAGE) {
-        const page = await queue.getWaiting(start, start + AHEAD_PAGE - 1);
-        for (const { timestamp } of page) oldestMs = Math.min(oldestMs, timestamp);
-        ahead = page.length > 0 && page.every(({ opts }) => opts.lifo === true);
-      }
-      return first === undefined ? null : new Date(oldestMs).toISOString();
-    },
+    jobIds: async () => [...(await jobStates(queue)).keys()],
+    counts: async () => await jobCounts(queue),
+    oldestWaiting: async () => await oldestWaiting(queue),
 
     async close() {
       await queue.close();
