@@ -7,7 +7,7 @@ import type { SenderOptions } from '../notify/send/open-sender.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import { type HttpClient, type HttpClientOptions, openHttpClient } from '../platform/http/http-client.ts';
 import { proxiesOf } from '../platform/http/http-proxy.ts';
-import type { NotifyOptions } from './owner/source-owner-options.ts';
+import type { NotifyOptions } from './owner/keep-records.ts';
 import { openChosen } from './plans/destination-choice.ts';
 import { endpointsOf } from './plans/endpoint-plans.ts';
 import type { SourcePlan } from './plans/source-plan.ts';

@@ -13,7 +13,7 @@ export interface BatchRunner {
   /** Looks through the inputs again: jobs were lost. */
   rescan(): void;
   /** After every commit, outside its transaction. */
-  recorded(receipts: readonly Receipt[], jobIds: readonly string[]): void;
+  recorded(receipts: readonly Receipt[]): void;
   /** Resolves when the inputs of every batch here are looked through. Rejects when one cannot be. */
   caughtUp(): Promise<void>;
   /** Resolves when all of them have ended. */
@@ -29,7 +29,6 @@ export interface BatchRunner {
 
 /** None under way. */
 export function createBatchRunner(options: BatchRunOptions): BatchRunner {
-  const { records, spool } = options;
   const runs = new Map<string, BatchRun>();
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -50,8 +49,7 @@ export function createBatchRunner(options: BatchRunOptions): BatchRunner {
     rescan() {
       for (const run of runs.values()) run.rescan();
     },
-    recorded(receipts, jobIds) {
-      void spool.release(jobIds);
+    recorded(receipts) {
       for (const { batch, error, path, pathBytes } of receipts) {
         if (error?.code !== 'changed' || batch === null) continue;
         const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
@@ -63,7 +61,7 @@ export function createBatchRunner(options: BatchRunOptions): BatchRunner {
       for (const run of runs.values()) await run.caughtUp();
     },
     async ended() {
-      await Promise.all([...runs.keys()].map((batch) => records.ended(batch)));
+      await Promise.all([...runs.keys()].map((batch) => options.records.ended(batch)));
     },
     progress: (batch) => runs.get(batch)?.progress() ?? null,
     *inHand() {

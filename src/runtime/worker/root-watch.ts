@@ -2,7 +2,7 @@ import type { Log } from '../../domain/log.ts';
 import { folderIdentityOf, isEmptyFolder } from '../../platform/files/folder-identity.ts';
 import { createWaker } from '../../platform/waiting/waker.ts';
 import { createRootCheck, type RootCheck } from '../../upload/root-check.ts';
-import type { SourceOwner } from '../owner/source-owner-options.ts';
+import type { SourceOwner } from '../owner/source-owner.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 import { type RootQuestionOptions, rootQuestion } from './root-question.ts';
 
