@@ -11,6 +11,7 @@ import { type ParsedConfig, sourceSchema } from './schema.ts';
 /** Paths made absolute, destinations put together, everything frozen. The config has passed every check. */
 export function resolveConfig(parsed: ParsedConfig, baseDir: string, env: Environment): ResolvedConfig {
   const placed = (path: string): string => placePath(path, baseDir, env);
+  const placedFile = (path: string | null): string | null => (path === null ? null : placed(path));
   const only = onlyDestination(parsed.destinations);
   const sources = mapRecord(parsed.sources, (source, name) => {
     const destination = source.destination ?? only ?? '';
@@ -19,7 +20,11 @@ export function resolveConfig(parsed: ParsedConfig, baseDir: string, env: Enviro
   return deepFrozen({
     ...parsed,
     dataDir: placed(parsed.dataDir),
-    network: { caFile: parsed.network.caFile === null ? null : placed(parsed.network.caFile) },
+    network: {
+      caFile: placedFile(parsed.network.caFile),
+      certFile: placedFile(parsed.network.certFile),
+      keyFile: placedFile(parsed.network.keyFile),
+    },
     definitions: definitionsOf(parsed, Object.values(sources), baseDir),
     sources,
   });

@@ -66,6 +66,8 @@ const logSchema = z
   })
   .prefault({});
 
+const pemFile = (describe: string) => z.string().min(1).nullable().default(null).describe(describe);
+
 const networkSchema = z
   .strictObject({
     caFile: z
@@ -76,6 +78,13 @@ const networkSchema = z
       .describe(
         'PEM file of certificate authorities to trust besides the usual ones, such as a company proxy',
       ),
+    certFile: pemFile(
+      'PEM file of the certificate that Slipway shows to servers that ask for one; with keyFile',
+    ),
+    keyFile: pemFile('PEM file of the private key of certFile'),
+  })
+  .refine(({ certFile, keyFile }) => (certFile === null) === (keyFile === null), {
+    error: 'certFile and keyFile go together: set both, or neither',
   })
   .prefault({});
 

@@ -28,6 +28,8 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: string;
+  /** It came before the last byte of the request had left: a success then says nothing of bytes nobody saw (G2). */
+  readonly early?: boolean;
 }
 
 export type Verdict =

@@ -94,12 +94,14 @@ function workerPool(
 /** How a process speaks HTTP by this configuration. */
 export function httpOptions({ config, env }: LoadedConfig, connectionsPerOrigin: number): HttpClientOptions {
   const { connect, response, idle } = config.timeouts;
+  const { caFile, certFile, keyFile } = config.network;
   return {
     connectTimeoutMs: connect,
     responseTimeoutMs: response,
     idleTimeoutMs: idle,
     connectionsPerOrigin,
-    caFile: config.network.caFile,
+    caFile,
+    clientCertificate: certFile === null || keyFile === null ? null : { certFile, keyFile },
     proxies: proxiesOf(env),
   };
 }

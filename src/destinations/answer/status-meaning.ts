@@ -19,13 +19,6 @@ export function statusMeaning(status: number, recognised: boolean): StatusMeanin
   const means = (code: VerdictCode, hint: string | null = null): StatusMeaning => ({ code, hint });
   if (status >= 500) return means('unavailable');
   switch (status) {
-    case 301:
-    case 308:
-      return means('misconfigured', 'set url to the address it redirects to: redirects are not followed');
-    case 302:
-    case 303:
-    case 307:
-      return means('unavailable', 'redirects are not followed');
     case 401:
       return means('unauthenticated');
     case 402:
@@ -53,4 +46,33 @@ export function statusMeaning(status: number, recognised: boolean): StatusMeanin
     default:
       return means(status >= 400 && recognised ? 'rejected' : 'bad_answer');
   }
+}
+
+/**
+ * What a redirect means; null: the status is none. None is followed: the body has gone, and whoever stands in between
+ * must not send credentials on. Where it points is named without its query, which may hold a secret.
+ * - 301 and 308 say that the address has changed for good: a person has to set it
+ * - 307 and 308 that differ by a trailing slash are the server's own idea of this very path
+ * - 302, 303 and other 307s come from portals, login pages and maintenance: no word of this API
+ */
+export function redirectMeaning(
+  status: number,
+  location: string | undefined,
+  url: string,
+): StatusMeaning | null {
+  if (![301, 302, 303, 307, 308].includes(status)) return null;
+  const target = location === undefined ? null : URL.parse(location, url);
+  const shown = target === null ? null : `${target.origin}${target.pathname}`;
+  const whither = shown === null ? 'elsewhere' : `to ${shown}`;
+  if (status === 301 || status === 308 || (status === 307 && isSamePath(target, url))) {
+    const hint = `set url to ${shown ?? 'the address it redirects to'}: redirects are not followed`;
+    return { code: 'misconfigured', hint };
+  }
+  return { code: 'bad_answer', hint: `it redirects ${whither}: redirects are not followed` };
+}
+
+function isSamePath(target: URL | null, url: string): boolean {
+  const own = URL.parse(url);
+  const bare = (path: string): string => path.replace(/\/$/, '');
+  return own !== null && target?.origin === own.origin && bare(target.pathname) === bare(own.pathname);
 }

@@ -7,10 +7,11 @@ import type { DestinationDefinition, ErrorRule } from '../definition/definition.
 import type { Answer, Verdict } from '../destination.ts';
 import { readinessIn } from '../readiness.ts';
 import { isFilled, parseAnswer, textAt, textsAt } from './answer-body.ts';
+import { wordsOfFramework } from './error-words.ts';
 import { failureDetail } from './failure-detail.ts';
 import { publicUrl } from './public-url.ts';
 import { redactData, type Secrets } from './redact-secrets.ts';
-import { statusMeaning } from './status-meaning.ts';
+import { redirectMeaning, statusMeaning } from './status-meaning.ts';
 
 /** What judging needs besides the answer. */
 export interface JudgeContext {
@@ -46,7 +47,11 @@ export function judgeAnswer(
   if (rule !== undefined) {
     return failed(definition, answer, body, context, rule.clock ? 'clock_drift' : rule.kind, rule.hint);
   }
-  const meaning = status === null ? null : statusMeaning(status, isRecognised(definition, body));
+  const meaning =
+    status === null
+      ? null
+      : (redirectMeaning(status, answer.headers.location, definition.url) ??
+        statusMeaning(status, isRecognised(definition, body)));
   const code = meaning?.code ?? 'bad_answer';
   const hint = meaning?.hint ?? (code === 'bad_answer' ? unknownHint(definition, answer.status, body) : null);
   return failed(definition, answer, body, context, code, hint);
@@ -140,9 +145,13 @@ function statusIn(
   return /^[1-5]\d\d$/.test(inBody) ? Number(inBody) : null;
 }
 
-/** An object with a message or a code where this API puts them. */
+/** An object with a message or a code where this API puts them, or where its web framework does. */
 function isRecognised({ answer }: DestinationDefinition, body: unknown): boolean {
-  return textAt(body, answer.message) !== null || textAt(body, answer.code) !== null;
+  return (
+    textAt(body, answer.message) !== null ||
+    textAt(body, answer.code) !== null ||
+    wordsOfFramework(body) !== null
+  );
 }
 
 function matches(

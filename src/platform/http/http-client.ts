@@ -10,12 +10,19 @@ import { type ExchangeLimits, HttpExchange } from './http-exchange.ts';
 import { timeoutFailure } from './http-failure.ts';
 import { sendableHeaders } from './http-headers.ts';
 import type { HttpAnswer, HttpRequest } from './http-message.ts';
-import { hasProxy, isLoopbackHost, type ProxySettings, proxyOrigins } from './http-proxy.ts';
+import {
+  hasProxy,
+  isLoopbackHost,
+  networksWithoutProxy,
+  type ProxySettings,
+  proxyOrigins,
+} from './http-proxy.ts';
+import { createInterimAnswers, type PlainRequest } from './interim-answers.ts';
 
 export interface HttpClientOptions {
   /** Name resolution, TCP and TLS together. */
   readonly connectTimeoutMs: number;
-  /** From the last byte of the body to the first of the answer. */
+  /** From the last byte of the body to the last of the answer. */
   readonly responseTimeoutMs: number;
   /** Longest silence while a body goes out or an answer comes in. */
   readonly idleTimeoutMs: number;
@@ -23,6 +30,8 @@ export interface HttpClientOptions {
   readonly connectionsPerOrigin: number;
   /** PEM file of certificate authorities trusted besides the system's. */
   readonly caFile: string | null;
+  /** PEM files of the certificate that this side shows, and of its key; left out or null: it shows none. */
+  readonly clientCertificate?: { readonly certFile: string; readonly keyFile: string } | null;
   readonly proxies: ProxySettings;
 }
 
@@ -50,7 +59,7 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
-/** Opens the one HTTP client of a process. Throws SlipwayError `config_unreadable` when `caFile` cannot be read. */
+/** Opens the one HTTP client of a process. Throws SlipwayError `config_unreadable` when a PEM file cannot be read or holds no PEM. */
 export function openHttpClient(options: HttpClientOptions): HttpClient {
   const agentOptions = agentOptionsOf(options);
   const direct = new Agent(agentOptions);
@@ -58,25 +67,35 @@ export function openHttpClient(options: HttpClientOptions): HttpClient {
     ? new EnvHttpProxyAgent(proxyOptionsOf(options, agentOptions))
     : direct;
 
+  const { connections, connect } = agentOptions;
+  const { timeout, ...tls } = connect;
+  const interim = createInterimAnswers({ connections, connectTimeoutMs: timeout, tls });
+  const isInNetwork = networksWithoutProxy(options.proxies.no);
+
   async function send(request: HttpRequest): Promise<HttpAnswer> {
     const { signal } = request;
     if (signal.aborted) throw abortErrorOf(signal);
     const target = targetOf(request.url);
-    const { isLocal } = target;
+    const isDirect = target.isLocal || isInNetwork(target.hostname);
     const limits: ExchangeLimits = {
       ...options,
       maxResponseBytes: request.maxResponseBytes,
       cutAnswer: request.cutAnswer,
-      proxies: isLocal ? [] : proxyOrigins(options.proxies),
+      proxies: isDirect ? [] : proxyOrigins(options.proxies),
     };
     const exchange = new HttpExchange(limits, target.origin);
     const dispatchOptions = dispatchOptionsOf(request, target, options.idleTimeoutMs);
     const stopListening = onAbort(signal, () => exchange.fail(abortErrorOf(signal)));
     // A loopback address behind a proxy would be the proxy's own machine.
-    const dispatcher = isLocal ? direct : proxied;
-    dispatcher.dispatch(dispatchOptions, exchange);
+    const dispatcher = isDirect ? direct : proxied;
+    // Through a proxy only undici knows the way.
+    if (dispatcher === direct && interim.concerns(target.origin)) interim.dispatch(dispatchOptions, exchange);
+    else dispatcher.dispatch(dispatchOptions, exchange);
     try {
       return await exchange.answer;
+    } catch (error) {
+      interim.learn(target.origin, error);
+      throw error;
     } finally {
       stopListening();
     }
@@ -103,6 +122,7 @@ export function openHttpClient(options: HttpClientOptions): HttpClient {
       }
     },
     async close() {
+      interim.close();
       await Promise.all([direct.destroy(), proxied === direct ? null : proxied.destroy()]);
     },
   };
@@ -114,8 +134,13 @@ const allowH2 = false;
 function agentOptionsOf(options: HttpClientOptions) {
   const { connectTimeoutMs: timeout, connectionsPerOrigin: connections, caFile } = options;
   // `ca` replaces what Node trusts by itself, so that comes along.
-  const ca = caFile === null ? {} : { ca: [...getCACertificates('default'), readCa(caFile)] };
-  return { allowH2, pipelining: 1, connections, connect: { timeout, ...ca } };
+  const ca = caFile === null ? {} : { ca: [...getCACertificates('default'), readPem(caFile, 'CERTIFICATE')] };
+  const own = options.clientCertificate ?? null;
+  const shown =
+    own === null
+      ? {}
+      : { cert: readPem(own.certFile, 'CERTIFICATE'), key: readPem(own.keyFile, 'PRIVATE KEY') };
+  return { allowH2, pipelining: 1, connections, connect: { timeout, ...ca, ...shown } };
 }
 
 /** Through a proxy undici makes the connections by other rules, and takes nothing from `connect`. */
@@ -140,7 +165,7 @@ function dispatchOptionsOf(
   request: HttpRequest,
   { origin, path }: Target,
   idleTimeoutMs: number,
-): Dispatcher.DispatchOptions {
+): PlainRequest & Dispatcher.DispatchOptions {
   const { method, body, contentLength } = request;
   const headers = sendableHeaders(request.headers);
   if (Buffer.isBuffer(body) && body.length !== contentLength) {
@@ -168,6 +193,7 @@ function dispatchBodyOf(body: HttpRequest['body'], idleTimeoutMs: number): Buffe
 interface Target {
   readonly origin: string;
   readonly path: string;
+  readonly hostname: string;
   readonly isLocal: boolean;
 }
 
@@ -176,7 +202,7 @@ const targetOf = keepLast((text: string): Target => {
   const url = URL.parse(text);
   if (url?.protocol === 'http:' || url?.protocol === 'https:') {
     const { origin, pathname, search, hostname } = url;
-    return { origin, path: `${pathname}${search}`, isLocal: isLoopbackHost(hostname) };
+    return { origin, path: `${pathname}${search}`, hostname, isLocal: isLoopbackHost(hostname) };
   }
   throw new SlipwayError('misconfigured', {
     detail: 'the URL of the request is not an http or https URL: correct it',
@@ -188,10 +214,15 @@ function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : 'no valid URL';
 }
 
-function readCa(caFile: string): string {
+/** @param what the label of RFC 7468 that it must hold, or the end of it (`EC PRIVATE KEY`) */
+function readPem(file: string, what: string): string {
+  let text: string;
   try {
-    return readFileSync(caFile, 'utf8');
+    text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new SlipwayError('config_unreadable', { file: caFile, reason: reasonOf(cause) }, { cause });
+    throw new SlipwayError('config_unreadable', { file, reason: reasonOf(cause) }, { cause });
   }
+  if (new RegExp(`-----BEGIN (?:[A-Z0-9]+ )*${what}-----`).test(text)) return text;
+  const reason = `it holds no -----BEGIN ${what}-----`;
+  throw new SlipwayError('config_unreadable', { file, reason });
 }

@@ -1,17 +1,20 @@
+import { subscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import { SlipwayError } from '../../domain/errors.ts';
+import { answerText } from './answer-text.ts';
 import { httpFailure, timeoutFailure } from './http-failure.ts';
 import { joinedHeaders } from './http-headers.ts';
 import type { HttpAnswer } from './http-message.ts';
 
 export interface ExchangeLimits {
-  /** From the last byte of the body to the first of the answer. */
+  /** From the last byte of the body to the last of the answer. */
   readonly responseTimeoutMs: number;
   /** Longest silence while a body goes out or an answer comes in. */
   readonly idleTimeoutMs: number;
   /** For messages: the connector itself enforces it. */
   readonly connectTimeoutMs: number;
   readonly maxResponseBytes: number;
-  /** A larger answer is given as far as it was read, instead of refused. */
+  /** An answer that is larger, takes too long or breaks off is given as far as it was read, instead of refused. */
   readonly cutAnswer?: boolean | undefined;
   /** For messages: origins of the proxies that requests may go through. */
   readonly proxies: readonly string[];
@@ -41,7 +44,12 @@ export class HttpExchange {
   readonly #origin: string;
   #phase: Phase = 'queued';
   #controller: Controller | null = null;
+  /** Ends a silence. */
   #timer: NodeJS.Timeout | null = null;
+  /** Ends the whole answer, however busily it trickles. */
+  #deadline: NodeJS.Timeout | null = null;
+  #early = false;
+  #unsentBytes: () => number = () => 0;
   #status = 0;
   #headers: Record<string, string | undefined> = {};
   #chunks: Buffer[] = [];
@@ -82,9 +90,12 @@ export class HttpExchange {
   }
 
   onRequestSent(): void {
+    // A body in one Buffer was only handed to the socket: what the system has not taken, nobody can have read.
+    this.#unsentBytes = unsentBytesOfLast();
     if (this.#phase !== 'sending') return;
     this.#phase = 'waiting';
     this.#silenceFor(this.#limits.responseTimeoutMs, 'waiting for the answer');
+    this.#answerWithin();
   }
 
   onResponseStart(
@@ -94,11 +105,13 @@ export class HttpExchange {
   ): void {
     // 1xx is not the answer: more follows.
     if (this.#phase === 'done' || status < 200) return;
+    this.#early = this.#phase !== 'waiting' || this.#unsentBytes() > 0;
     this.#phase = 'answering';
     this.#status = status;
     this.#headers = joinedHeaders(headers);
     if (Number(this.#headers['content-length']) > this.#limits.maxResponseBytes) this.#tooLarge();
     else this.#silenceFor(this.#limits.idleTimeoutMs, 'reading the answer');
+    this.#answerWithin();
   }
 
   onResponseData(_: Controller, chunk: Buffer): void {
@@ -120,11 +133,21 @@ export class HttpExchange {
     this.#settle();
     const [first] = this.#chunks;
     const whole = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
-    this.#resolve({ status: this.#status, headers: this.#headers, body: whole.toString('utf8') });
+    const { maxResponseBytes, cutAnswer } = this.#limits;
+    const decoded = answerText(whole, this.#headers, maxResponseBytes);
+    if (decoded.kind === 'too-large' && cutAnswer !== true) this.#reject(tooLarge(maxResponseBytes));
+    else {
+      const body = decoded.kind === 'text' ? decoded.text : '';
+      this.#resolve({ status: this.#status, headers: this.#headers, body, early: this.#early });
+    }
   }
 
   onResponseError(_: Controller, error: unknown): void {
     if (this.#phase === 'done') return;
+    if (this.#phase === 'answering' && this.#limits.cutAnswer === true) {
+      this.#deliver();
+      return;
+    }
     this.#settle();
     this.#reject(httpFailure(error, this.#origin, this.#limits.connectTimeoutMs, this.#limits.proxies));
   }
@@ -135,22 +158,52 @@ export class HttpExchange {
   }
 
   #tooLarge(): void {
-    if (this.#limits.cutAnswer === true) {
+    this.#giveUpReading(tooLarge(this.#limits.maxResponseBytes));
+  }
+
+  #giveUpReading(reason: SlipwayError): void {
+    if (this.#phase === 'answering' && this.#limits.cutAnswer === true) {
       this.#deliver();
       this.#controller?.abort(new Error('the rest is not read'));
-      return;
-    }
-    this.fail(new SlipwayError('answer_too_large', { max: this.#limits.maxResponseBytes }));
+    } else this.fail(reason);
   }
 
   #silenceFor(timeoutMs: number, phase: string): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.fail(timeoutFailure(timeoutMs, phase)), timeoutMs);
+    this.#timer = setTimeout(() => this.#giveUpReading(timeoutFailure(timeoutMs, phase)), timeoutMs);
+  }
+
+  /** From the last byte sent, or from the first of an answer that did not wait for it. */
+  #answerWithin(): void {
+    const { responseTimeoutMs } = this.#limits;
+    this.#deadline ??= setTimeout(
+      () => this.#giveUpReading(timeoutFailure(responseTimeoutMs, 'reading the whole answer')),
+      responseTimeoutMs,
+    );
   }
 
   #settle(): void {
     this.#phase = 'done';
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
     this.#timer = null;
+    this.#deadline = null;
   }
+}
+
+function tooLarge(maxBytes: number): SlipwayError {
+  return new SlipwayError('answer_too_large', { max: maxBytes });
+}
+
+/** The socket that undici has just written a head to: it tells no handler which one that is. */
+let lastSocket: Socket | null = null;
+subscribe('undici:client:sendHeaders', (message) => {
+  lastSocket = (message as { readonly socket: Socket }).socket;
+});
+
+/** Of the socket just written to; undici tells of a body in one Buffer in the same turn in which it writes it. */
+function unsentBytesOfLast(): () => number {
+  const socket = lastSocket;
+  lastSocket = null;
+  return () => socket?.writableLength ?? 0;
 }

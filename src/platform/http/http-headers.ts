@@ -17,12 +17,12 @@ const OURS = new Set([
 
 /**
  * Request headers as they go out: names in lower case, a `user-agent` where none is given (some firewalls refuse
- * requests without). What the wire cannot carry is refused here, before undici sees it: each request that undici
+ * requests without), and no compression asked for: answers are small. What the wire cannot carry is refused here, before undici sees it: each request that undici
  * refuses takes one connection of a bounded pool out of service for good (measured with undici 7.30 and 8.12).
  * Throws SlipwayError `misconfigured`, never naming the value.
  */
 export function sendableHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const sendable: Record<string, string> = { 'user-agent': 'slipway' };
+  const sendable: Record<string, string> = { 'user-agent': 'slipway', 'accept-encoding': 'identity' };
   for (const [name, value] of Object.entries(headers)) {
     const lower = known.get(name) ?? checkedName(name);
     if (!FIELD_VALUE.test(value)) {

@@ -14,7 +14,10 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
   /** A larger answer is cut off with `answer_too_large`. */
   readonly maxResponseBytes: number;
-  /** A larger answer is given as far as it was read instead: for whom only the status counts. */
+  /**
+   * An answer that is larger, trickles or breaks off is given as far as it was read instead: for whom only the status
+   * counts.
+   */
   readonly cutAnswer?: boolean;
 }
 
@@ -23,4 +26,6 @@ export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: string;
+  /** It came before the last byte of the request was handed to the system: the far side cannot have read it all. */
+  readonly early: boolean;
 }

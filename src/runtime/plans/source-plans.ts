@@ -112,7 +112,7 @@ export function ownPathsOf({ config, file }: LoadedConfig, plans: readonly Sourc
   const tokenFiles = Object.values(config.definitions).flatMap(({ token }) =>
     token !== null && 'file' in token ? [token.file] : [],
   );
-  const { caFile } = config.network;
+  const pemFiles = Object.values(config.network).filter((file) => file !== null);
   const moveTargets = Object.values(config.sources)
     .flatMap(({ onSuccess, onFailure }) => [onSuccess, onFailure])
     .flatMap((action) => (typeof action === 'object' ? [`${action.moveTo}/`] : []));
@@ -121,7 +121,7 @@ export function ownPathsOf({ config, file }: LoadedConfig, plans: readonly Sourc
     ...configFiles,
     ...tokenFiles,
     ...moveTargets,
-    ...(caFile === null ? [] : [caFile]),
+    ...pemFiles,
     ...manifests.flatMap((manifest) => [manifest, journalPathOf(manifest)]),
   ];
 }

@@ -51,7 +51,7 @@ export async function uploadFile(
       const verdict = destination.judge(sent.answer, request);
       if (verdict.kind === 'uploaded') {
         const { sha256, contentType } = sent;
-        if (sha256 === null)
+        if (sha256 === null || sent.answer.early === true)
           throw new SlipwayError('bad_answer', { detail: 'success before the whole file was sent' });
         destination.accepted(request);
         const uploadedAt = new Date(clock.nowMs()).toISOString();

@@ -97,7 +97,7 @@ export async function callParts(
       const opened = body === null ? null : { ...body, ...body.open() };
       const answer = await send(messageOf(request, opened, signal));
       const verdict = parts.judge(call, answer, request);
-      if (verdict.kind === 'uploaded' && opened?.wasSent() === false)
+      if (verdict.kind === 'uploaded' && (opened?.wasSent() === false || answer.early === true))
         throw new SlipwayError('bad_answer', { detail: 'success before the whole part was sent' });
       return { request, answer, verdict };
     } catch (error) {

@@ -325,13 +325,13 @@ test('a proxy that never opens the tunnel is a failure, not a hang', async () =>
 test('a proxy that refuses the tunnel is named as the reason', async () => {
   const proxy = createServer();
   proxy.on('connect', (_, socket) => {
-    socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+    socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
   });
   const origin = `http://127.0.0.1:${await listening(proxy)}`;
   const client = testClient({ proxies: { http: null, https: origin, no: null } });
   await expect(client.send(post('https://files.invalid/'))).rejects.toMatchObject({
     code: 'connection',
-    message: expect.stringContaining('proxy refused'),
+    message: expect.stringContaining('proxy refused to connect to https://files.invalid (HTTP 403)'),
   });
 });
 

@@ -243,7 +243,13 @@ test.each([
     'unavailable',
     'unavailable',
   ],
-  ['minimax', 200, { base_resp: { status_code: 1004, status_msg: 'auth' } }, 'unavailable', 'bad_answer'],
+  [
+    'minimax',
+    200,
+    { base_resp: { status_code: 1004, status_msg: 'auth' } },
+    'unauthenticated',
+    'unauthenticated',
+  ],
 ])('%s: HTTP %d %j is %s (%s)', (preset, status, body, kind, code) => {
   expect(judge(preset, status, body)).toMatchObject({
     kind: 'failed',

@@ -41,7 +41,7 @@ test('a folder is told to be watched, scanned, deaf, or not to be tried', () => 
 });
 
 function httpSaying(date: string | undefined): Parameters<typeof examineClock>[1] {
-  return { send: async () => ({ status: 404, headers: { date }, body: '' }) };
+  return { send: async () => ({ status: 404, headers: { date }, body: '', early: false }) };
 }
 
 test('a clock is compared with the Date of an answer, and one that is wrong stops only what signs with it', async () => {
