@@ -68,7 +68,6 @@ const LIBRARY_HOMES: Readonly<Record<string, string | readonly string[] | null>>
   picomatch: 'platform/files/glob.ts',
   pino: 'runtime/logger.ts',
   yauzl: 'intake/',
-  'tar-stream': 'intake/',
   standardwebhooks: 'notify/',
   fastify: 'gateway/',
   commander: 'cli/',

@@ -181,11 +181,121 @@ function byZstandard(folder: string, archive: string): void {
   );
 }
 
-export const TAR_CASES: readonly ArchiveCase[] = [
-  {
-    archive: 'gnu.tar',
+const gnuTar = (out: string, archive: string): void => void shell(out, `tar -xf ${quoted(archive)}`);
+
+/** Files with holes beside the others, and a hard link to each kind. */
+const SPARSE = `
+  cp -r tree "$1.d"
+  truncate -s 3000000 "$1.d/hole.img"
+  for at in 0 40 100 400 900 1500 2000 2500 2800; do
+    printf "piece $at" | dd of="$1.d/many.img" bs=1000 seek=$at conv=notrunc 2>/dev/null
+  done
+  truncate -s 3000000 "$1.d/many.img"
+  printf end >>"$1.d/many.img"
+`;
+
+function ofGnuTar(archive: string, options: string, before: string | null = null): ArchiveCase {
+  const [prepare, folder] = before === null ? ['', 'tree'] : [`${before}\n`, '$1.d'];
+  return {
+    archive,
     tools: ['tar'],
-    make: by('tar -cf "$1" --format=gnu -C tree .'),
-    unpack: (out, archive) => void shell(out, `tar -xf ${quoted(archive)}`),
+    make: by(`${prepare}tar -cf "$1" ${options} -C "${folder}" .`),
+    unpack: gnuTar,
+  };
+}
+
+function ofBsdtar(archive: string, options: string): ArchiveCase {
+  const files = options.includes('v7') ? 'deep "read me.txt" empty' : '.';
+  return {
+    archive,
+    tools: ['bsdtar'],
+    make: by(`bsdtar -cf "$1" ${options} -C tree ${files}`),
+    unpack: bsdtar,
+  };
+}
+
+const LINKED =
+  'cp -r tree "$1.d"; cd "$1.d"; ln "read me.txt" a-link; ln deep/large.bin b-link; ln deep/large.bin deep/c-link; cd ..';
+/** Names that are no UTF-8. */
+const LATIN1 =
+  'cp -r tree "$1.d"; printf one >"$1.d/$(printf "r\\351sum\\351")"; printf two >"$1.d/$(printf "r\\350sum\\350")"';
+
+export const TAR_CASES: readonly ArchiveCase[] = [
+  ofGnuTar('gnu.tar', '--format=gnu'),
+  ofGnuTar('oldgnu.tar', '--format=oldgnu'),
+  ofGnuTar('ustar.tar', '--format=ustar --exclude=./long'),
+  ofGnuTar('posix.tar', '--format=posix'),
+  ofGnuTar('v7.tar', '--format=v7 --exclude=./long --exclude=./split'),
+  ofGnuTar('gnu.tar.gz', '-z --format=gnu'),
+  ofGnuTar('posix.tar.zst', '--zstd --format=posix'),
+  ofGnuTar('volume-label.tar', '--format=gnu --label=backup'),
+  ofGnuTar('incremental.tar', '--format=gnu --listed-incremental="$1.snar"'),
+  ofGnuTar('sparse-gnu.tar', '--format=gnu --sparse', SPARSE),
+  ofGnuTar('sparse-0.0.tar', '--format=posix --sparse-version=0.0', SPARSE),
+  ofGnuTar('sparse-0.1.tar', '--format=posix --sparse-version=0.1', SPARSE),
+  ofGnuTar('sparse-1.0.tar.gz', '-z --format=posix --sparse-version=1.0', SPARSE),
+  ofGnuTar('links.tar', '--format=gnu', LINKED),
+  ofGnuTar('links.tar.gz', '-z --format=posix', LINKED),
+  ofGnuTar('latin1-gnu.tar', '--format=gnu', LATIN1),
+  ofGnuTar('latin1-posix.tar', '--format=posix', LATIN1),
+  ofBsdtar('bsd-pax.tar', '--format pax'),
+  ofBsdtar('bsd-ustar.tar', '--format ustar --exclude ./long'),
+  ofBsdtar('bsd-gnutar.tar', '--format gnutar'),
+  ofBsdtar('bsd-v7.tar', '--format v7'),
+  {
+    archive: 'bsd-sparse.tar',
+    tools: ['bsdtar'],
+    make: by(`${SPARSE}\nbsdtar --read-sparse -cf "$1" --format pax -C "$1.d" .`),
+    unpack: bsdtar,
+  },
+  {
+    archive: 'bsd-links.tar',
+    tools: ['bsdtar'],
+    make: by(`${LINKED}; bsdtar -cf "$1" --format pax -C "$1.d" .`),
+    unpack: bsdtar,
+  },
+  {
+    archive: 'python.tar',
+    tools: ['python3'],
+    make: (folder, archive) =>
+      python(
+        folder,
+        `import tarfile; t = tarfile.open(${JSON.stringify(archive)}, 'w'); t.add('tree', '.'); t.close()`,
+      ),
+    unpack: gnuTar,
+  },
+  {
+    archive: '7z.tar',
+    tools: ['7z'],
+    make: by('cd tree; 7z a -bd -ttar "../$1" . >/dev/null'),
+    unpack: gnuTar,
+  },
+  {
+    archive: 'line-feed-after.tgz',
+    tools: ['tar'],
+    make: by('tar -czf "$1" -C tree .; echo >>"$1"'),
+    unpack: (out, archive) => void shell(out, `tar -xf ${quoted(archive)} 2>/dev/null || [ $? = 2 ]`),
+  },
+  {
+    archive: 'two-members.tgz',
+    tools: ['tar'],
+    make: by(
+      'tar -cf plain.tar -C tree .; head -c 300000 plain.tar | gzip >"$1"; tail -c +300001 plain.tar | gzip >>"$1"',
+    ),
+    unpack: gnuTar,
+  },
+  {
+    archive: 'two-frames.tar.zst',
+    tools: ['tar', 'zstd'],
+    make: by(
+      'tar -cf plain.tar -C tree .; head -c 9 plain.tar | zstd -q >"$1"; tail -c +10 plain.tar | zstd -q >>"$1"',
+    ),
+    unpack: gnuTar,
+  },
+  {
+    archive: 'really-gzip.tar',
+    tools: ['tar'],
+    make: by('tar -czf "$1" -C tree .'),
+    unpack: gnuTar,
   },
 ];

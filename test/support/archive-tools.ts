@@ -85,6 +85,7 @@ export function makeTree(folder: string): void {
     'text/Résumé.txt': 'résumé\n',
     'text/-dash': '-',
     'a+b=c.txt': 'signs',
+    [`split/${'p'.repeat(60)}/${'n'.repeat(60)}.txt`]: 'in two fields',
     [`long/${'x'.repeat(120)}/${'y'.repeat(130)}.txt`]: 'long name',
   };
   for (const [name, content] of Object.entries(files)) put(folder, name, content);

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { BLOCK_BYTES, isTarHeader } from './tar-header.ts';
 import { bytesAt, findZipDirectory } from './zip-directory.ts';
 
 /** What Slipway reads entry by entry. */
@@ -19,11 +20,6 @@ export function hasArchiveName(path: string): boolean {
   const name = path.toLowerCase();
   return [...ENDINGS, ...FOREIGN_ENDINGS].some((ending) => name.endsWith(ending));
 }
-
-const BLOCK = 512;
-const TAR_SUM_AT = 148;
-const TAR_SUM_END = 156;
-const SPACE = 0x20;
 
 interface Signature {
   readonly bytes: string;
@@ -57,7 +53,7 @@ export async function formatOf(path: string): Promise<FileFormat> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
-    const head = await bytesAt(file, 0, Math.min(size, BLOCK));
+    const head = await bytesAt(file, 0, Math.min(size, BLOCK_BYTES));
     const text = head.toString('latin1');
     const found = SIGNATURES.find(({ bytes }) => text.startsWith(bytes));
     if (found !== undefined) return found.format;
@@ -67,14 +63,4 @@ export async function formatOf(path: string): Promise<FileFormat> {
   } finally {
     await file.close();
   }
-}
-
-/** By its checksum, which every dialect has; an empty archive is blocks of zeros. */
-export function isTarHeader(block: Buffer): boolean {
-  if (block.length < BLOCK) return false;
-  let sum = 0;
-  for (const [at, byte] of block.subarray(0, BLOCK).entries())
-    sum += at >= TAR_SUM_AT && at < TAR_SUM_END ? SPACE : byte;
-  const said = Number.parseInt(block.toString('latin1', TAR_SUM_AT, TAR_SUM_END).trim(), 8);
-  return said === sum || sum === SPACE * (TAR_SUM_END - TAR_SUM_AT);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pathNameOf } from '../../../src/domain/path-bytes.ts';
-import { hasArchiveName, isTarHeader } from '../../../src/intake/archives/archive-kind.ts';
+import { hasArchiveName } from '../../../src/intake/archives/archive-kind.ts';
 import {
   bombIn,
   createBombWatch,
@@ -8,6 +8,7 @@ import {
   RATIO_FREE_BYTES,
 } from '../../../src/intake/archives/bomb-limits.ts';
 import { archiveOfPath, judgeEntryName, pathInArchive } from '../../../src/intake/archives/entry-name.ts';
+import { isTarHeader } from '../../../src/intake/archives/tar-header.ts';
 import { tarBytes } from '../../support/tar-bytes.ts';
 
 describe('the name of an entry', () => {
