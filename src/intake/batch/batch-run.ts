@@ -4,7 +4,7 @@ import type { BatchSource } from '../../domain/batch-source.ts';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import { createWaker } from '../../platform/waiting/waker.ts';
+import { createWaker, type Waker } from '../../platform/waiting/waker.ts';
 import type { Rules } from '../admit/decision.ts';
 import type { OpenVersion } from '../admit/in-flight.ts';
 import type { Spool } from '../archives/spool.ts';
@@ -62,6 +62,28 @@ type Phase =
   | { readonly kind: 'over' }
   | { readonly kind: 'failed'; readonly error: unknown };
 
+/** What is known here of one batch. */
+interface State {
+  phase: Phase;
+  /** Whether all of its inputs have been looked through once. */
+  walked: boolean;
+  /** Of the pass over the inputs that is under way, or was the last. */
+  tally: BatchTally;
+  admission: BatchAdmission | null;
+  discovery: BatchDiscovery | null;
+  /** Files that turned out to be other versions. */
+  changes: Map<string, PathName>;
+}
+
+interface Run {
+  readonly part: BatchSource;
+  readonly options: BatchRunOptions;
+  readonly state: State;
+  /** Woken when something is recorded, or asked for. */
+  readonly waker: Waker;
+  readonly signal: AbortSignal;
+}
+
 /** A file that is written all the time is not waited for longer than this many versions of it. */
 const MAX_CHANGES = 5;
 
@@ -70,84 +92,21 @@ const MAX_CHANGES = 5;
  * @param signal ends it
  */
 export function startBatchRun(part: BatchSource, options: BatchRunOptions, signal: AbortSignal): BatchRun {
-  const { source, records, log } = options;
-  const { batch, inputs } = part;
+  const { records, log } = options;
+  const { batch } = part;
   const waker = createWaker();
-  let phase: Phase = { kind: 'under way' };
-  /** Of the pass over the inputs that is under way, or was the last. */
-  let tally = emptyTally();
-  let admission: BatchAdmission | null = null;
-  let discovery: BatchDiscovery | null = null;
-  let walked = false;
-  let changes = new Map<string, PathName>();
-
-  const isToDoAgain = (): boolean => phase.kind === 'again';
-  const changed = (name: PathName): void => void changes.set(keyOf(name), name);
-
-  /** The story of a batch: find its files, wait for their receipts, look again at what changed, say that that was all. */
-  async function run(): Promise<void> {
-    if (records.open(part) === 'ended') return;
-    const attachments = await options.attachmentsOf(batch, part.meta);
-    const rootFolder = rootOf(part, options, isOpen);
-    const sink = admissionOf({ part, options, rootFolder, attachments, changed });
-    admission = sink;
-    let rounds = 0;
-    do {
-      phase = { kind: 'under way' };
-      tally = emptyTally();
-      discovery = await openBatchDiscovery({ ...options, rootFolder }, sink, tally);
-      await discovery.discover(inputs, signal);
-      await sink.flush(signal);
-      walked = true;
-      records.walked(batch);
-      for (;;) {
-        await sink.passed(signal);
-        await dropOrphans();
-        await untilRecorded();
-        if (isToDoAgain() || changes.size === 0 || rounds === MAX_CHANGES) break;
-        rounds += 1;
-        const names = [...changes.values()];
-        changes = new Map();
-        await discovery.lookAgain(names, signal);
-        await sink.flush(signal);
-      }
-    } while (isToDoAgain());
-    // Written to all the time: the version of now has no receipt.
-    tally.unsettled += changes.size;
-    phase = { kind: 'over' };
-    records.discovered(batch, missedOf(tally));
-    await attachments.forget();
-  }
-
-  /** All that lies there has been seen and queued: what has no job and no receipt by now will never have one. */
-  async function dropOrphans(): Promise<void> {
-    const files = await records.dropOrphans(batch);
-    if (files > 0)
-      log.warn({ batch, files }, 'files of a batch went away before they were sent: they are no part of it');
-  }
-
-  /** Whether members of it wait for their receipts. */
-  function isOpen(): boolean {
-    const state = records.state(batch);
-    return state !== null && state.done < state.members;
-  }
-
-  /** Every member that is known has its receipt, or the inputs are to be looked through again. */
-  async function untilRecorded(): Promise<void> {
-    while (isOpen() && !isToDoAgain()) {
-      signal.throwIfAborted();
-      await waker.sleep(null);
-    }
-    signal.throwIfAborted();
-  }
+  const state: State = {
+    ...{ phase: { kind: 'under way' }, walked: false, tally: emptyTally() },
+    ...{ admission: null, discovery: null, changes: new Map() },
+  };
 
   async function begin(): Promise<void> {
-    phase = { kind: 'under way' };
+    state.phase = { kind: 'under way' };
     try {
-      await run();
+      await run({ part, options, state, waker, signal });
     } catch (error) {
       if (signal.aborted) return;
-      phase = { kind: 'failed', error };
+      state.phase = { kind: 'failed', error };
       log.error({ batch, reason: reasonOf(error) }, 'a batch cannot go on');
     }
   }
@@ -155,15 +114,16 @@ export function startBatchRun(part: BatchSource, options: BatchRunOptions, signa
   let done = begin();
 
   return {
-    changed,
     wake: waker.wake,
+    changed: (name) => void state.changes.set(keyOf(name), name),
     resume() {
-      if (phase.kind === 'failed') done = begin();
+      if (state.phase.kind === 'failed') done = begin();
     },
     rescan() {
       if (records.ends.find(batch) !== null) return;
-      if (phase.kind === 'over' || phase.kind === 'failed') done = begin();
-      else phase = { kind: 'again' };
+      const { kind } = state.phase;
+      if (kind === 'over' || kind === 'failed') done = begin();
+      else state.phase = { kind: 'again' };
       waker.wake();
     },
     async caughtUp() {
@@ -171,54 +131,118 @@ export function startBatchRun(part: BatchSource, options: BatchRunOptions, signa
         seen = done;
         await seen;
       }
-      if (phase.kind === 'failed') throw phase.error;
+      if (state.phase.kind === 'failed') throw state.phase.error;
       signal.throwIfAborted();
     },
-    progress() {
-      const end = records.ends.find(batch);
-      const state = records.state(batch);
-      const members = end?.counts.discovered ?? state?.members ?? 0;
-      return {
-        ...{ batch, source, walked: walked || end !== null, end },
-        tally: { ...tally, ...end?.missed },
-        ...{ members, done: end === null ? (state?.done ?? 0) : members },
-        failure: phase.kind === 'failed' ? failureText(phase.error) : null,
-      };
-    },
-    inHand: () => admission?.inHand() ?? [],
-    unsettled: () => discovery?.unsettled() ?? 0,
+    progress: () => progressOf(part, options, state),
+    inHand: () => state.admission?.inHand() ?? [],
+    unsettled: () => state.discovery?.unsettled() ?? 0,
     stopped: () => done,
   };
 }
 
-function rootOf(
-  { inputs, rootIdentity }: BatchSource,
-  { source, root, rootMemory }: BatchRunOptions,
-  expectsFiles: () => boolean,
-): BatchRoot {
+/** The story of a batch: find its files, wait for their receipts, look again at what changed, say that that was all. */
+async function run(one: Run): Promise<void> {
+  const { part, options, state, signal } = one;
+  const { batch, inputs } = part;
+  const { records } = options;
+  if (records.open(part) === 'ended') return;
+  const attachments = await options.attachmentsOf(batch, part.meta);
+  const rootFolder = rootOf(one);
+  const admission = admissionOf(one, rootFolder, attachments);
+  state.admission = admission;
+  let rounds = 0;
+  do {
+    state.phase = { kind: 'under way' };
+    state.tally = emptyTally();
+    const discovery = await openBatchDiscovery({ ...options, rootFolder }, admission, state.tally);
+    state.discovery = discovery;
+    await discovery.discover(inputs, signal);
+    await admission.flush(signal);
+    state.walked = true;
+    records.walked(batch);
+    for (;;) {
+      await admission.passed(signal);
+      await dropOrphans(one);
+      await untilRecorded(one);
+      if (isToDoAgain(state) || state.changes.size === 0 || rounds === MAX_CHANGES) break;
+      rounds += 1;
+      const names = [...state.changes.values()];
+      state.changes = new Map();
+      await discovery.lookAgain(names, signal);
+      await admission.flush(signal);
+    }
+  } while (isToDoAgain(state));
+  // Written to all the time: the version of now has no receipt.
+  state.tally.unsettled += state.changes.size;
+  state.phase = { kind: 'over' };
+  records.discovered(batch, missedOf(state.tally));
+  await attachments.forget();
+}
+
+function isToDoAgain({ phase }: State): boolean {
+  return phase.kind === 'again';
+}
+
+/** All that lies there has been seen and queued: what has no job and no receipt by now will never have one. */
+async function dropOrphans({ part: { batch }, options: { records, log } }: Run): Promise<void> {
+  const files = await records.dropOrphans(batch);
+  if (files > 0)
+    log.warn({ batch, files }, 'files of a batch went away before they were sent: they are no part of it');
+}
+
+/** Whether members of it wait for their receipts. */
+function isOpen({ part, options }: Run): boolean {
+  const state = options.records.state(part.batch);
+  return state !== null && state.done < state.members;
+}
+
+/** Every member that is known has its receipt, or the inputs are to be looked through again. */
+async function untilRecorded(one: Run): Promise<void> {
+  const { state, waker, signal } = one;
+  while (isOpen(one) && !isToDoAgain(state)) {
+    signal.throwIfAborted();
+    await waker.sleep(null);
+  }
+  signal.throwIfAborted();
+}
+
+function progressOf(
+  { batch }: BatchSource,
+  { source, records }: BatchRunOptions,
+  { tally, walked, phase }: State,
+): BatchProgress {
+  const end = records.ends.find(batch);
+  const state = records.state(batch);
+  const members = end?.counts.discovered ?? state?.members ?? 0;
+  return {
+    ...{ batch, source, walked: walked || end !== null, end },
+    tally: { ...tally, ...end?.missed },
+    ...{ members, done: end === null ? (state?.done ?? 0) : members },
+    failure: phase.kind === 'failed' ? failureText(phase.error) : null,
+  };
+}
+
+function rootOf(one: Run): BatchRoot {
+  const { inputs, rootIdentity } = one.part;
+  const { source, root, rootMemory } = one.options;
   return createBatchRoot({
-    ...{ source, root, memory: rootMemory, askedFor: rootIdentity ?? null, expectsFiles },
+    ...{ source, root, memory: rootMemory, askedFor: rootIdentity ?? null },
     walked: inputs.some(({ kind }) => kind !== 'archive'),
+    expectsFiles: () => isOpen(one),
   });
 }
 
-function admissionOf(from: {
-  readonly part: BatchSource;
-  readonly options: BatchRunOptions;
-  readonly rootFolder: BatchRoot;
-  readonly attachments: BatchAttachments;
-  readonly changed: (name: PathName) => void;
-}): BatchAdmission {
-  const { part, options, rootFolder, attachments, changed } = from;
-  const { batch } = part;
+function admissionOf(one: Run, rootFolder: BatchRoot, attachments: BatchAttachments): BatchAdmission {
+  const { part, options, state } = one;
   const { records, ports } = options;
+  const { batch } = part;
   return createBatchAdmission(
-    { ...options, batch, changed, rootPresent: rootFolder.isPresent, random: Math.random },
     {
-      ...ports,
-      attached: attachments.attached,
-      members: (found) => void records.add(batch, found),
+      ...{ ...options, batch, rootPresent: rootFolder.isPresent, random: Math.random },
+      changed: (name) => void state.changes.set(keyOf(name), name),
     },
+    { ...ports, attached: attachments.attached, members: (found) => void records.add(batch, found) },
   );
 }
 

@@ -1,29 +1,12 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { RangeOptions } from 'lmdb';
 import type { BatchEnd, BatchMissed, BatchState } from '../../domain/batch.ts';
-import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { ManifestJournal } from '../../ledger/journal/manifest-journal.ts';
-import { versionKey } from '../../ledger/ledger-codec.ts';
-import type { LedgerEntry } from '../../ledger/ledger-entry.ts';
 import type { Ledger } from '../../ledger/ledger-port.ts';
 import { type BatchEnds, openBatchEnds } from '../../ledger/tables/batch-ends.ts';
 import { stateOf, statesIn } from '../../ledger/tables/batch-states.ts';
-import {
-  type BatchMember,
-  type BatchRow,
-  type BatchTables,
-  genBytes,
-  genIn,
-  idInWaiting,
-  memberKey,
-  membersOf,
-  numberIn,
-  openBatchTables,
-  waitingFor,
-  waitingKey,
-} from '../../ledger/tables/batch-tables.ts';
-import { writeBatchManifest } from './batch-manifest.ts';
+import { type BatchMember, openBatchTables } from '../../ledger/tables/batch-tables.ts';
+import { createBatchEnding } from './batch-ending.ts';
+import { openBatchMembers } from './batch-members.ts';
 
 export type { BatchMember } from '../../ledger/tables/batch-tables.ts';
 
@@ -69,9 +52,6 @@ export interface BatchBook {
   stop(): Promise<void>;
 }
 
-const PER_PAGE = 1_000;
-const RETRY_MS = 2_000;
-
 /** To be opened before the recorder starts, so that it hears of every commit. */
 export function openBatchBook(options: {
   readonly source: string;
@@ -83,11 +63,11 @@ export function openBatchBook(options: {
   readonly now: () => number;
   readonly log: Log;
 }): BatchBook {
-  const { source, ledger, journal, now, log } = options;
+  const { source, ledger } = options;
   const tables = openBatchTables(ledger);
   const ends = openBatchEnds(ledger);
   if (tables === null || ends === null) throw new Error('the ledger is open for reading only');
-  const { rows, members, waiting } = tables;
+  const { rows } = tables;
   /** Id of every batch that is not put away, by its number. */
   const known = new Map<number, string>();
   let lastNumber = 0;
@@ -95,131 +75,22 @@ export function openBatchBook(options: {
     known.set(value.number, key);
     lastNumber = Math.max(lastNumber, value.number);
   }
-  const waiters = new Map<string, ((end: BatchEnd) => void)[]>();
-  const stopping = new AbortController();
-  let begun = false;
-  let ending: Promise<void> = Promise.resolve();
-
-  ledger.alongside(keep);
-
-  /** Inside the transaction that records it. */
-  function keep(entry: LedgerEntry): void {
-    if (known.size > 0) count(entry.id, entry.gen);
-  }
-
-  /** Whoever waited for this (version, generation) waits no longer. */
-  function count(id: string, gen: number): void {
-    for (const { key, value } of [...waiting.getRange(waitingFor(id))]) {
-      const batch = known.get(numberIn(key));
-      const row = batch === undefined ? undefined : rows.get(batch);
-      if (batch === undefined || row === undefined || genIn(value) > gen) continue;
-      waiting.removeSync(key);
-      rows.putSync(batch, { ...row, waiting: row.waiting - 1 });
-      if (row.discovered && row.waiting === 1) endSoon(batch);
-    }
-  }
-
-  /** Never inside the transaction that made it possible: that may still fail. */
-  function endSoon(batch: string): void {
-    setImmediate(() => {
-      if (begun && !stopping.signal.aborted) ending = ending.then(() => endIfDone(batch));
-    });
-  }
-
-  /** One that cannot end keeps no other from ending. */
-  async function endIfDone(batch: string): Promise<void> {
-    if (stopping.signal.aborted) return;
-    try {
-      await end(batch);
-    } catch (error) {
-      log.warn({ source, batch, reason: reasonOf(error) }, 'a batch cannot be ended yet; trying again');
-      setTimeout(endSoon, RETRY_MS, batch).unref();
-    }
-  }
-
-  async function end(batch: string): Promise<void> {
-    const row = rows.get(batch);
-    if (row === undefined) return;
-    if (!row.ended) {
-      if (!row.discovered || row.waiting > 0) return;
-      const { ended, dropped } = await written(batch, row);
-      // Found while the manifest was written: it has to be written again.
-      const isComplete = ledger.transact(() => {
-        const { members: count, waiting: open } = rows.get(batch) ?? row;
-        if (count !== ended.counts.discovered + dropped || open > 0) return false;
-        ends?.add(ended);
-        rows.putSync(batch, { ...row, ended: true });
-        return true;
-      });
-      if (!isComplete) return endSoon(batch);
-      log.info({ source, batch, ...ended.counts, manifest: ended.manifest }, 'batch completed');
-      told(ended);
-    }
-    await putAway(batch, row.number);
-  }
-
-  async function written(batch: string, row: BatchRow): Promise<{ ended: BatchEnd; dropped: number }> {
-    const { destination, manifest, startedAt } = row;
-    const folder = row.folder === undefined ? {} : { folder: row.folder };
-    const names = { batch, source, destination, ...folder, startedAt };
-    const completedAt = new Date(now()).toISOString();
-    const head = { v: 1, generatedAt: completedAt, ...names };
-    const { counts, dropped, sha256 } = await writeBatchManifest({
-      ...{ tables: tables as BatchTables, number: row.number, head, manifest, ledger, journal },
-    });
-    const ended = { ...names, completedAt, counts, missed: row.missed, manifest, manifestSha256: sha256 };
-    return { dropped, ended: { v: 1, ...ended } };
-  }
-
-  /** Its manifest holds them now. */
-  async function putAway(batch: string, number: number): Promise<void> {
-    for (;;) {
-      const keys = [...members.getKeys({ ...membersOf(number), limit: PER_PAGE })].map((key) =>
-        Buffer.from(key),
-      );
-      ledger.transact(() => {
-        for (const key of keys) members.removeSync(key);
-        if (keys.length === 0) rows.removeSync(batch);
-      });
-      if (keys.length === 0) break;
-      await nextTurn();
-    }
-    known.delete(number);
-  }
-
-  function told(end: BatchEnd): void {
-    for (const tell of waiters.get(end.batch) ?? []) tell(end);
-    waiters.delete(end.batch);
-    try {
-      options.onEnded(end);
-    } catch (error) {
-      log.error({ source, batch: end.batch, reason: reasonOf(error) }, 'what follows a batch failed');
-    }
-  }
-
-  /** Commits that nobody told of: a command may have brought the ledger up while no owner ran. */
-  async function catchUp(): Promise<void> {
-    let after: Buffer | null = null;
-    for (let seen = PER_PAGE; seen === PER_PAGE; await nextTurn()) {
-      seen = 0;
-      const done: BatchMember[] = [];
-      const range: RangeOptions = after === null ? {} : { start: after, exclusiveStart: true };
-      for (const { key, value } of waiting.getRange({ ...range, limit: PER_PAGE })) {
-        seen += 1;
-        after = Buffer.from(key);
-        const id = idInWaiting(key);
-        const gen = ledger.find(id)?.gen ?? -1;
-        if (gen >= genIn(value)) done.push({ id, gen });
-      }
-      if (done.length === 0) continue;
-      ledger.transact(() => {
-        for (const { id, gen } of done) count(id, gen);
-      });
-    }
-  }
+  const ending = createBatchEnding({
+    ...{ ...options, tables, ends },
+    onPutAway: (number) => void known.delete(number),
+  });
+  const members = openBatchMembers({ ledger, tables, known }, ending.soon);
+  // Inside the transaction that records it.
+  ledger.alongside(({ id, gen }) => {
+    if (known.size > 0) members.count(id, gen);
+  });
 
   return {
     ends,
+    add: members.add,
+    ended: ending.ended,
+    stop: ending.stop,
+    list: () => statesIn(source, rows),
 
     open({ batch, destination, manifest, startedAt, folder }) {
       if (ends.find(batch) !== null) return 'ended';
@@ -232,31 +103,6 @@ export function openBatchBook(options: {
       return 'open';
     },
 
-    add(batch, found) {
-      if (found.length === 0) return 0;
-      return ledger.transact(() => {
-        const row = rows.get(batch);
-        if (row === undefined || row.ended) return 0;
-        let added = 0;
-        let open = 0;
-        for (const { id, gen } of found) {
-          const version = versionKey(id);
-          const key = memberKey(row.number, version);
-          const before = members.get(key);
-          if (before !== undefined && genIn(before) >= gen) continue;
-          if (before === undefined) added += 1;
-          members.putSync(key, genBytes(gen));
-          if ((ledger.find(id)?.gen ?? -1) >= gen) continue;
-          const waits = waitingKey(version, row.number);
-          if (waiting.get(waits) === undefined) open += 1;
-          waiting.putSync(waits, genBytes(gen));
-        }
-        if (added + open > 0)
-          rows.putSync(batch, { ...row, members: row.members + added, waiting: row.waiting + open });
-        return added;
-      });
-    },
-
     walked(batch) {
       const row = rows.get(batch);
       if (row !== undefined && !row.walked)
@@ -267,7 +113,7 @@ export function openBatchBook(options: {
       const row = rows.get(batch);
       if (row === undefined || row.ended) return;
       ledger.transact(() => rows.putSync(batch, { ...row, discovered: true, missed: missed ?? row.missed }));
-      if (row.waiting === 0) endSoon(batch);
+      if (row.waiting === 0) ending.soon(batch);
     },
 
     state(batch) {
@@ -275,26 +121,10 @@ export function openBatchBook(options: {
       return row === undefined || row.ended ? null : stateOf(source, batch, row);
     },
 
-    list: () => statesIn(source, rows),
-
-    ended(batch) {
-      const end = ends.find(batch);
-      if (end !== null) return Promise.resolve(end);
-      return new Promise((resolve) => {
-        waiters.set(batch, [...(waiters.get(batch) ?? []), resolve]);
-      });
-    },
-
     async begin() {
-      await catchUp();
-      begun = true;
-      for (const [, batch] of known) endSoon(batch);
-    },
-
-    async stop() {
-      begun = false;
-      stopping.abort();
-      await ending;
+      await members.catchUp();
+      ending.begin();
+      for (const [, batch] of known) ending.soon(batch);
     },
   };
 }
