@@ -8,7 +8,6 @@ import { encodeReceipt } from '../../src/ledger/journal/receipt-codec.ts';
 import { ledgerEntryOf } from '../../src/ledger/ledger-entry.ts';
 import { openSourceStore } from '../../src/ledger/store/source-store.ts';
 import { NOTIFY_TIMING, startNotifier } from '../../src/notify/notifier.ts';
-import { openRedisAccess } from '../../src/redis/redis-access.ts';
 import { SECRET } from './webhook-receiver.ts';
 
 export interface TellingTask {
@@ -29,7 +28,6 @@ async function tell({ folder, url, receipts, maxItems, scheduleShare }: TellingT
   const store = await openSourceStore({
     ...{ dataDir, source: 'bench', manifest: `${folder}/bench.manifest.json`, log: silentLog },
   });
-  const redis = await openRedisAccess({ dataDir, url: null, env: process.env, log: silentLog });
   const notifier = await startNotifier({
     source: 'bench',
     endpoints: [
@@ -42,7 +40,7 @@ async function tell({ folder, url, receipts, maxItems, scheduleShare }: TellingT
         timeoutMs: 15_000,
       },
     ],
-    ...{ store, intentOf: undefined, redis, prefix: 'slipway', log: silentLog, now: Date.now },
+    ...{ store, intentOf: undefined, log: silentLog, now: Date.now },
     senders: {
       http: { connectTimeoutMs: 5_000, caFile: null, proxies: { http: null, https: null, no: null } },
       env: process.env,
@@ -67,7 +65,6 @@ async function tell({ folder, url, receipts, maxItems, scheduleShare }: TellingT
   while (!isTold()) await new Promise((resolve) => setTimeout(resolve, SETTLED_EVERY_MS));
   await notifier.close();
   await store.close();
-  await redis.close();
 }
 
 function receiptOf(index: number): Receipt {

@@ -1,7 +1,7 @@
 import type { DestinationDefinition } from '../destinations/definition/definition.ts';
 import { presetNames } from '../destinations/definition/presets.ts';
 import { resolveDestination } from '../destinations/definition/resolve-destination.ts';
-import type { AfterAction } from '../record/options.ts';
+import type { AfterAction } from '../domain/after-action.ts';
 import { onlyDestination } from './cross-checks.ts';
 import type { Environment } from './env.ts';
 import { defaultManifest, placePath } from './place.ts';

@@ -93,3 +93,21 @@ export function newEndpoint(journalBytes: number, batchSeq: number): EndpointSta
     retired: false,
   };
 }
+
+/** What `status` shows of one endpoint of one source. */
+export interface EndpointReport {
+  readonly name: string;
+  /** Origin of its URL, or name of its program. */
+  readonly target: string;
+  readonly health: 'ok' | 'failing' | 'disabled';
+  /** Events made out and not acknowledged. */
+  readonly pending: number;
+  /** Journal bytes that no delivery has been made of yet. */
+  readonly behindBytes: number;
+  /** ISO time of the oldest event that is not acknowledged. */
+  readonly oldestUnacknowledged: string | null;
+  readonly dead: number;
+  /** Why it is not delivered to; null: it is. */
+  readonly disabled: string | null;
+  readonly last: DeliveryAnswer | null;
+}

@@ -1,6 +1,5 @@
-import type { BatchState } from '../domain/batch.ts';
-import type { EndpointReport } from '../notify/endpoint/endpoint-sender-options.ts';
-import type { DestinationHealth } from '../traffic/destination-health.ts';
+import type { BatchState } from './batch.ts';
+import type { EndpointReport } from './delivery.ts';
 
 /** What `status` and the progress line show of one source; discovered = uploaded + failed + skipped + pending. */
 export interface SourceReport {
@@ -40,7 +39,8 @@ export interface SourceReport {
 export interface DestinationReport {
   readonly name: string;
   readonly origin: string;
-  readonly health: DestinationHealth['kind'];
+  /** As traffic/destination-health.ts tells them apart. */
+  readonly health: 'running' | 'down' | 'stopped' | 'probing';
   /** Why it is stopped, in one line. */
   readonly failure: string | null;
   /** The last temporary failure of the token service or the far side; null after a success. */

@@ -1,6 +1,6 @@
+import type { AfterAction, AfterActions } from '../domain/after-action.ts';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
-import type { AfterAction, AfterActions } from '../record/options.ts';
 
 /** What is to be done with one file version, stored with the commit of its receipt (G4). */
 export interface Intent extends PathName {

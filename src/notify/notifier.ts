@@ -1,25 +1,26 @@
-import { newEndpoint } from '../domain/delivery.ts';
-import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { EndpointReport } from '../domain/delivery.ts';
+import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { IntentOf } from '../ledger/intent.ts';
 import { replayJournal } from '../ledger/journal/journal-replay.ts';
 import type { SourceStore } from '../ledger/store/source-store.ts';
-import { type BatchEnds, openBatchEnds } from '../ledger/tables/batch-ends.ts';
-import { type Outbox, openOutbox } from '../ledger/tables/outbox-store.ts';
+import type { BatchEnds } from '../ledger/tables/batch-ends.ts';
+import type { Outbox } from '../ledger/tables/outbox-store.ts';
 import { createWaker } from '../platform/waiting/waker.ts';
-import { within } from '../platform/waiting/within.ts';
-import type { RedisAccess } from '../redis/redis-access.ts';
 import type { Endpoint } from './endpoint/endpoint.ts';
-import { type EndpointSender, openEndpointSender } from './endpoint/endpoint-sender.ts';
-import type {
-  EndpointReport,
-  EndpointSenderOptions,
-  NotifyTiming,
-} from './endpoint/endpoint-sender-options.ts';
+import { EndpointSender, type EndpointSenderOptions } from './endpoint/endpoint-sender.ts';
 import { RETRY_SCHEDULE_MS } from './endpoint/retry-schedule.ts';
 import type { DeliveryBatch } from './outbox/delivery-batch.ts';
-import type { Telling } from './outbox/webhook-replay.ts';
+import { meetEndpoints, outboxOf, type Telling } from './outbox/telling.ts';
 import { openSender, type Sender, type SenderOptions } from './send/open-sender.ts';
+
+/** When things are looked at and tried again. */
+export interface NotifyTiming extends Pick<EndpointSenderOptions, 'scheduleMs' | 'mostOpen'> {
+  /** Between two transactions: what ends meanwhile shares the next one. */
+  readonly spacingMs: number;
+  /** Without any sign of news. */
+  readonly pollMs: number;
+}
 
 export interface NotifierOptions {
   readonly source: string;
@@ -27,8 +28,6 @@ export interface NotifierOptions {
   readonly endpoints: readonly Endpoint[];
   readonly store: SourceStore;
   readonly intentOf: IntentOf | undefined;
-  readonly redis: RedisAccess;
-  readonly prefix: string;
   readonly senders: SenderOptions;
   readonly timing?: NotifyTiming | undefined;
   readonly failpoint?: EndpointSenderOptions['failpoint'] | undefined;
@@ -50,7 +49,6 @@ export const NOTIFY_TIMING: NotifyTiming = {
   scheduleMs: RETRY_SCHEDULE_MS,
   spacingMs: 100,
   pollMs: 1_000,
-  resyncMs: 5_000,
 };
 
 /** Requests under way may end within it; what is cut short is sent again. */
@@ -67,186 +65,161 @@ const NOTHING = (): void => {};
  * @throws SlipwayError `journal_corrupt`, `disk_full`, `ledger_unwritable`
  */
 export async function startNotifier(options: NotifierOptions): Promise<Notifier> {
-  const { source, endpoints, store, redis, log, now, timing = NOTIFY_TIMING } = options;
-  const { ledger, journal } = store;
-  const { failpoint = NOTHING } = options;
-  await replayJournal({ journal, ledger, log, intentOf: options.intentOf });
+  const { store, endpoints, log, intentOf } = options;
+  await replayJournal({ journal: store.journal, ledger: store.ledger, log, intentOf });
   const { outbox, ends } = outboxOf(store);
-  const signal = createWaker();
-  const lines: EndpointSender[] = [];
-  const waiting = new Set<() => void>();
-  const senders: Sender[] = [];
-  let stopping = false;
-  let failures = 0;
+  meetEndpoints(store.ledger, outbox, ends, endpoints);
+  return new SourceNotifier(options, outbox, ends);
+}
 
-  /** Once for each endpoint: from where on it is told. */
-  function meetEndpoints(): void {
-    const names = new Set(endpoints.map(({ name }) => name));
-    const known = outbox.endpoints().flatMap((name) => {
-      const state = outbox.state(name);
-      return state === null ? [] : [{ name, state }];
-    });
-    const isNew = endpoints.filter(({ name }) => !known.some((one) => one.name === name));
-    const turned = known.filter(({ name, state }) => state.retired === names.has(name));
-    if (isNew.length + turned.length === 0) return;
-    ledger.transact(() => {
-      for (const { name } of isNew) outbox.putState(name, newEndpoint(ledger.mark(), ends.last()));
-      for (const { name, state } of turned) outbox.putState(name, { ...state, retired: !names.has(name) });
+/**
+ * The one loop of a source: it looks for news of every endpoint, writes down in one transaction what has ended and what
+ * is new, and only then has it sent. Attempts run beside it.
+ */
+class SourceNotifier implements Notifier {
+  readonly endpoints: readonly Endpoint[];
+  readonly #options: NotifierOptions;
+  readonly #timing: NotifyTiming;
+  readonly #outbox: Outbox;
+  readonly #ends: BatchEnds;
+  readonly #signal = createWaker();
+  readonly #senders: readonly EndpointSender[];
+  readonly #ways: Sender[] = [];
+  readonly #waiting = new Set<() => void>();
+  readonly #running: Promise<void>;
+  #stopping = false;
+
+  constructor(options: NotifierOptions, outbox: Outbox, ends: BatchEnds) {
+    this.#options = options;
+    this.endpoints = options.endpoints;
+    this.#timing = options.timing ?? NOTIFY_TIMING;
+    this.#outbox = outbox;
+    this.#ends = ends;
+    this.#senders = options.endpoints.map((endpoint) => this.#senderOf(endpoint));
+    this.#running = this.#senders.length === 0 ? Promise.resolve() : this.#run();
+  }
+
+  #senderOf(endpoint: Endpoint): EndpointSender {
+    const { source, store, failpoint = NOTHING, log, now, senders } = this.#options;
+    const way = openSender(endpoint, senders);
+    this.#ways.push(way);
+    return new EndpointSender({
+      ...{ endpoint, source, outbox: this.#outbox, ends: this.#ends, journal: store.journal.path },
+      ...{ scheduleMs: this.#timing.scheduleMs, mostOpen: this.#timing.mostOpen, failpoint, log, now },
+      ...{ send: way.send, wake: this.#signal.wake, random: Math.random },
     });
   }
 
-  async function run(): Promise<void> {
-    while (!stopping) {
+  readonly wake = (): void => this.#signal.wake();
+
+  report(): EndpointReport[] {
+    return this.#senders.map((sender) => sender.report(this.#mark()));
+  }
+
+  caughtUp(): Promise<void> {
+    if (this.#senders.length === 0 || this.#stopping) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.add(resolve);
+      this.wake();
+    });
+  }
+
+  alter<T>(work: (outbox: Outbox, ends: BatchEnds) => T): T {
+    this.#write(new Map());
+    const result = this.#options.store.ledger.transact(() => work(this.#outbox, this.#ends));
+    for (const sender of this.#senders) sender.reload();
+    this.wake();
+    return result;
+  }
+
+  hurry(name: string): void {
+    for (const [index, endpoint] of this.endpoints.entries()) {
+      if (endpoint.name === name) this.#senders[index]?.hurry(this.#mark());
+    }
+    this.wake();
+  }
+
+  async close(): Promise<void> {
+    this.#stopping = true;
+    for (const sender of this.#senders) sender.pause();
+    this.wake();
+    await this.#running;
+    await Promise.all(this.#senders.map((sender) => sender.close(CLOSE_GRACE_MS)));
+    await Promise.all(this.#ways.map((way) => way.close()));
+    this.#write(new Map());
+    this.#resolveWaiting();
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    while (!this.#stopping) {
       try {
-        const changed = await step();
+        const changed = await this.#step();
         failures = 0;
-        await signal.sleep(changed ? 0 : sleepMs());
+        await this.#signal.sleep(changed ? 0 : this.#sleepMs());
       } catch (error) {
         failures += 1;
+        const { source, log } = this.#options;
         if (failures === 1)
           log.error({ source, reason: reasonOf(error) }, 'webhooks wait: what they are told cannot be kept');
-        await pause(AFTER_ERROR_MS);
+        await this.#pause(AFTER_ERROR_MS);
       }
     }
   }
 
-  /** Looks for news, writes down what has ended and what is new, and only then has it sent. */
-  async function step(): Promise<boolean> {
+  /** @returns whether something was written */
+  async #step(): Promise<boolean> {
     const beganMs = performance.now();
-    const cuts = new Map<EndpointSender, DeliveryBatch | null>();
-    for (const line of lines) cuts.set(line, await line.look(ledger.mark(), waiting.size > 0));
+    const found = new Map<EndpointSender, DeliveryBatch | null>();
+    for (const sender of this.#senders)
+      found.set(sender, await sender.look(this.#mark(), this.#waiting.size > 0));
     const writeBeganMs = performance.now();
-    const changed = write(cuts);
+    const changed = this.#write(found);
     const wroteMs = performance.now() - writeBeganMs;
-    if (changed) await failpoint('made-out');
-    for (const line of lines) line.feed();
-    if (lines.every((line) => line.isCaughtUp(ledger.mark()))) resolveWaiting();
+    if (changed) await this.#options.failpoint?.('made-out');
+    for (const sender of this.#senders) sender.feed();
+    if (this.#senders.every((sender) => sender.isCaughtUp(this.#mark()))) this.#resolveWaiting();
     // A transaction holds up the event loop for as long as the disk takes: on a slow one it is shared by more.
-    const spacingMs = Math.min(timing.spacingMs + wroteMs * DISK_REST, MOST_SPACING_MS);
-    if (changed) await pause(spacingMs - (performance.now() - beganMs));
+    const spacingMs = Math.min(this.#timing.spacingMs + wroteMs * DISK_REST, MOST_SPACING_MS);
+    if (changed) await this.#pause(spacingMs - (performance.now() - beganMs));
     return changed;
   }
 
-  function write(cuts: ReadonlyMap<EndpointSender, DeliveryBatch | null>): boolean {
-    const busy = lines.filter((line) => line.hasChanges() || isNews(cuts.get(line) ?? null));
+  #write(found: ReadonlyMap<EndpointSender, DeliveryBatch | null>): boolean {
+    const busy = this.#senders.filter((sender) => sender.hasChanges() || isNews(found.get(sender) ?? null));
     if (busy.length === 0) return false;
-    const durable = ledger.transact(() => busy.map((line) => line.write(cuts.get(line) ?? null)));
+    const { ledger } = this.#options.store;
+    const durable = ledger.transact(() => busy.map((sender) => sender.write(found.get(sender) ?? null)));
     for (const settle of durable) settle();
     return true;
   }
 
-  function sleepMs(): number {
-    const due = lines.map((line) => line.dueInMs() ?? timing.pollMs);
+  #sleepMs(): number {
+    const { pollMs, spacingMs } = this.#timing;
+    const due = this.#senders.map((sender) => sender.dueInMs() ?? pollMs);
     // Not 0: what is due may be waiting for room.
-    return Math.max(Math.min(timing.pollMs, ...due), Math.min(timing.spacingMs, timing.pollMs));
+    return Math.max(Math.min(pollMs, ...due), Math.min(spacingMs, pollMs));
   }
 
   /** A wait that news do not cut short: they are to share one transaction. */
-  async function pause(ms: number): Promise<void> {
+  async #pause(ms: number): Promise<void> {
     const endMs = performance.now() + ms;
-    for (let left = ms; left > 0 && !stopping; left = endMs - performance.now()) {
+    for (let left = ms; left > 0 && !this.#stopping; left = endMs - performance.now()) {
       await new Promise((resolve) => setTimeout(resolve, left));
     }
   }
 
-  function resolveWaiting(): void {
-    for (const resolve of waiting) resolve();
-    waiting.clear();
+  #mark(): number {
+    return this.#options.store.ledger.mark();
   }
 
-  async function resync(): Promise<void> {
-    for (const line of lines) {
-      await line
-        .resync()
-        .catch((error: unknown) =>
-          log.debug({ source, reason: reasonOf(error) }, 'deliveries not compared with Redis yet'),
-        );
-    }
-    signal.wake();
+  #resolveWaiting(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
   }
-
-  async function openLines(): Promise<void> {
-    for (const endpoint of endpoints) {
-      const sender = openSender(endpoint, options.senders);
-      senders.push(sender);
-      const line = await openEndpointSender({
-        ...{ endpoint, source, outbox, ends, journal: journal.path, timing, failpoint, log, now },
-        ...{ connection: redis.connection, prefix: options.prefix, random: Math.random },
-        ...{ send: sender.send, wake: signal.wake },
-      });
-      lines.push(line);
-    }
-  }
-
-  async function closeLines(): Promise<void> {
-    await Promise.all(lines.map((line) => line.close(CLOSE_GRACE_MS)));
-    await Promise.all(senders.map((sender) => sender.close()));
-  }
-
-  meetEndpoints();
-  try {
-    await openLines();
-  } catch (error) {
-    // Their connections would keep the process alive.
-    await closeLines();
-    throw error;
-  }
-  const running = lines.length === 0 ? Promise.resolve() : run();
-  const timer = lines.length === 0 ? null : setInterval(() => void resync(), timing.resyncMs);
-  const forget = redis.onBack(() => void resync());
-
-  return {
-    wake: signal.wake,
-    endpoints,
-    report: () => lines.map((line) => line.report(ledger.mark())),
-
-    caughtUp() {
-      if (lines.length === 0 || stopping) return Promise.resolve();
-      return new Promise((resolve) => {
-        waiting.add(resolve);
-        signal.wake();
-      });
-    },
-
-    alter(work) {
-      write(new Map());
-      const result = ledger.transact(() => work(outbox, ends));
-      for (const line of lines) line.reload();
-      signal.wake();
-      return result;
-    },
-
-    async close() {
-      stopping = true;
-      if (timer !== null) clearInterval(timer);
-      forget();
-      for (const line of lines) line.pause();
-      signal.wake();
-      await running;
-      await within(Promise.all(lines.map((line) => line.idle())), CLOSE_GRACE_MS);
-      await closeLines();
-      write(new Map());
-      resolveWaiting();
-    },
-  };
-}
-
-/** What is kept of a source for webhooks, for its owner. */
-export function outboxOf({ ledger }: Pick<SourceStore, 'ledger'>): { outbox: Outbox; ends: BatchEnds } {
-  const outbox = openOutbox(ledger);
-  const ends = openBatchEnds(ledger);
-  if (outbox === null || ends === null)
-    throw new SlipwayError('ledger_unreadable', { ledger: ledger.path, reason: 'a table is missing' });
-  return { outbox, ends };
-}
-
-/** For a process that owns the source for a moment, without telling anybody itself. */
-export function tellingOf(store: SourceStore, endpoints: readonly Endpoint[]): Telling {
-  const { outbox, ends } = outboxOf(store);
-  return { endpoints, alter: (work) => store.ledger.transact(() => work(outbox, ends)) };
 }
 
 /** A window that only waits is none. */
-function isNews(cut: DeliveryBatch | null): boolean {
-  return cut !== null && !(cut.waitMs !== null && cut.deliveries.length === 0);
+function isNews(found: DeliveryBatch | null): boolean {
+  return found !== null && !(found.waitMs !== null && found.deliveries.length === 0);
 }

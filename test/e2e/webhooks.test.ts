@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { newEndpoint } from '../../src/domain/delivery.ts';
-import { outboxOf } from '../../src/notify/notifier.ts';
+import { outboxOf } from '../../src/notify/outbox/telling.ts';
 import { batchOf } from '../support/ingest-place.ts';
 import { storeIn } from '../support/record-rig.ts';
 import { sandboxForTest } from '../support/sandbox.ts';

@@ -4,10 +4,10 @@
  * receipts are written beside the files.
  */
 import { join } from 'node:path';
+import type { AfterActions } from '../../src/domain/after-action.ts';
 import { silentLog } from '../../src/domain/log.ts';
 import { openLedger } from '../../src/ledger/ledger.ts';
 import { startAfterActions } from '../../src/record/after/after-actions.ts';
-import type { AfterActions } from '../../src/record/options.ts';
 
 const [folder = '', action = '"keep"', step = 'none', passes = '0', sidecar = ''] = process.argv.slice(2);
 let left = Number(passes);

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { AfterActions } from '../../src/domain/after-action.ts';
 import { fileVersionId } from '../../src/domain/file-version.ts';
 import { type PathName, pathOnDisk } from '../../src/domain/path-bytes.ts';
 import type { Receipt } from '../../src/domain/receipt.ts';
@@ -13,7 +14,6 @@ import {
   type AfterActionRunner,
   startAfterActions,
 } from '../../src/record/after/after-actions.ts';
-import type { AfterActions } from '../../src/record/options.ts';
 import { receiptOf, rememberingLog, testFolder } from './record-rig.ts';
 import { uploadedOutcome } from './upload-job.ts';
 

@@ -1,19 +1,17 @@
 /**
  * A notifier in a process of its own, to be killed between two steps. Ends by itself once everything was told.
- * Arguments: folder, Redis socket, URL, form (`one` or `windows`), the step to die after (or `none`), how often to pass
+ * Arguments: folder, URL, form (`one` or `windows`), the step to die after (or `none`), how often to pass
  * it before.
  */
-import { Redis } from 'ioredis';
 import { silentLog } from '../../src/domain/log.ts';
 import { NOTIFY_TIMING, startNotifier } from '../../src/notify/notifier.ts';
 import { storeIn } from './notifier-store.ts';
 
-const [folder = '', socket = '', url = '', form = 'one', step = 'none', passes = '0'] = process.argv.slice(2);
+const [folder = '', url = '', form = 'one', step = 'none', passes = '0'] = process.argv.slice(2);
 const SECRET = 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
 
 let left = Number(passes);
 const store = await storeIn(folder);
-const connection = new Redis({ path: socket, maxRetriesPerRequest: null });
 const notifier = await startNotifier({
   source: 'inbox',
   endpoints: [
@@ -28,8 +26,6 @@ const notifier = await startNotifier({
   ],
   store,
   intentOf: undefined,
-  redis: { connection, onBack: () => () => undefined, close: async () => undefined },
-  prefix: 'slipway',
   senders: {
     http: { connectTimeoutMs: 2_000, caFile: null, proxies: { http: null, https: null, no: null } },
     env: process.env,
@@ -46,4 +42,3 @@ const notifier = await startNotifier({
 await notifier.caughtUp();
 await notifier.close();
 await store.close();
-connection.disconnect();

@@ -1,4 +1,4 @@
-/** A notifier over a real store and a real Redis; receipts are recorded by hand. */
+/** A notifier over a real store; receipts are recorded by hand. */
 import { onTestFinished, vi } from 'vitest';
 import type { BatchEnd } from '../../src/domain/batch.ts';
 import type { Outcome, Receipt } from '../../src/domain/receipt.ts';
@@ -14,7 +14,6 @@ import {
   startNotifier,
 } from '../../src/notify/notifier.ts';
 import { rememberingLog, storeIn, testFolder } from './record-rig.ts';
-import { startTestRedis, type TestRedis } from './redis-server.ts';
 import { uploadedOutcome } from './upload-job.ts';
 import { SECRET } from './webhook-receiver.ts';
 
@@ -37,7 +36,6 @@ export const QUICK = {
   scheduleMs: Array(10).fill(20),
   spacingMs: 10,
   pollMs: 50,
-  resyncMs: 200,
 };
 
 export const SENDERS: NotifierOptions['senders'] = {
@@ -47,7 +45,6 @@ export const SENDERS: NotifierOptions['senders'] = {
 
 export interface NotifyRig {
   readonly folder: string;
-  readonly redis: TestRedis;
   readonly log: ReturnType<typeof rememberingLog>;
   readonly store: SourceStore;
   /** Records receipts, as the recorder would, and tells the notifier. */
@@ -61,17 +58,9 @@ export interface NotifyRig {
 
 export async function notifyRig(): Promise<NotifyRig> {
   const folder = testFolder();
-  const redis = await startTestRedis();
   const log = rememberingLog();
   let store = await storeIn(folder, log);
   let notifier: Notifier | null = null;
-  const connection = redis.connect();
-  connection.setMaxListeners(1_000);
-  const listeners = new Set<() => void>();
-  connection.on('ready', () => {
-    for (const listener of listeners) listener();
-  });
-
   async function stop(): Promise<void> {
     await notifier?.close();
     notifier = null;
@@ -80,12 +69,10 @@ export async function notifyRig(): Promise<NotifyRig> {
   onTestFinished(async () => {
     await stop();
     await store.close();
-    await redis.close();
   });
 
   return {
     folder,
-    redis,
     log,
     get store() {
       return store;
@@ -112,15 +99,7 @@ export async function notifyRig(): Promise<NotifyRig> {
     async start(endpoints, change = {}) {
       await stop();
       notifier = await startNotifier({
-        ...{ source: 'inbox', endpoints, store, intentOf: undefined, prefix: 'slipway', senders: SENDERS },
-        redis: {
-          connection,
-          onBack(listener) {
-            listeners.add(listener);
-            return () => void listeners.delete(listener);
-          },
-          close: async () => undefined,
-        },
+        ...{ source: 'inbox', endpoints, store, intentOf: undefined, senders: SENDERS },
         ...{ timing: QUICK, log, now: Date.now },
         ...change,
       });

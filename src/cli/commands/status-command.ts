@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import type { EndpointReport } from '../../domain/delivery.ts';
 import { pauseText } from '../../domain/pause-list.ts';
-import type { EndpointReport } from '../../notify/endpoint/endpoint-sender-options.ts';
 import { readStatus, type Status } from '../../operations/inspect/status.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
 import { knownSources } from '../../runtime/plans/known-sources.ts';

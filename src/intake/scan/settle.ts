@@ -1,8 +1,8 @@
 import type { Arrival } from '../../domain/lane.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import type { SeenTimes } from '../../domain/sight.ts';
+import { createDueHeap } from '../../platform/waiting/due-heap.ts';
 import { GARBLED } from '../watch/hinted-folders.ts';
-import { createDueHeap } from './due-heap.ts';
 import { keyOf, type SeenFile } from './seen-file.ts';
 
 export interface SettleOptions {

@@ -1,287 +1,281 @@
-import type { Delivery, EndpointState } from '../../domain/delivery.ts';
-import { SlipwayError } from '../../domain/errors.ts';
-import { type DeliveryQueue, openDeliveryQueue } from '../../queue/delivery-queue.ts';
+import type { Delivery, EndpointReport } from '../../domain/delivery.ts';
+import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import type { Log } from '../../domain/log.ts';
+import type { BatchEnds } from '../../ledger/tables/batch-ends.ts';
+import type { Outbox } from '../../ledger/tables/outbox-store.ts';
+import { untilIdle } from '../../platform/waiting/until-idle.ts';
 import { type DeliveryBatch, nextDeliveryBatch } from '../outbox/delivery-batch.ts';
 import { createBodyCache, deliveryBody } from '../outbox/delivery-body.ts';
-import { createDeliveryFeed } from './delivery-feed.ts';
-import { healthAfter, healthAt, healthFrom, isGivenUp } from './endpoint-health.ts';
-import { endpointReport } from './endpoint-report.ts';
-import type { EndpointReport, EndpointSenderOptions } from './endpoint-sender-options.ts';
-import { afterAttempt, answerOf, attempt, type CountedEnd, failedFor } from './settle-delivery.ts';
+import type { Send } from '../send/send-attempt.ts';
+import { type Endpoint, shownTarget } from './endpoint.ts';
+import { sayNews, sayStillDisabled } from './endpoint-news.ts';
+import {
+  afterAttemptEnd,
+  afterReload,
+  afterWrite,
+  atOnce,
+  type EndpointProgress,
+  hurried,
+  isStillTrue,
+  lookBegun,
+  lookEnded,
+  progressAt,
+  progressFrom,
+  stopped,
+} from './endpoint-progress.ts';
+import { OpenDeliveries } from './open-deliveries.ts';
+import { afterAttempt, attempt, type CountedEnd, failedFor } from './settle-delivery.ts';
 
 /** Not acknowledged at once; the rest of the journal waits for them. Bounds memory: some 300 bytes each. */
 const MOST_OPEN = 10_000;
-/** Of them never tried: what Redis may hold. */
+/** Of them never tried. */
 const MOST_FRESH = 1_000;
 /** Bodies kept for sending at once, characters. */
 const BODY_CHARS = 8 * 1024 * 1024;
+/** Until what it tells of is read from the journal again. */
+const AFTER_READ_ERROR_MS = 5_000;
 
-/** One endpoint of one source: what it is told, and how it is doing. */
-export interface EndpointSender {
-  readonly name: string;
-  /** What is new for it; reads only. `close`: windows do not wait. */
-  look(mark: number, close: boolean): Promise<DeliveryBatch | null>;
-  /** Inside a transaction: writes down what has ended, and what was made out. @returns what to do once it is durable */
-  write(cut: DeliveryBatch | null): () => void;
-  hasChanges(): boolean;
-  /** Hands what is due to the queue, and lets a sick endpoint be probed when its time has come. */
-  feed(): void;
-  /** Milliseconds until it wants to be fed again; null: nothing waits. */
-  dueInMs(): number | null;
-  /** Everything is told once, or it cannot be told now. */
-  isCaughtUp(mark: number): boolean;
-  /** What is stored was changed by somebody else of this process. */
-  reload(): void;
-  resync(): Promise<void>;
-  report(mark: number): EndpointReport;
-  /** Nothing new is begun. */
-  pause(): void;
-  /** Resolves when nothing is under way. */
-  idle(): Promise<void>;
-  close(budgetMs: number): Promise<void>;
+/** What has just been done when the fault harness may strike. */
+export type NotifyStep = 'made-out' | 'answered';
+
+export interface EndpointSenderOptions {
+  readonly endpoint: Endpoint;
+  readonly source: string;
+  readonly outbox: Outbox;
+  readonly ends: BatchEnds;
+  /** Path of the journal. */
+  readonly journal: string;
+  readonly send: Send;
+  /** Delays before each attempt, milliseconds. */
+  readonly scheduleMs: readonly number[];
+  /** Deliveries that may be open at once; 10,000 unless said otherwise. */
+  readonly mostOpen?: number | undefined;
+  /** Something has ended: to be written down soon. */
+  readonly wake: () => void;
+  readonly failpoint: (step: NotifyStep) => void | Promise<void>;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly random: () => number;
 }
 
-/** Opens the line of an endpoint whose state is in the outbox. */
-export async function openEndpointSender(options: EndpointSenderOptions): Promise<EndpointSender> {
-  const { endpoint, source, outbox, ends, log, now, random, wake, failpoint, send } = options;
-  const { name, concurrency } = endpoint;
-  const { mostOpen = MOST_OPEN } = options.timing;
-  const bodies = createBodyCache(BODY_CHARS);
-  const open = new Map<number, Delivery>();
-  /** Ended, not written down yet; null: acknowledged. */
-  let changes = new Map<number, Delivery | null>();
-  let state = stored();
-  let stateChanged = false;
-  /** Changes whenever what is stored was changed beside us: a look from before counts for nothing. */
-  let version = 0;
-  let lookedAt = 0;
-  let health = healthFrom(state.failingSinceMs);
-  let replayFirst = false;
-  let stopping = false;
-  let windowWaitsUntilMs: number | null = null;
-  /** The ledger has more than fit. */
-  let moreOpen = false;
-  loadOpen();
-  const queue: DeliveryQueue = await openDeliveryQueue({
-    ...options,
-    ...{ endpoint: name, concurrency, handler: deliver },
-  });
-  const feed = createDeliveryFeed({ queue, open, now, log, endpoint: name });
+/**
+ * Tells one endpoint of one source: looks for what is new in the outbox, has it written down, then sends what is due, so
+ * many at once as the endpoint is fit for. What has ended is kept until the next transaction.
+ */
+export class EndpointSender {
+  readonly #options: EndpointSenderOptions;
+  readonly #open: OpenDeliveries;
+  readonly #bodies = createBodyCache(BODY_CHARS);
+  readonly #attempts = new Set<AbortController>();
+  #progress: EndpointProgress;
 
-  function stored(): EndpointState {
-    const found = outbox.state(name);
-    if (found === null) throw new SlipwayError('internal', { reason: `no state of endpoint ${name}` });
-    return found;
+  /** Of an endpoint whose state is in the outbox. */
+  constructor(options: EndpointSenderOptions) {
+    this.#options = options;
+    this.#open = new OpenDeliveries(options.mostOpen ?? MOST_OPEN);
+    this.#progress = progressFrom(this.#stored());
+    this.#load();
+    sayStillDisabled(options, this.#progress.state);
   }
 
-  function loadOpen(): void {
-    open.clear();
-    moreOpen = false;
-    for (const delivery of outbox.deliveries(name)) {
-      if (delivery.state !== 'open') continue;
-      moreOpen = open.size >= mostOpen;
-      if (moreOpen) return;
-      open.set(delivery.seq, delivery);
-    }
+  /**
+   * What is new for it; reads only.
+   * @param mark journal bytes that are committed
+   * @param close windows do not wait
+   */
+  async look(mark: number, close: boolean): Promise<DeliveryBatch | null> {
+    this.#progress = lookBegun(this.#progress);
+    const room = this.#room();
+    if (room <= 0) return null;
+    const { endpoint, outbox, ends, journal, now } = this.#options;
+    const { state, replayFirst, closeUpTo } = this.#progress;
+    const batch = await nextDeliveryBatch({
+      ...{ endpoint, state, outbox, ends, journal, mark, room, replayFirst },
+      ...{ close: close || state.cursor < closeUpTo, now: now() },
+    });
+    this.#progress = lookEnded(this.#progress, batch, now());
+    return batch;
   }
 
-  /** One attempt, from the queue. The ledger is the truth: a job that it does not ask for any more is done with. */
-  async function deliver(jobId: string, signal: AbortSignal): Promise<number | null> {
-    const delivery = feed.begin(jobId);
-    if (delivery === null) return null;
-    try {
-      const { circuit } = health;
-      if (stopping || state.disabled !== null) return 1_000;
-      if (circuit.kind === 'open') return Math.max(100, circuit.untilMs - now());
-      const body = bodies.take(delivery.seq) ?? (await deliveryBody(delivery.content, options));
-      if (body === null) {
-        settle(delivery, failedFor('what it tells of is not in the journal any more'));
-        return null;
+  #room(): number {
+    const { state, health } = this.#progress;
+    const { kind } = health.circuit;
+    if (state.disabled !== null || kind === 'open') return 0;
+    const room = this.#open.room(MOST_FRESH);
+    if (kind === 'closed') return room;
+    // One of what is new is the probe when nothing open is to be tried soon.
+    return this.#open.hasSoon(this.#options.now()) ? 0 : Math.min(1, room);
+  }
+
+  /**
+   * Inside a transaction: writes down what has ended, and what a look has found.
+   * @returns what to do once it is durable
+   */
+  write(found: DeliveryBatch | null): () => void {
+    const { outbox, endpoint, now } = this.#options;
+    const before = this.#progress;
+    const batch = found !== null && isStillTrue(found, before) ? found : null;
+    this.#open.write(outbox, endpoint.name);
+    const made = (batch?.deliveries ?? []).map(({ body, ...out }, index) => {
+      const untried = { attempts: 0, dueAtMs: now(), state: 'open', last: null } as const;
+      const delivery: Delivery = { ...out, ...untried, seq: before.state.nextSeq + index };
+      outbox.put(endpoint.name, delivery);
+      return { delivery, body };
+    });
+    for (const window of batch?.windows ?? []) outbox.putWindow(endpoint.name, window);
+    const after = afterWrite(before, batch);
+    if (after !== before) outbox.putState(endpoint.name, after.state);
+    return () => {
+      this.#progress = after;
+      this.#open.written();
+      for (const { delivery, body } of made) {
+        this.#open.add(delivery);
+        this.#bodies.keep(delivery.seq, body);
       }
-      const end = await attempt(send, { id: delivery.id, body }, signal);
-      if (end.kind === 'aborted') return 1_000;
-      await failpoint('answered');
-      settle(delivery, end);
-      return null;
-    } finally {
-      feed.end(jobId);
+    };
+  }
+
+  hasChanges(): boolean {
+    return this.#open.hasUnwritten() || this.#progress.unwritten;
+  }
+
+  /** Begins what is due, and lets a sick endpoint be probed when its time has come. */
+  feed(): void {
+    const { concurrency } = this.#options.endpoint;
+    const nowMs = this.#options.now();
+    this.#progress = progressAt(this.#progress, nowMs);
+    if (this.#open.wantsMore()) this.#load();
+    while (this.#attempts.size < atOnce(this.#progress, concurrency)) {
+      const delivery = this.#open.take(nowMs);
+      if (delivery === null) return;
+      void this.#deliver(delivery);
     }
   }
 
-  function settle(delivery: Delivery, end: CountedEnd): void {
+  /** One attempt, and what comes after it. Never throws. */
+  async #deliver(delivery: Delivery): Promise<void> {
+    const controller = new AbortController();
+    this.#attempts.add(controller);
+    try {
+      const end = await this.#attempt(delivery, controller.signal);
+      if (end === null) this.#open.giveBack(delivery);
+      else this.#ended(delivery, end);
+    } catch (error) {
+      // Not the endpoint's fault: it costs no attempt.
+      this.#open.giveBack({ ...delivery, dueAtMs: this.#options.now() + AFTER_READ_ERROR_MS });
+      this.#say('a webhook delivery cannot be read from the journal, and waits', error);
+    } finally {
+      this.#attempts.delete(controller);
+      this.feed();
+    }
+  }
+
+  /** @returns null: it was cut short, and counts for nothing */
+  async #attempt(delivery: Delivery, signal: AbortSignal): Promise<CountedEnd | null> {
+    const { send, failpoint } = this.#options;
+    const body = this.#bodies.take(delivery.seq) ?? (await deliveryBody(delivery.content, this.#options));
+    if (body === null) return failedFor('what it tells of is not in the journal any more');
+    const end = await attempt(send, { id: delivery.id, body }, signal);
+    if (end.kind === 'aborted') return null;
+    await failpoint('answered');
+    return end;
+  }
+
+  #ended(delivery: Delivery, end: CountedEnd): void {
+    const { now, random, scheduleMs, wake } = this.#options;
     const nowMs = now();
-    const after = afterAttempt(delivery, end, { nowMs, random, scheduleMs: options.timing.scheduleMs });
-    changes.set(delivery.seq, after);
-    if (after === null || after.state === 'dead') open.delete(delivery.seq);
-    else open.set(delivery.seq, after);
-    const wasClosed = health.circuit.kind === 'closed';
-    health = healthAfter(health, end, nowMs, random);
-    const dead = state.dead + (after?.state === 'dead' ? 1 : 0);
-    change({ dead, failingSinceMs: health.failingSinceMs, last: answerOf(end, nowMs) });
-    if (after?.state === 'dead')
-      log.error(
-        { source, endpoint: name, id: delivery.id, reason: after.last?.summary },
-        'a webhook delivery is given up; slipway webhooks replay --failed sends it again',
-      );
-    if (end.kind === 'gone') disable('it answered 410: it wants no more events');
-    else if (end.kind === 'failed' && isGivenUp(health, nowMs))
-      disable(`nothing but failures since ${new Date(health.failingSinceMs ?? nowMs).toISOString()}`);
-    else applyCircuit(wasClosed);
+    const after = afterAttempt(delivery, end, { nowMs, random, scheduleMs });
+    this.#open.end(delivery.seq, after);
+    const { progress, news } = afterAttemptEnd(this.#progress, { end, after, nowMs, random });
+    this.#progress = progress;
+    for (const one of news) sayNews(this.#options, one, nowMs);
     wake();
   }
 
-  function change(part: Partial<EndpointState>): void {
-    state = { ...state, ...part };
-    stateChanged = true;
+  #say(message: string, error: unknown): void {
+    const { log, source, endpoint } = this.#options;
+    log.warn({ source, endpoint: endpoint.name, reason: reasonOf(error) }, message);
   }
 
-  function disable(reason: string): void {
-    if (state.disabled !== null) return;
-    change({ disabled: { at: new Date(now()).toISOString(), reason } });
-    queue.limit(0);
-    sayDisabled(reason);
+  /** Milliseconds until it wants to be fed again; null: nothing waits, or for what is in hand. */
+  dueInMs(): number | null {
+    const { state, health, windowUntilMs } = this.#progress;
+    const { circuit } = health;
+    if (state.disabled !== null) return null;
+    const nowMs = this.#options.now();
+    if (circuit.kind === 'open') return Math.max(0, circuit.untilMs - nowMs);
+    const isBusy = this.#attempts.size >= atOnce(this.#progress, this.#options.endpoint.concurrency);
+    const times = [isBusy ? null : this.#open.dueAtMs(), windowUntilMs].filter((at) => at !== null);
+    return times.length === 0 ? null : Math.max(0, Math.min(...times) - nowMs);
   }
 
-  function sayDisabled(reason: string): void {
-    log.error(
-      { source, endpoint: name, reason },
-      // With its name: a terminal shows no fields, and this one must be seen.
-      `WEBHOOK ENDPOINT DISABLED: ${name} (${reason}); its events are kept: slipway webhooks replay --failed ${name} goes on with it`,
-    );
+  /** Everything is told once, or it cannot be told now. */
+  isCaughtUp(mark: number): boolean {
+    const { state, health } = this.#progress;
+    if (this.#open.hasUnwritten()) return false;
+    if (state.disabled !== null || health.circuit.kind !== 'closed') return true;
+    if (this.#open.hasSoon(this.#options.now())) return false;
+    // No room, and none within seconds: what is open waits for retries that are hours away.
+    if (this.#open.isFull()) return true;
+    return state.cursor >= mark && state.batchSeq >= this.#options.ends.last() && state.replay === null;
   }
 
-  function applyCircuit(wasClosed: boolean): void {
-    const { kind } = health.circuit;
-    if (state.disabled !== null || stopping) return;
-    if (wasClosed && kind === 'open')
-      log.warn(
-        { source, endpoint: name, reason: state.last?.summary },
-        `webhook ${name} fails; it gets a rest`,
-      );
-    if (!wasClosed && kind === 'closed') log.info({ source, endpoint: name }, 'webhook endpoint is back');
-    queue.limit(kind === 'open' ? 0 : kind === 'probing' ? 1 : concurrency);
+  /** What is stored was changed by somebody else of this process; nothing of ours was unwritten. */
+  reload(): void {
+    this.#progress = afterReload(this.#progress, this.#stored());
+    this.#load();
   }
 
-  function room(): number {
-    const { kind } = health.circuit;
-    if (state.disabled !== null || kind === 'open' || moreOpen) return 0;
-    // One of what is new is the probe when nothing open is to be tried soon.
-    const most = kind === 'closed' ? MOST_FRESH - feed.fresh() : feed.hasSoon() ? 0 : 1;
-    return Math.min(most, mostOpen - open.size);
+  /** A person wants it told now. @param mark journal bytes: windows that begin before do not wait */
+  hurry(mark: number): void {
+    this.#progress = hurried(this.#progress, mark);
   }
 
-  applyCircuit(true);
-  if (state.disabled !== null) {
-    queue.limit(0);
-    // At every start: what was said days ago is forgotten.
-    sayDisabled(state.disabled.reason);
+  /** @param mark journal bytes that are committed */
+  report(mark: number): EndpointReport {
+    const { endpoint } = this.#options;
+    const { state, health } = this.#progress;
+    const open = [...this.#open.values()];
+    const oldestMs = open.reduce((oldest, { eventAtMs }) => Math.min(oldest, eventAtMs), Infinity);
+    return {
+      name: endpoint.name,
+      target: shownTarget(endpoint),
+      health: state.disabled !== null ? 'disabled' : health.failingSinceMs !== null ? 'failing' : 'ok',
+      pending: open.reduce((sum, { events }) => sum + events, 0),
+      behindBytes: Math.max(0, mark - state.cursor),
+      oldestUnacknowledged: Number.isFinite(oldestMs) ? new Date(oldestMs).toISOString() : null,
+      dead: state.dead,
+      disabled: state.disabled?.reason ?? null,
+      last: state.last,
+    };
   }
 
-  return {
-    name,
+  /** Begins nothing new. */
+  pause(): void {
+    this.#progress = stopped(this.#progress);
+  }
 
-    async look(mark, close) {
-      lookedAt = version;
-      const space = room();
-      windowWaitsUntilMs = null;
-      if (space <= 0) return null;
-      replayFirst = !replayFirst;
-      const cut = await nextDeliveryBatch({
-        ...{ endpoint, state, outbox, ends, journal: options.journal, mark },
-        ...{ room: space, close, now: now(), replayFirst },
-      });
-      windowWaitsUntilMs = cut === null || cut.waitMs === null ? null : now() + cut.waitMs;
-      return cut;
-    },
+  /** Waits for what is under way, then cuts it short: it counts for nothing, and is sent again by the next start. */
+  async close(graceMs: number): Promise<void> {
+    this.pause();
+    const isIdle = await untilIdle(() => this.#attempts.size, graceMs, NEVER);
+    if (isIdle) return;
+    for (const attempt of this.#attempts) attempt.abort(new Error('Slipway is stopping'));
+    await untilIdle(() => this.#attempts.size, graceMs, NEVER);
+  }
 
-    write(looked) {
-      const cut = lookedAt === version ? looked : null;
-      const taken = changes;
-      for (const [seq, after] of taken) {
-        if (after === null) outbox.remove(name, seq);
-        else outbox.put(name, after);
-      }
-      const made: { delivery: Delivery; body: string }[] = [];
-      let next = state;
-      if (cut !== null) {
-        for (const { body, ...out } of cut.deliveries) {
-          const fresh = { attempts: 0, dueAtMs: now(), state: 'open', last: null } as const;
-          const delivery: Delivery = { ...out, ...fresh, seq: next.nextSeq };
-          outbox.put(name, delivery);
-          made.push({ delivery, body });
-          next = { ...next, nextSeq: next.nextSeq + 1 };
-        }
-        for (const window of cut.windows) outbox.putWindow(name, window);
-        next = { ...next, cursor: cut.cursor, batchSeq: cut.batchSeq, replay: cut.replay };
-      }
-      if (cut !== null || stateChanged) outbox.putState(name, next);
-      return () => {
-        state = next;
-        stateChanged = false;
-        // Nothing has ended in between: the transaction is one step of this thread.
-        changes = new Map();
-        for (const { delivery, body } of made) {
-          open.set(delivery.seq, delivery);
-          bodies.keep(delivery.seq, body);
-        }
-      };
-    },
+  #stored(): EndpointProgress['state'] {
+    const { outbox, endpoint } = this.#options;
+    const found = outbox.state(endpoint.name);
+    if (found === null)
+      throw new SlipwayError('internal', { reason: `no state of endpoint ${endpoint.name}` });
+    return found;
+  }
 
-    hasChanges: () => changes.size > 0 || stateChanged,
-
-    feed() {
-      if (stopping || state.disabled !== null) return;
-      const before = health;
-      health = healthAt(health, now());
-      if (health !== before) applyCircuit(false);
-      if (moreOpen && open.size < mostOpen / 2 && changes.size === 0) loadOpen();
-      feed.fill(health.circuit.kind === 'open');
-    },
-
-    dueInMs() {
-      if (state.disabled !== null) return null;
-      const { circuit } = health;
-      if (circuit.kind === 'open') return Math.max(0, circuit.untilMs - now());
-      const due = feed.dueInMs();
-      const window = windowWaitsUntilMs === null ? null : Math.max(0, windowWaitsUntilMs - now());
-      return due === null ? window : window === null ? due : Math.min(due, window);
-    },
-
-    isCaughtUp(mark) {
-      if (changes.size > 0) return false;
-      if (state.disabled !== null || health.circuit.kind !== 'closed') return true;
-      if (feed.hasSoon()) return false;
-      // No room, and none within seconds: what is open waits for retries that are hours away.
-      if (moreOpen || open.size >= mostOpen) return true;
-      return state.cursor >= mark && state.batchSeq >= ends.last() && state.replay === null;
-    },
-
-    reload() {
-      version += 1;
-      const wasDisabled = state.disabled !== null;
-      state = stored();
-      loadOpen();
-      if (wasDisabled && state.disabled === null) {
-        health = healthFrom(state.failingSinceMs);
-        applyCircuit(true);
-      }
-    },
-
-    resync: feed.resync,
-
-    report: (mark) =>
-      endpointReport(endpoint, state, open, { failing: health.failingSinceMs !== null, mark }),
-
-    pause() {
-      stopping = true;
-      queue.limit(0);
-    },
-
-    idle: feed.idle,
-
-    async close(budgetMs) {
-      queue.abort();
-      await queue.close(budgetMs);
-    },
-  };
+  #load(): void {
+    const { outbox, endpoint } = this.#options;
+    this.#open.load(outbox.deliveries(endpoint.name));
+  }
 }
+
+const NEVER = new AbortController().signal;

@@ -14,6 +14,8 @@ import { batchEventId } from '../event/webhook-id.ts';
 
 /** What one look at the outbox makes of it. */
 export interface DeliveryBatch {
+  /** Where the endpoint stood when it was looked for. */
+  readonly from: Pick<EndpointState, 'cursor' | 'batchSeq' | 'replay'>;
   readonly deliveries: readonly BuiltDelivery[];
   /** Windows that are to be the same ones when they are replayed. */
   readonly windows: readonly KnownWindow[];
@@ -82,6 +84,7 @@ export async function nextDeliveryBatch(options: DeliveryBatchOptions): Promise<
   if (files.cursor === state.cursor && batchSeq === state.batchSeq && files.waitMs === null) return null;
   return {
     ...files,
+    from: state,
     deliveries: [...early, ...files.deliveries, ...late],
     batchSeq,
     replay: state.replay,
@@ -163,7 +166,8 @@ async function cutReplay(
   }
   const over = at >= replay.to || wanted.length === 0;
   return {
-    ...{ deliveries, windows, cursor: state.cursor, batchSeq: state.batchSeq, waitMs: null },
+    ...{ from: state, deliveries, windows, waitMs: null },
+    ...{ cursor: state.cursor, batchSeq: state.batchSeq },
     replay: over ? null : { at, to: replay.to },
   };
 }

@@ -14,6 +14,7 @@ import {
 } from '../event/build-deliveries.ts';
 import { batchEventId, receiptEventId } from '../event/webhook-id.ts';
 import { deliveryOfBatchEnd, windowOf } from './delivery-batch.ts';
+import type { Telling } from './telling.ts';
 
 /** What is to be told once more. Nothing secret: it travels through Redis. */
 export type ReplayWhat =
@@ -32,12 +33,6 @@ export interface ReplayedEndpoint {
   readonly deliveries: number | null;
   /** It was disabled, and is delivered to again. */
   readonly enabled: boolean;
-}
-
-/** Who is told of a source, and how what is stored of that is changed. */
-export interface Telling {
-  readonly endpoints: readonly Endpoint[];
-  alter<T>(work: (outbox: Outbox, ends: BatchEnds) => T): T;
 }
 
 /**

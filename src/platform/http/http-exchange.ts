@@ -20,6 +20,9 @@ export interface ExchangeLimits {
   readonly proxies: readonly string[];
 }
 
+/** Of an answer whose status is what counts, the body is read for no longer: whoever trickles takes up a connection. */
+const CUT_ANSWER_MS = 1_000;
+
 /** The part of undici's controller that an exchange needs. */
 interface Controller {
   abort(reason: Error): void;
@@ -66,9 +69,12 @@ export class HttpExchange {
     });
   }
 
-  /** Ends it now, wherever it is: the caller gets `reason`, the connection is closed. Without effect once done. */
+  /**
+   * Ends it now, wherever it is: the caller gets `reason`, or an answer whose status is there and counts; the connection
+   * is closed. Without effect once done.
+   */
   fail(reason: unknown): void {
-    if (this.#phase === 'done') return;
+    if (this.#phase === 'done' || this.#isCutShort()) return;
     this.#settle();
     this.#reject(reason);
     this.#controller?.abort(new Error('given up'));
@@ -110,6 +116,7 @@ export class HttpExchange {
     this.#status = status;
     this.#headers = joinedHeaders(headers);
     if (Number(this.#headers['content-length']) > this.#limits.maxResponseBytes) this.#tooLarge();
+    else if (this.#limits.cutAnswer === true) this.#silenceFor(CUT_ANSWER_MS, 'reading the answer');
     else this.#silenceFor(this.#limits.idleTimeoutMs, 'reading the answer');
     this.#answerWithin();
   }
@@ -122,7 +129,7 @@ export class HttpExchange {
       return;
     }
     this.#chunks.push(chunk);
-    this.#timer?.refresh();
+    if (this.#limits.cutAnswer !== true) this.#timer?.refresh();
   }
 
   onResponseEnd(): void {
@@ -143,11 +150,7 @@ export class HttpExchange {
   }
 
   onResponseError(_: Controller, error: unknown): void {
-    if (this.#phase === 'done') return;
-    if (this.#phase === 'answering' && this.#limits.cutAnswer === true) {
-      this.#deliver();
-      return;
-    }
+    if (this.#phase === 'done' || this.#isCutShort()) return;
     this.#settle();
     this.#reject(httpFailure(error, this.#origin, this.#limits.connectTimeoutMs, this.#limits.proxies));
   }
@@ -158,26 +161,27 @@ export class HttpExchange {
   }
 
   #tooLarge(): void {
-    this.#giveUpReading(tooLarge(this.#limits.maxResponseBytes));
+    this.fail(tooLarge(this.#limits.maxResponseBytes));
   }
 
-  #giveUpReading(reason: SlipwayError): void {
-    if (this.#phase === 'answering' && this.#limits.cutAnswer === true) {
-      this.#deliver();
-      this.#controller?.abort(new Error('the rest is not read'));
-    } else this.fail(reason);
+  /** Gives the answer as far as it was read, where that is enough. */
+  #isCutShort(): boolean {
+    if (this.#limits.cutAnswer !== true || this.#phase !== 'answering') return false;
+    this.#deliver();
+    this.#controller?.abort(new Error('the rest is not read'));
+    return true;
   }
 
   #silenceFor(timeoutMs: number, phase: string): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#giveUpReading(timeoutFailure(timeoutMs, phase)), timeoutMs);
+    this.#timer = setTimeout(() => this.fail(timeoutFailure(timeoutMs, phase)), timeoutMs);
   }
 
   /** From the last byte sent, or from the first of an answer that did not wait for it. */
   #answerWithin(): void {
     const { responseTimeoutMs } = this.#limits;
     this.#deadline ??= setTimeout(
-      () => this.#giveUpReading(timeoutFailure(responseTimeoutMs, 'reading the whole answer')),
+      () => this.fail(timeoutFailure(responseTimeoutMs, 'reading the whole answer')),
       responseTimeoutMs,
     );
   }

@@ -1,11 +1,11 @@
 import { unlink } from 'node:fs/promises';
+import type { AfterActions } from '../../domain/after-action.ts';
 import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Intent, isWanted } from '../../ledger/intent.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { type IntentEnd, markOf, type StoredIntent } from '../../ledger/tables/intent-table.ts';
 import { createWaker } from '../../platform/waiting/waker.ts';
-import type { AfterActions } from '../options.ts';
 import { type MoveStep, moveInto } from './move-file.ts';
 import { deviceOf, pathsOf, putBack, setAside, undoAside } from './set-aside.ts';
 import { createSidecars, placeOfMoved } from './sidecars.ts';

@@ -10,12 +10,11 @@ import { openSourceStore, type SourceStore } from '../../ledger/store/source-sto
 import { grantWish } from '../../ledger/store/wishes.ts';
 import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';
 import type { Endpoint } from '../../notify/endpoint/endpoint.ts';
-import { tellingOf } from '../../notify/notifier.ts';
+import { type Telling, tellingOf } from '../../notify/outbox/telling.ts';
 import {
   type ReplayedEndpoint,
   type ReplayWhat,
   replayDeliveries,
-  type Telling,
 } from '../../notify/outbox/webhook-replay.ts';
 import { hostIdentity } from '../../platform/process/process-identity.ts';
 import { leaseHolder, type Owner } from '../../redis/coordination/owner-lease.ts';

@@ -1,6 +1,7 @@
+import type { AfterActions } from '../../domain/after-action.ts';
 import type { IntakeOptions } from '../../intake/options.ts';
 import type { WatcherOptions } from '../../intake/watch/watcher.ts';
-import type { AfterActions, SnapshotMode } from '../../record/options.ts';
+import type { SnapshotMode } from '../../record/options.ts';
 
 /** One source, resolved: what to watch, where to send it, where to write it down. */
 export interface SourcePlan

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compactSource } from '../../../src/ledger/upkeep/compact-journal.ts';
 import { rebuildSource } from '../../../src/ledger/upkeep/rebuild-ledger.ts';
-import { outboxOf, tellingOf } from '../../../src/notify/notifier.ts';
+import { outboxOf, tellingOf } from '../../../src/notify/outbox/telling.ts';
 import { type ReplayWhat, replayDeliveries } from '../../../src/notify/outbox/webhook-replay.ts';
 import { endpointTo, type NotifyRig, notifyRig, paths, QUICK, until } from '../../support/notify-rig.ts';
 import { receiptsIn, startReceiver } from '../../support/webhook-receiver.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { newEndpoint } from '../../../src/domain/delivery.ts';
-import { outboxOf } from '../../../src/notify/notifier.ts';
 import { nextDeliveryBatch } from '../../../src/notify/outbox/delivery-batch.ts';
+import { outboxOf } from '../../../src/notify/outbox/telling.ts';
 import { endpointTo, notifyRig, paths } from '../../support/notify-rig.ts';
 
 test.each([

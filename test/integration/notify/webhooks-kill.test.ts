@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { paths, receiptFor, recordReceipts } from '../../support/notify-rig.ts';
 import { storeIn, testFolder } from '../../support/record-rig.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis-server.ts';
 import { receiptsIn, startReceiver, type WebhookReceiver } from '../../support/webhook-receiver.ts';
 
 const PROCESS = join(import.meta.dirname, '../../support/notifier-process.ts');
@@ -12,7 +11,6 @@ const EVENTS = 200;
 
 interface Scene {
   readonly folder: string;
-  readonly redis: TestRedis;
   readonly receiver: WebhookReceiver;
   /** @returns how the process ended */
   tell(step?: string, passes?: number): Promise<string>;
@@ -20,8 +18,6 @@ interface Scene {
 
 async function scene(form: 'one' | 'windows'): Promise<Scene> {
   const folder = testFolder();
-  const redis = await startTestRedis();
-  onTestFinished(() => redis.close());
   let seed = 3;
   const receiver = await startReceiver(() => {
     seed = (seed * 48_271) % 2_147_483_647;
@@ -29,10 +25,9 @@ async function scene(form: 'one' | 'windows'): Promise<Scene> {
   });
   return {
     folder,
-    redis,
     receiver,
     async tell(step = 'none', passes = 0) {
-      const args = [PROCESS, folder, redis.socketPath, receiver.origin, form, step, String(passes)];
+      const args = [PROCESS, folder, receiver.origin, form, step, String(passes)];
       const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
       let problem = '';
       child.stderr.on('data', (chunk) => (problem += String(chunk)));
@@ -73,15 +68,13 @@ test.each([
 ] as const)(
   'told %s by one and killed again and again once it is %s, nobody misses an event',
   async (form, step) => {
-    const { folder, receiver, redis, tell } = await scene(form);
+    const { folder, receiver, tell } = await scene(form);
     expect(await tell()).toBe('0');
     const first = await record(folder, 'first');
     expect(await tell(step)).toBe('SIGKILL');
     // One that shares all its work among few transactions may be through before it is to die.
     for (const passes of [2, 1]) expect(['SIGKILL', '0']).toContain(await tell(step, passes));
     const second = await record(folder, 'second');
-    // A lost Redis on top: what is under way is known to the ledger alone.
-    await redis.connect().flushall();
     expect(await tell(step)).toBe('SIGKILL');
     expect(await tell()).toBe('0');
     expect([...receiver.told().keys()].sort()).toEqual([...first, ...second].sort());

@@ -49,12 +49,16 @@ test('an endpoint that hangs slows neither uploads nor another endpoint, and a s
   }, 15_000);
   expect(await run.stop(8_000)).toBe(true);
 
+  // As an older version left it.
+  await rig.redis.connect().hset('slipway:{inbox}.webhook.hanging:meta', 'version', 'bullmq:6.7.0');
+
   // What hung is told by the next start, once there is somebody who listens; the good one hears nothing twice.
   const listening = await startReceiver();
   const again = await rigTellingOn(rig, listening.origin, good.origin);
   expect(await again.once(60_000, never)).toEqual(['drained']);
   expect(listening.told().size).toBe(FILES);
   expect(good.arrived).toHaveLength(FILES);
+  expect(await rig.redis.connect().keys('*webhook*')).toEqual([]);
 });
 
 async function rigTellingOn(rig: Awaited<ReturnType<typeof runRig>>, first: string, second: string) {
@@ -85,6 +89,25 @@ test('draining once ends when a dead endpoint cannot be told, and another source
   expect(good.told().size).toBe(10);
   expect(dead.visits()).toBeGreaterThanOrEqual(10);
   expect(dead.visits()).toBeLessThan(20);
+});
+
+test('what is recorded is told while Redis is away, and Redis holds nothing of it', async () => {
+  let isHanging = true;
+  const receiver = await startReceiver(async () => {
+    await until(() => expect(isHanging).toBe(false), 60_000);
+    return null;
+  });
+  const endpoint = endpointTo(receiver.origin, { concurrency: 2, timeoutMs: 60_000 });
+  const rig = await rigTelling({ endpointsOf: () => [endpoint], senders: SENDERS });
+  rig.files(40);
+  await rig.start();
+  await until(() => expect(rig.receipts()).toHaveLength(40));
+  await until(() => expect(receiver.visits()).toBe(2));
+  expect(await rig.redis.connect().keys('*webhook*')).toEqual([]);
+  await rig.redis.kill();
+  isHanging = false;
+  await until(() => expect(receiver.told().size).toBe(40));
+  expect(receiver.arrived).toHaveLength(40);
 });
 
 async function lettersOf(

@@ -1,6 +1,7 @@
+import { renameSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import type { Delivery } from '../../../src/domain/delivery.ts';
-import { outboxOf } from '../../../src/notify/notifier.ts';
+import { outboxOf } from '../../../src/notify/outbox/telling.ts';
 import { endpointTo, type NotifyRig, notifyRig, paths, QUICK, until } from '../../support/notify-rig.ts';
 import { startReceiver } from '../../support/webhook-receiver.ts';
 
@@ -146,8 +147,6 @@ test('an endpoint that asks for time is asked nothing by other deliveries either
 test.each([
   ['answers a gigabyte', 'gigabyte'],
   ['hangs', 'hang'],
-  ['hangs in the middle of its answer', 'half'],
-  ['closes in the middle of its answer', 'close'],
 ] as const)(
   'an endpoint that %s costs a slot for at most the time-out, and the others nothing',
   async (_, kind) => {
@@ -165,9 +164,6 @@ test.each([
         };
         pour();
       }
-      if (kind === 'half' || kind === 'close')
-        response.writeHead(200, { 'content-length': 100 }).write('half');
-      if (kind === 'close') setImmediate(() => response.destroy());
       return new Promise(() => undefined);
     });
     const good = await startReceiver();
@@ -187,6 +183,53 @@ test.each([
     }
   },
 );
+
+test.each([
+  ['stops in the middle', 'half'],
+  ['breaks off', 'close'],
+  ['trickles for ever', 'trickle'],
+  ['breaks off within a chunk', 'chunk'],
+] as const)(
+  'a status counts although the body that follows it %s: nothing is told again',
+  async (_, kind) => {
+    const rig = await notifyRig();
+    const receiver = await startReceiver(({ response }) => {
+      if (kind === 'half' || kind === 'close')
+        response.writeHead(200, { 'content-length': 100 }).write('half');
+      if (kind === 'close') setImmediate(() => response.destroy());
+      if (kind === 'trickle') {
+        response.writeHead(200);
+        const timer = setInterval(() => response.write('.'), 20);
+        response.on('close', () => clearInterval(timer));
+      }
+      if (kind === 'chunk') {
+        response.socket?.write('HTTP/1.1 202 Accepted\r\ntransfer-encoding: chunked\r\n\r\n40\r\nhalf');
+        setImmediate(() => response.socket?.destroy());
+      }
+      return 200;
+    });
+    const notifier = await rig.start([endpointTo(receiver.origin, { concurrency: 4 })]);
+    await rig.record(paths(12));
+    await notifier.caughtUp();
+    expect(deliveriesOf(rig)).toEqual([]);
+    expect(receiver.visits()).toBe(12);
+    expect(notifier.report()[0]).toMatchObject({ health: 'ok', dead: 0, last: { summary: 'acknowledged' } });
+  },
+);
+
+test.each([
+  [410, 'disabled'],
+  [503, 'failing'],
+] as const)('a %d with a body that never ends counts as one: %s', async (status, health) => {
+  const rig = await notifyRig();
+  const receiver = await startReceiver(({ response }) => {
+    response.writeHead(status, { 'retry-after': '600' }).write('half');
+    return status;
+  });
+  const notifier = await rig.start([endpointTo(receiver.origin)]);
+  await rig.record(['a.pdf']);
+  await until(() => expect(notifier.report()[0]).toMatchObject({ health, last: { status } }));
+});
 
 test('with all the room taken by deliveries that wait for hours, everything was told that could be', async () => {
   const rig = await notifyRig();
@@ -239,47 +282,80 @@ test.each([
   const rig = await notifyRig();
   let works = false;
   const receiver = await startReceiver(() => (works ? null : 500));
-  let nowMs = Date.now();
+  let aheadMs = 0;
   const timing = { ...QUICK, scheduleMs };
-  const notifier = await rig.start([endpointTo(receiver.origin)], { timing, now: () => nowMs });
+  const notifier = await rig.start([endpointTo(receiver.origin)], {
+    timing,
+    now: () => Date.now() + aheadMs,
+  });
   await rig.record(['tried.pdf']);
   await until(() => expect(deliveriesOf(rig)[0]).toMatchObject({ attempts: 10 }));
   works = true;
-  nowMs += 60_000;
+  aheadMs = 60_000;
   await rig.record(paths(5, 'new'));
   await until(() => expect(receiver.told().size).toBe(5));
   expect(notifier.report()[0]).toMatchObject({ health: 'ok' });
 });
 
-test('a Redis that loses everything loses no event', async () => {
+test('of what is never tried at most 1,000 are made out at a time; the journal holds the rest', async () => {
   const rig = await notifyRig();
-  let hold = true;
+  let isHanging = true;
   const receiver = await startReceiver(async () => {
-    await until(() => expect(hold).toBe(false));
+    await until(() => expect(isHanging).toBe(false), 60_000);
     return null;
   });
-  await rig.start([endpointTo(receiver.origin, { concurrency: 2, timeoutMs: 20_000 })]);
-  await rig.record(paths(200));
-  await until(() => expect(receiver.visits()).toBe(2));
-  await rig.redis.connect().flushall();
-  hold = false;
-  await until(() => expect(receiver.told().size).toBe(200));
-  await until(() => expect(deliveriesOf(rig)).toEqual([]));
+  const notifier = await rig.start([endpointTo(receiver.origin, { timeoutMs: 60_000 })]);
+  await rig.record(paths(1_300));
+  await until(() => expect(receiver.visits()).toBe(10));
+  await until(() => expect(deliveriesOf(rig)).toHaveLength(1_010));
+  await rig.record(['one-more.pdf']);
+  await vi.waitFor(() => expect(notifier.report()[0]).toMatchObject({ pending: 1_010 }));
+  expect(notifier.report()[0]?.behindBytes).toBeGreaterThan(0);
+  isHanging = false;
+  await until(() => expect(receiver.told().size).toBe(1_301));
+  expect(receiver.arrived).toHaveLength(1_301);
 });
 
-test('Redis holds at most 1,000 deliveries of an endpoint, and neither URL nor secret', async () => {
+test('a delivery whose event cannot be read just now waits, and costs no attempt', async () => {
   const rig = await notifyRig();
-  const receiver = await startReceiver(() => new Promise(() => undefined));
-  await rig.start([endpointTo(`${receiver.origin}/T0/hidden-path`, { timeoutMs: 60_000 })]);
-  await rig.record(paths(3_000));
-  await until(() => expect(receiver.visits()).toBe(10));
-  const redis = rig.redis.connect();
-  await until(async () => {
-    const keys = await redis.keys('*webhook*:d*-0');
-    expect(keys.length).toBe(1_000);
+  let works = false;
+  const receiver = await startReceiver(() => (works ? null : 503));
+  let nowMs = Date.now();
+  await rig.start([endpointTo(receiver.origin)], {
+    now: () => nowMs,
+    timing: { ...QUICK, scheduleMs: [0, 60_000] },
   });
-  const rdb = await redis.keys('*');
-  for (const key of rdb.filter((name) => /:d\d+-0$/.test(name))) {
-    expect(JSON.stringify(await redis.hgetall(key))).not.toMatch(/whsec|hidden-path|127\.0\.0\.1/);
-  }
+  await rig.record(['a.pdf']);
+  await until(() => expect(deliveriesOf(rig)).toMatchObject([{ attempts: 1 }]));
+  const journal = rig.store.journal.path;
+  renameSync(journal, `${journal}.away`);
+  works = true;
+  nowMs += 100_000;
+  await until(() =>
+    expect(rig.log.lines.some(({ message }) => message.includes('cannot be read'))).toBe(true),
+  );
+  expect(receiver.visits()).toBe(1);
+  renameSync(`${journal}.away`, journal);
+  nowMs += 10_000;
+  await until(() => expect(receiver.told().size).toBe(1));
+});
+
+test('a failing endpoint is a warning with its next attempt, and not one for each of a thousand failures', async () => {
+  const rig = await notifyRig();
+  let turn = 0;
+  // Never ten in a row: it gets no rest.
+  const receiver = await startReceiver(() => (turn++ % 9 === 8 ? null : 503));
+  let nowMs = Date.now();
+  const warnings = () => rig.log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+  const timing = { ...QUICK, scheduleMs: [0, 300_000] };
+  await rig.start([endpointTo(receiver.origin, { concurrency: 1 })], { now: () => nowMs, timing });
+  await rig.record(paths(40));
+  await until(() => expect(receiver.visits()).toBe(40));
+  expect(warnings()).toEqual([
+    expect.stringMatching(/^webhook pipeline fails \(HTTP 503\); next attempt in [45]m.*Z\)$/),
+  ]);
+  nowMs += 61_000;
+  await rig.record(['later.pdf']);
+  await until(() => expect(receiver.visits()).toBe(41));
+  await until(() => expect(warnings()).toHaveLength(2));
 });

@@ -13,9 +13,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import type { AfterAction } from '../../../src/domain/after-action.ts';
 import { openLedger } from '../../../src/ledger/ledger.ts';
 import { TEMPORARY_PREFIX } from '../../../src/platform/files/atomic-file.ts';
-import type { AfterAction } from '../../../src/record/options.ts';
 import { type AfterActionRig, afterActionRig, receiptFor } from '../../support/after-action-rig.ts';
 import { nextGeneration } from '../../support/next-generation.ts';
 

@@ -12,9 +12,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { AfterActions } from '../../../src/domain/after-action.ts';
 import { pathNameOf, pathOnDisk } from '../../../src/domain/path-bytes.ts';
 import type { Receipt } from '../../../src/domain/receipt.ts';
-import type { AfterActions } from '../../../src/record/options.ts';
 import { type AfterActionRig, afterActionRig, receiptFor } from '../../support/after-action-rig.ts';
 import { testFolder } from '../../support/record-rig.ts';
 

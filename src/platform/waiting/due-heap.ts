@@ -3,7 +3,7 @@ interface Item<T> {
   readonly value: T;
 }
 
-/** Values ordered by when they are due: a binary heap, so that one timer serves any number of files. */
+/** Values ordered by when they are due: a binary heap, so that one timer serves any number of them. */
 export interface DueHeap<T> {
   push(value: T, atMs: number): void;
   /** Time of the earliest value; null when empty. */
