@@ -1,6 +1,9 @@
 import { Queue } from 'bullmq';
 import { expect, onTestFinished, test } from 'vitest';
+import { newEndpoint } from '../../../src/domain/delivery.ts';
+import { openOutbox } from '../../../src/ledger/tables/outbox-store.ts';
 import { dropLeftDeliveryQueues } from '../../../src/queue/left-delivery-queues.ts';
+import { storeIn, testFolder } from '../../support/record-rig.ts';
 import { startTestRedis } from '../../support/redis-server.ts';
 
 test('a delivery queue of an older version is removed whole, and nothing else', async () => {
@@ -24,7 +27,13 @@ test('a delivery queue of an older version is removed whole, and nothing else', 
   await connection.set('other:{in%20box}.webhook.my%20hook:meta', 'kept');
   expect((await connection.keys('slipway:*webhook*')).length).toBeGreaterThan(1_200);
 
-  const where = { connection, prefix: 'slipway', source: 'in box', endpoints: ['my hook', 'never there'] };
+  const { ledger, close } = await storeIn(testFolder());
+  onTestFinished(close);
+  const outbox = openOutbox(ledger);
+  ledger.transact(() => {
+    for (const name of ['my hook', 'never there']) outbox?.putState(name, newEndpoint(0, 0));
+  });
+  const where = { connection, prefix: 'slipway', source: 'in box', ledger };
   await dropLeftDeliveryQueues(where);
   await dropLeftDeliveryQueues(where);
   expect((await connection.keys('*')).sort()).toEqual([
