@@ -9,6 +9,7 @@ import { batchFolder } from '../../ledger/store/batch-spec.ts';
 import type { Endpoint } from '../../notify/endpoint/endpoint.ts';
 import { type Notifier, type NotifierOptions, startNotifier } from '../../notify/notifier.ts';
 import type { Releases } from '../../platform/waiting/releases.ts';
+import { dropLeftDeliveryQueues } from '../../queue/left-delivery-queues.ts';
 import { type AfterActionRunner, startAfterActions } from '../../record/after/after-actions.ts';
 import { type BatchBook, openBatchBook } from '../../record/batches/batch-book.ts';
 import {
@@ -108,11 +109,12 @@ async function tellEndpoints(
   { store }: Owned,
   events: OwnerEvents,
 ): Promise<Notifier | null> {
-  if (telling === null) return null;
   const source = plan.name;
+  await dropLeftDeliveryQueues({ connection: redis.connection, prefix, source, ledger: store.ledger });
+  if (telling === null) return null;
   const endpoints = telling.endpointsOf(source);
   const notifier = await startNotifier({
-    ...{ ...telling, endpoints, source, store, intentOf, redis, prefix, log, now },
+    ...{ ...telling, endpoints, source, store, intentOf, log, now },
   });
   events.on('recorded', notifier.wake);
   events.on('batchEnded', notifier.wake);
