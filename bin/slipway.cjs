@@ -28,7 +28,7 @@ if (found[0] < wanted[0] || (found[0] === wanted[0] && found[1] < wanted[1])) {
 // takes this option only when the process starts, so a command that stays becomes itself once more, under the same pid.
 function keepYoungGenerationSmall() {
   var option = '--max-semi-space-size';
-  var stays = /^(run|watch|intake|worker|ingest)$/.test(process.argv[2] || '');
+  var stays = /^(run|watch|intake|worker|ingest|gateway)$/.test(process.argv[2] || '');
   var isSet =
     process.execArgv
       .concat(process.env.NODE_OPTIONS || '')

@@ -61,7 +61,8 @@ const LIBRARY_HOMES: Readonly<Record<string, string | readonly string[] | null>>
   standardwebhooks: 'notify/',
   fastify: 'gateway/',
   commander: 'cli/',
-  '@fastify/busboy': 'sandbox/',
+  '@fastify/busboy': 'gateway/',
+  'file-type': 'operations/receive/',
   zod: null,
 };
 

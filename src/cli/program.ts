@@ -4,6 +4,7 @@ import { addConfigCommand } from './commands/config.ts';
 import { addDestinationsCommand } from './commands/destinations.ts';
 import { addDoctorCommand } from './commands/doctor-command.ts';
 import { addFailedCommand } from './commands/failed.ts';
+import { addGatewayCommand } from './commands/gateway-command.ts';
 import { addIngestCommand } from './commands/ingest-command.ts';
 import { addLookupCommand } from './commands/lookup-command.ts';
 import { addManifestCommand } from './commands/manifest.ts';
@@ -33,6 +34,7 @@ const COMMANDS: readonly AddCommand[] = [
   addRunCommands,
   addIngestCommand,
   addUploadCommand,
+  addGatewayCommand,
   addStatusCommand,
   addLookupCommand,
   addTraceCommand,

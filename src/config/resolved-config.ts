@@ -3,6 +3,7 @@ import type { IntakeOptions } from '../intake/options.ts';
 import type { CommandSinkOptions } from '../notify/options.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import type { RecordOptions } from '../record/options.ts';
+import type { GatewayOptions } from './gateway-options.ts';
 import type { ParsedConfig } from './schema.ts';
 
 /** One source with nothing left to decide. Durations are milliseconds, paths absolute. */
@@ -33,4 +34,5 @@ export interface ResolvedConfig {
   readonly shutdown: Readonly<ParsedConfig['shutdown']>;
   readonly timeouts: Readonly<ParsedConfig['timeouts']>;
   readonly log: Readonly<ParsedConfig['log']>;
+  readonly gateway: GatewayOptions;
 }

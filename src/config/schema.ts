@@ -7,6 +7,7 @@ import { duration } from '../platform/option-types.ts';
 import { queueOptionsSchema, redisOptionsSchema } from '../queue/options.ts';
 import { recordOptionsSchema } from '../record/options.ts';
 import { retrySchema, timeoutsSchema } from '../upload/options.ts';
+import { gatewayOptionsSchema } from './gateway-options.ts';
 
 /** A name becomes a folder, a part of a Redis key and a word in the log: no separators, braces or control characters. */
 const nameSchema = z
@@ -110,6 +111,7 @@ export const configSchema = z.strictObject({
   shutdown: shutdownSchema.describe('how Slipway stops'),
   timeouts: timeoutsSchema.describe('when an upload is given up'),
   log: logSchema.describe('what is logged'),
+  gateway: gatewayOptionsSchema.describe('the HTTP door, `slipway gateway`'),
 });
 
 /** The file as checked, before paths and destinations are worked out. */

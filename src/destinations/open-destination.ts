@@ -9,8 +9,9 @@ import type { DestinationDefinition } from './definition/definition.ts';
 import { HEADER_VALUE } from './definition/definition-schema.ts';
 import { fieldsFor } from './definition/field-templates.ts';
 import type { Answer, AuthorizedRequest, Destination, Verdict } from './destination.ts';
-import { openParts, type RequestCredentials } from './open-parts.ts';
-import { openReadiness, type ReadinessPort } from './readiness-port.ts';
+import { openParts, type PartsMeans, type RequestCredentials } from './open-parts.ts';
+import { openReadiness, type ReadinessCredentials, type ReadinessPort } from './readiness-port.ts';
+import { openRemoteCalls, type RemoteCalls } from './remote-calls.ts';
 import { signatureHeaders } from './signer.ts';
 import { createSigningClock } from './signing-clock.ts';
 import { createCachedToken } from './token/cached-token.ts';
@@ -36,6 +37,10 @@ export interface OpenDestination extends Destination {
   tokenProblem(): string | null;
   /** Whether its source holds another token by now than the one last used; read afresh. Never of a command's. */
   tokenChanged(): Promise<boolean>;
+  /** The same destination (token, clock, refusals) with other text fields, and the limits that hang on them. */
+  as(definition: DestinationDefinition): Destination;
+  /** Calls about files that are there. */
+  readonly remote: RemoteCalls;
   /** A text that the far side sent, without the credentials it was sent with these headers (G5). */
   withoutSecrets(text: string, headers: Readonly<Record<string, string>>): string;
 }
@@ -135,36 +140,28 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
     return known.ordered;
   }
 
-  return {
+  /** Of requests that are not signed: looks at files, and other calls about them. */
+  const unsigned: ReadinessCredentials = {
+    async headers(signal) {
+      const { headers, generation } = await authorized(signal);
+      return { headers: checkedHeaders({ ...definition.headers, ...headers }), generation };
+    },
+    refused: (generation) => token?.refused(generation),
+  };
+
+  const opened: OpenDestination = {
     definition,
     name,
     visibility: definition.visibility,
     origin: url.origin,
     loopback: isLoopbackHost(url.hostname),
-    limits: definition.limits,
-    parts: openParts(definition, { credentials, judgeAs }),
-    readiness: openReadiness(definition.readiness, {
-      async headers(signal) {
-        const { headers, generation } = await authorized(signal);
-        return { headers: checkedHeaders({ ...definition.headers, ...headers }), generation };
-      },
-      refused: (generation) => token?.refused(generation),
-    }),
+    ...faceOf(definition, { credentials, judgeAs }),
+    as: (other) => ({ ...opened, ...faceOf(other, { credentials, judgeAs }) }),
+    readiness: openReadiness(definition.readiness, unsigned),
+    remote: openRemoteCalls(definition, unsigned),
     tokenChanged: async () => (await token?.changed()) ?? false,
     tokenProblem: () => token?.problem() ?? null,
     withoutSecrets: (text, headers) => redactText(text, secretsWith(sentSecrets(headers))),
-
-    async authorize(signal, file) {
-      return {
-        method: definition.method,
-        url: definition.url,
-        ...(await credentials(signal)),
-        fields: fieldsFor(definition.fields, file?.name ?? ''),
-        fileField: definition.fileField,
-      };
-    },
-
-    judge: (answer, request) => judgeAs(definition, answer, request),
 
     accepted(request) {
       refusals.accepted();
@@ -182,12 +179,34 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
       return Promise.resolve();
     },
   };
+  return opened;
 
   function sentSecrets(headers: AuthorizedRequest['headers']): readonly string[] {
     const carried = headers[auth.header];
     const bare = carried === undefined ? [] : [carried, withoutScheme(carried, auth.scheme)];
     return [...bare, ...secretsIn(headers)];
   }
+}
+
+/** What depends on the text fields. */
+function faceOf(
+  as: DestinationDefinition,
+  { credentials, judgeAs }: PartsMeans,
+): Pick<Destination, 'limits' | 'parts' | 'authorize' | 'judge'> {
+  return {
+    limits: as.limits,
+    parts: openParts(as, { credentials, judgeAs }),
+    async authorize(signal, file) {
+      return {
+        method: as.method,
+        url: as.url,
+        ...(await credentials(signal)),
+        fields: fieldsFor(as.fields, file?.name ?? ''),
+        fileField: as.fileField,
+      };
+    },
+    judge: (answer, request) => judgeAs(as, answer, request),
+  };
 }
 
 /** Values whose name says that they are credentials. `X-Auth-Appid` and the like are constants of a preset. */

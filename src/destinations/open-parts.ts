@@ -9,7 +9,7 @@ export type RequestCredentials = Omit<AuthorizedRequest, 'method' | 'url'>;
 /** What the destination lends: its credentials and its judgement. */
 export interface PartsMeans {
   credentials(signal: AbortSignal): Promise<RequestCredentials>;
-  judgeAs(definition: DestinationDefinition, answer: Answer, request: AuthorizedRequest): Verdict;
+  judgeAs(definition: DestinationDefinition, answer: Answer, request?: AuthorizedRequest): Verdict;
 }
 
 /** The calls of an upload in parts; null where the destination has none. */

@@ -355,6 +355,17 @@ export const ERRORS = {
     message:
       'not sent whole within the {lifetime} that this API gives a file in parts: it needs a faster link, or fewer uploads at once (concurrency.max)',
   },
+  no_turn: {
+    kind: 'unavailable',
+    retryable: true,
+    message:
+      'the destination had no room for this file within {patience} (last error: {last}): try again later, or raise gateway.patience',
+  },
+  spool_full: {
+    kind: 'local',
+    retryable: true,
+    message: 'as much is waiting as spool.maxBytes allows: try again later, or raise it',
+  },
   deadline: {
     kind: 'unavailable',
     retryable: false,
@@ -376,6 +387,12 @@ export const ERRORS = {
     kind: 'local',
     retryable: false,
     message: 'cannot listen on {where} ({reason}): stop what uses the port, or choose another one',
+  },
+  gateway_open: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'the gateway would be open to everybody who reaches {host}: configure gateway.keys, or bind it to 127.0.0.1',
   },
   internal: { kind: 'internal', retryable: false, message: 'unexpected: {reason}' },
 } as const satisfies Record<string, ErrorDefinition>;

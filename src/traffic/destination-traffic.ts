@@ -22,7 +22,7 @@ import { createUploadsInProgress, type UploadInProgress } from './uploads-in-pro
 export { type DestinationHealth, PROBE_TIMING, type ProbeTiming } from './destination-health.ts';
 
 /** What the runtime needs of a destination. */
-export type RunnableDestination = Omit<OpenDestination, 'definition' | 'tokenProblem'>;
+export type RunnableDestination = Omit<OpenDestination, 'definition' | 'tokenProblem' | 'as' | 'remote'>;
 
 /** How fast it goes, for `status`. */
 export interface Pace {

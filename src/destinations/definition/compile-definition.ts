@@ -22,6 +22,7 @@ export interface DecidedParts {
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly readiness: ReadinessPlan | null;
   readonly parts: PartsPlan | null;
+  readonly calls: DestinationDefinition['calls'];
   readonly rate: Rate | null;
   /** What a relative `token.file` is relative to. */
   readonly baseDir: string;
@@ -41,6 +42,7 @@ export function compileDefinition(
     headers: whole.headers,
     fileField: whole.fileField,
     fields: decided.fields,
+    allowedFields: whole.allowedFields,
     auth: whole.auth,
     token: whole.token === null ? null : placedToken(whole.token, decided.baseDir),
     signer: signerOf(whole.signer),
@@ -56,6 +58,7 @@ export function compileDefinition(
     limits: limitsFor(whole, config, decided.parts),
     readiness: decided.readiness,
     parts: decided.parts,
+    calls: decided.calls,
     ref: whole.ref,
     visibility: whole.visibility,
     acknowledgePublic: config.acknowledgePublic === true,

@@ -216,6 +216,7 @@ export const presetSchema = overridable.extend({
   list: call.optional(),
   get: call.optional(),
   remove: call.optional(),
+  content: call.optional(),
 });
 
 /** What a user writes under `destinations.<name>`: a preset with overrides, or a definition of their own. */

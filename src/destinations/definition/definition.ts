@@ -98,6 +98,14 @@ export interface PartsPlan {
   readonly cancel: { readonly url: string } | null;
 }
 
+export type RemoteCallName = 'list' | 'get' | 'remove' | 'content';
+
+/** One call about files that are there already; its URL may hold `{id}`. */
+export interface RemoteCall {
+  readonly method: 'GET' | 'DELETE' | 'POST';
+  readonly url: string;
+}
+
 /** A destination with nothing left to decide: preset, region, params and overrides put together, frozen. */
 export interface DestinationDefinition {
   readonly name: string;
@@ -107,6 +115,8 @@ export interface DestinationDefinition {
   readonly headers: Readonly<Record<string, string>>;
   readonly fileField: string;
   readonly fields: readonly (readonly [name: string, value: string])[];
+  /** Text field → values it may have (empty: any). null: nothing is known of what it takes. */
+  readonly allowedFields: Readonly<Record<string, readonly string[]>> | null;
   readonly auth: { readonly header: string; readonly scheme: string | null };
   readonly token: TokenSource | null;
   readonly signer: Signer;
@@ -114,6 +124,8 @@ export interface DestinationDefinition {
   readonly answer: AnswerPointers;
   readonly errors: readonly ErrorRule[];
   readonly limits: DestinationLimits;
+  /** What the API has for files that are there; only calls to where uploads go, for the token travels along. */
+  readonly calls: Readonly<Partial<Record<RemoteCallName, RemoteCall>>>;
   /** null unless `waitUntilReady` was asked for. */
   readonly readiness: ReadinessPlan | null;
   /** null: every file goes in one request. */

@@ -17,7 +17,7 @@ const MERGED = [
 
 /** What describes the preset or the user's wishes and is no part of a definition. */
 const NOT_DEFINITION = new Set([
-  ...['title', 'checked', 'source', 'verified', 'rate', 'list', 'get', 'remove'],
+  ...['title', 'checked', 'source', 'verified', 'rate', 'list', 'get', 'remove', 'content'],
   ...['preset', 'acknowledgePublic', 'waitUntilReady', 'concurrency'],
 ]);
 

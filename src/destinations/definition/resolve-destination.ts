@@ -1,8 +1,13 @@
 import { SlipwayError } from '../../domain/errors.ts';
 import { partsPlan } from '../parts-plan.ts';
 import { compileDefinition, compilePointers } from './compile-definition.ts';
-import type { DestinationDefinition, ReadinessPlan } from './definition.ts';
-import { type DestinationConfig, type WholeDefinition, wholeDefinitionSchema } from './definition-schema.ts';
+import type { DestinationDefinition, ReadinessPlan, RemoteCall, RemoteCallName } from './definition.ts';
+import {
+  type DestinationConfig,
+  type Preset,
+  type WholeDefinition,
+  wholeDefinitionSchema,
+} from './definition-schema.ts';
 import { mergeDefinition, quotaOf } from './merge-definition.ts';
 import { loadPreset, presetNames } from './presets.ts';
 import { expandTemplate } from './url-template.ts';
@@ -80,7 +85,8 @@ function buildDestination(name: string, config: DestinationConfig, baseDir: stri
   if (problems.length > 0 || url === null) return { definition: null, problems };
 
   const rate = quotaOf(preset, config);
-  const decided = { name, url: url.href, fields, readiness, parts, rate, baseDir };
+  const calls = remoteCalls(preset, params, url);
+  const decided = { name, url: url.href, fields, readiness, parts, calls, rate, baseDir };
   return { definition: compileDefinition(whole, config, decided), problems };
 }
 
@@ -178,6 +184,24 @@ function readinessPlan(
   }
   const { status, ready, failed, perSecond, interval: intervalMs, deadline: deadlineMs } = plan;
   return { url: text, status: compilePointers(status), ready, failed, intervalMs, deadlineMs, perSecond };
+}
+
+/** The preset's calls about files that are there. A call to another host than the upload would carry the token away. */
+function remoteCalls(
+  preset: Preset | null,
+  params: Readonly<Record<string, string>>,
+  upload: URL,
+): DestinationDefinition['calls'] {
+  const calls: Partial<Record<RemoteCallName, RemoteCall>> = {};
+  for (const name of ['list', 'get', 'remove', 'content'] as const) {
+    const call = preset?.[name];
+    if (call === undefined) continue;
+    const { text, missing } = expandTemplate(call.url, params, ['id']);
+    if (missing.length === 0 && URL.parse(text)?.origin === upload.origin) {
+      calls[name] = { method: call.method, url: text };
+    }
+  }
+  return calls;
 }
 
 function checkAnswer({ answer, ref }: WholeDefinition, wrong: Wrong): void {

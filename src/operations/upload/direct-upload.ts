@@ -1,6 +1,6 @@
 import type { OpenDestination } from '../../destinations/open-destination.ts';
-import type { AttemptResult } from '../../domain/attempt.ts';
-import type { FileMeta } from '../../domain/file-meta.ts';
+import type { AttemptResult, UploadFailure } from '../../domain/attempt.ts';
+import { type FileMeta, mergedMeta } from '../../domain/file-meta.ts';
 import { fileVersionId } from '../../domain/file-version.ts';
 import { type Log, silentLog } from '../../domain/log.ts';
 import { pathNameOf } from '../../domain/path-bytes.ts';
@@ -9,7 +9,11 @@ import { failedAttempts, newUploadJob, type UploadJob } from '../../domain/uploa
 import type { ConcurrencyOptions } from '../../pacing/options.ts';
 import { sleep } from '../../platform/waiting/abort.ts';
 import { type Clock, systemClock } from '../../platform/waiting/clock.ts';
-import { type DestinationTraffic, openDestinationTraffic } from '../../traffic/destination-traffic.ts';
+import {
+  type DestinationTraffic,
+  openDestinationTraffic,
+  type ProbeTiming,
+} from '../../traffic/destination-traffic.ts';
 import { sendOne } from '../../upload/attempt/send-one.ts';
 import type { HttpSend } from '../../upload/attempt/upload-task.ts';
 import { createSmallReads, type SmallReads } from '../../upload/body/small-reads.ts';
@@ -19,39 +23,16 @@ import { failedBy, type JobEnd } from '../../upload/job/job-end.ts';
 import { nextStep } from '../../upload/job/next-step.ts';
 import { type OutcomeFacts, outcomeOf } from '../../upload/job/outcome.ts';
 import type { RetryOptions } from '../../upload/options.ts';
+import type { DirectAnswer, DirectFile, DirectResult } from './direct-file.ts';
+import { inPatience, noTurn } from './patience.ts';
+
+export type { DirectAnswer, DirectFile, DirectResult } from './direct-file.ts';
 
 /** The name in the receipts of files that were named on the command line. */
 export const DIRECT_SOURCE = 'upload';
 
 /** A person waits: a token service that refuses connections is not waited for as a daemon would. */
 const TOKEN_SERVICE_TRIES = 3;
-
-/** A file as it lay on disk when it was named. */
-export interface DirectFile {
-  /** Absolute path of its folder, and its name in it. */
-  readonly folder: string;
-  readonly fileName: Buffer;
-  /** As the user wrote it; goes into the receipt. */
-  readonly shown: Buffer;
-  readonly size: number;
-  readonly mtimeNs: string;
-}
-
-/** How one file ended, and whether the destination itself is to blame. */
-export interface DirectResult {
-  readonly receipt: Receipt;
-  /** The destination is stopped (credentials, clock, account): nobody else need try. */
-  readonly stopped: boolean;
-  /** The API's own answer to the last request; null when there was none. */
-  readonly answer: DirectAnswer | null;
-}
-
-export interface DirectAnswer {
-  /** As it came: what is shown of it has to be cleaned. */
-  readonly body: string;
-  /** Takes our credentials out of a text, should the far side have sent them back (G5). */
-  clean(text: string): string;
-}
 
 type Ended = Omit<DirectResult, 'answer'>;
 
@@ -69,10 +50,25 @@ export interface DirectUploaderOptions {
   readonly meta?: FileMeta | null;
   readonly send: HttpSend;
   readonly log: Log;
+  /** The name in the receipts. */
+  readonly source?: string;
+  /** Longest wait in milliseconds before a new try may begin; a try under way is never cut. Left out: as `retry` says. */
+  readonly patienceMs?: number;
+  /** When a destination that refuses our credentials is tried again. */
+  readonly probe?: ProbeTiming;
+}
+
+/** What the far side said last of what holds up every file: that it refuses us, or wants to be left alone. */
+interface LastWord {
+  stopped: DirectAnswer | null;
+  throttled: { readonly failure: UploadFailure; readonly answer: DirectAnswer | null } | null;
 }
 
 /** What all files of one uploader share. */
-interface Context extends DirectUploaderOptions {
+interface Shared extends DirectUploaderOptions {
+  readonly source: string;
+  readonly patienceMs: number;
+  readonly lastWord: LastWord;
   readonly traffic: DestinationTraffic;
   /** Null: accepted files can be used at once. */
   readonly awaitReady: AwaitReady | null;
@@ -80,9 +76,21 @@ interface Context extends DirectUploaderOptions {
   readonly clock: Clock;
 }
 
+/** What one file adds to that. */
+interface Context extends Shared {
+  /** The answer to its last request. */
+  heard: DirectAnswer | null;
+}
+
 /** A direct uploader towards one destination. */
 export function directUploader(options: DirectUploaderOptions): DirectUploader {
-  const { destination, concurrency, send } = options;
+  const {
+    destination,
+    concurrency,
+    send,
+    source = DIRECT_SOURCE,
+    patienceMs = Number.POSITIVE_INFINITY,
+  } = options;
   const { readiness } = destination;
   const clock = systemClock;
   const traffic = openDestinationTraffic({
@@ -95,23 +103,25 @@ export function directUploader(options: DirectUploaderOptions): DirectUploader {
     // Each file says for itself why it failed.
     log: silentLog,
     now: clock.nowMs,
+    ...(options.probe === undefined ? {} : { probe: options.probe }),
   });
   // Nobody is there to wait out an outage: the destination's own deadline ends the looks.
   const awaitReady =
     readiness === null ? null : createAwaitReady({ readiness, send, clock, outageMs: 0, outagePauseMs: 0 });
   const smallReads = createSmallReads(false, clock.monotonicMs);
-  const context: Context = { ...options, traffic, awaitReady, smallReads, clock };
+  const lastWord: LastWord = { stopped: null, throttled: null };
+  const shared: Shared = { ...options, source, patienceMs, lastWord, traffic, awaitReady, smallReads, clock };
   return {
     async upload(file, signal) {
-      let answer: DirectAnswer | null = null;
-      const heard: HttpSend = async (request) => {
-        const { body, ...rest } = await send(request);
+      const listening: HttpSend = async (request) => {
+        const answer = await send(request);
         const { headers } = request;
-        answer = { body, clean: (text) => destination.withoutSecrets(text, headers) };
-        return { body, ...rest };
+        context.heard = { ...answer, clean: (text) => destination.withoutSecrets(text, headers) };
+        return answer;
       };
-      const ended = await uploadUntilItEnds(file, { ...context, send: heard }, signal);
-      return { ...ended, answer };
+      const context: Context = { ...shared, send: listening, heard: null };
+      const ended = await uploadUntilItEnds(file, context, signal);
+      return { ...ended, answer: context.heard };
     },
     close: () => traffic.close(),
   };
@@ -119,39 +129,61 @@ export function directUploader(options: DirectUploaderOptions): DirectUploader {
 
 /** Tries one file until it has a receipt. */
 async function uploadUntilItEnds(file: DirectFile, context: Context, signal: AbortSignal): Promise<Ended> {
-  const { traffic, retry, clock, log } = context;
+  const { traffic, retry, clock, log, patienceMs, lastWord } = context;
+  const endsAtMs = clock.monotonicMs() + patienceMs;
+  const leftMs = (): number => endsAtMs - clock.monotonicMs();
+  /** How long nobody sends to the destination, because it asked for it. */
+  const pauseMs = (): number => Math.max(0, (traffic.pace().resumesAtMs ?? 0) - clock.nowMs());
   const { id, firstJob } = identify(file, context);
   let job = firstJob;
   const queuedAtMs = clock.nowMs();
   const end = (jobEnd: JobEnd, attempts: number, { attemptLog }: AttemptHistory): Ended => {
     const facts = { id, attempts, attemptLog, queuedAtMs };
-    return { receipt: receiptOf(job, jobEnd, facts, context), stopped: false };
+    return { receipt: receiptOf(job, jobEnd, facts, file, context), stopped: false, retryAfterMs: null };
   };
+  const failed = (failure: UploadFailure, history: AttemptHistory = job): Ended => ({
+    ...end(failedBy(failure), failedAttempts(history), history),
+    retryAfterMs: failure.retryAfterMs,
+  });
   for (;;) {
     const stopped = traffic.health();
-    if (stopped.kind === 'stopped')
-      return { ...end(failedBy(stopped.failure), failedAttempts(job), job), stopped: true };
-    const result = await attempt(file, context, signal);
+    if (stopped.kind === 'stopped') {
+      context.heard ??= lastWord.stopped;
+      return { ...failed(stopped.failure), stopped: true };
+    }
+    if (lastWord.throttled !== null && pauseMs() > leftMs()) {
+      context.heard = lastWord.throttled.answer;
+      return failed({ ...lastWord.throttled.failure, retryAfterMs: pauseMs() });
+    }
+    const result = await inPatience(leftMs(), signal, (turn) => attempt(file, context, signal, turn));
     signal.throwIfAborted();
+    if (result.kind === 'aborted' && leftMs() <= 0) return failed(noTurn(job, patienceMs));
     const nowMs = clock.nowMs();
     // Nobody is there to wait out an outage: every failure counts.
     const times = { nowMs, lastSuccessAtMs: nowMs + 1, queuedAtMs };
     const step = nextStep(result, job, { retry, random: Math.random, ...times });
     switch (step.kind) {
       case 'settle':
-        return end(await whenReady(id, step.jobEnd, context, signal), step.attempts, step);
+        return {
+          ...end(await whenReady(id, step.jobEnd, context, signal), step.attempts, step),
+          retryAfterMs: result.kind === 'failed' ? result.failure.retryAfterMs : null,
+        };
       case 'stop-destination': {
         const { failure, history } = step;
         traffic.stop(failure);
-        return { ...end(failedBy(failure), failedAttempts(history), history), stopped: true };
+        lastWord.stopped = context.heard;
+        return { ...failed(failure, history), stopped: true };
       }
       case 'give-back':
         // Dismissed while waiting for a permit: the destination has been stopped by another file.
         continue;
       case 'retry':
         job = { ...job, ...step.history };
-        if (result.kind === 'failed' && outOfPatience(job))
-          return end(failedBy(result.failure), failedAttempts(job), job);
+        if (result.kind === 'failed') {
+          const { failure } = result;
+          if (failure.kind === 'throttled') lastWord.throttled = { failure, answer: context.heard };
+          if (outOfPatience(job) || Math.max(step.delayMs, pauseMs()) > leftMs()) return failed(failure);
+        }
         log.warn(
           { path: job.path, code: step.entry.code, delayMs: step.delayMs },
           `${job.path}: ${reasonIn(result)}; trying again`,
@@ -163,17 +195,31 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
 
 function identify(
   { shown, size, mtimeNs }: DirectFile,
-  { destination }: Context,
+  { destination, source }: Context,
 ): { readonly id: string; readonly firstJob: UploadJob } {
-  const names = { source: DIRECT_SOURCE, destination: destination.name, ...pathNameOf(shown) };
+  const names = { source, destination: destination.name, ...pathNameOf(shown) };
   const version = { ...names, size, mtimeNs };
   return { id: fileVersionId(version), firstJob: newUploadJob(version, 0, null) };
 }
 
-async function attempt(file: DirectFile, context: Context, signal: AbortSignal): Promise<AttemptResult> {
-  const name = pathNameOf(file.fileName);
-  const task = { root: file.folder, name, size: file.size, mtimeNs: file.mtimeNs };
-  return await sendOne({ task, source: DIRECT_SOURCE }, { ...context, signal });
+async function attempt(
+  file: DirectFile,
+  context: Context,
+  signal: AbortSignal,
+  turn: AbortSignal,
+): Promise<AttemptResult> {
+  const { folder: root, size, mtimeNs, stored, content, contentType, destination } = file;
+  const task = {
+    ...{ root, name: pathNameOf(file.fileName), size, mtimeNs },
+    ...(stored === undefined ? {} : { at: { path: stored } }),
+    ...(content === undefined ? {} : { content }),
+    ...(contentType === undefined ? {} : { contentTypeOverride: contentType }),
+  };
+  const sending = { task, source: context.source, turn };
+  return await sendOne(destination === undefined ? sending : { ...sending, destination }, {
+    ...context,
+    signal,
+  });
 }
 
 /** Until the accepted file can be used; holds no permit. */
@@ -193,12 +239,14 @@ function receiptOf(
   job: UploadJob,
   jobEnd: JobEnd,
   facts: Pick<OutcomeFacts, 'id' | 'attempts' | 'attemptLog' | 'queuedAtMs'>,
-  { destination, clock, meta }: Context,
+  file: DirectFile,
+  { destination, clock, meta: common }: Context,
 ): Receipt {
   const nowMs = clock.nowMs();
   const outcome = outcomeOf(job, jobEnd, { ...facts, destination: destination.name, nowMs });
   const recordedAt = new Date(nowMs).toISOString();
-  return { ...outcome, recordedAt, ...(meta == null ? {} : { meta }) };
+  const meta = mergedMeta([common, file.meta]);
+  return { ...outcome, recordedAt, ...(meta === null ? {} : { meta }) };
 }
 
 function outOfPatience({ attemptLog }: UploadJob): boolean {

@@ -7,8 +7,8 @@ import { keepLast } from '../keep-last.ts';
 import { abortErrorOf, onAbort } from '../waiting/abort.ts';
 import { SOCKET_BUFFER_BYTES, slicedBody } from './http-body.ts';
 import { type ExchangeLimits, HttpExchange } from './http-exchange.ts';
-import { timeoutFailure } from './http-failure.ts';
-import { sendableHeaders } from './http-headers.ts';
+import { httpFailure, timeoutFailure } from './http-failure.ts';
+import { joinedHeaders, sendableHeaders } from './http-headers.ts';
 import type { HttpAnswer, HttpRequest } from './http-message.ts';
 import {
   hasProxy,
@@ -42,6 +42,14 @@ export interface FetchTextOptions {
   readonly signal: AbortSignal;
 }
 
+/** An answer whose body is still on its way. Whoever does not read it to its end destroys it. */
+export interface HttpStream {
+  readonly status: number;
+  /** Names in lower case; repeated headers are joined by `, `. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Readable;
+}
+
 export interface HttpClient {
   /**
    * Sends one request and reads its answer; never follows a redirect, never repeats a request. An answer that comes
@@ -50,6 +58,8 @@ export interface HttpClient {
    * cannot be sent.
    */
   send(request: HttpRequest): Promise<HttpAnswer>;
+  /** Sends a request without a body and gives its answer as it comes. Throws as `send` does; its body may, too. */
+  stream(request: Pick<HttpRequest, 'method' | 'url' | 'headers' | 'signal'>): Promise<HttpStream>;
   /** GET of a small text. Throws as `send` does. */
   fetchText(
     url: string,
@@ -103,6 +113,7 @@ export function openHttpClient(options: HttpClientOptions): HttpClient {
 
   return {
     send,
+    stream: (request) => streamOf(request, { direct, proxied }, options),
     async fetchText(url, { timeoutMs, maxBytes, signal }) {
       const deadline = new AbortController();
       const timer = setTimeout(() => deadline.abort(timeoutFailure(timeoutMs, originOf(url))), timeoutMs);
@@ -126,6 +137,25 @@ export function openHttpClient(options: HttpClientOptions): HttpClient {
       await Promise.all([direct.destroy(), proxied === direct ? null : proxied.destroy()]);
     },
   };
+}
+
+async function streamOf(
+  { method, url, headers, signal }: Parameters<HttpClient['stream']>[0],
+  { direct, proxied }: { readonly direct: Dispatcher; readonly proxied: Dispatcher },
+  options: HttpClientOptions,
+): Promise<HttpStream> {
+  const { origin, path, isLocal } = targetOf(url);
+  try {
+    const answer = await (isLocal ? direct : proxied).request({
+      ...{ origin, path, method, headers: sendableHeaders(headers), signal },
+      headersTimeout: options.responseTimeoutMs,
+      bodyTimeout: options.idleTimeoutMs,
+    });
+    return { status: answer.statusCode, headers: joinedHeaders(answer.headers), body: answer.body };
+  } catch (error) {
+    if (signal.aborted) throw abortErrorOf(signal);
+    throw httpFailure(error, origin, options.connectTimeoutMs, isLocal ? [] : proxyOrigins(options.proxies));
+  }
 }
 
 /** undici 8 would negotiate HTTP/2: more than twice the CPU for uploads (measured). */

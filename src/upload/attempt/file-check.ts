@@ -17,6 +17,8 @@ export interface FileToSend {
   readonly mtimeNs: string;
   /** Where its bytes lie when that is not `name` below `root`: below `root` all the same. */
   readonly at?: PathName;
+  /** Its bytes, where it never lay on a disk: then nothing is looked for below `root`. */
+  readonly content?: { readonly bytes: Buffer; readonly sha256: string };
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Destination } from '../../destinations/destination.ts';
 import type { AttemptResult } from '../../domain/attempt.ts';
 import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 import { tellingOfChunks } from '../../traffic/uploads-in-progress.ts';
@@ -11,6 +12,10 @@ export interface Sending {
   readonly source: string;
   /** Goes before those of its source that are not. */
   readonly first?: boolean;
+  /** The destination as this file needs it; left out: as it is. */
+  readonly destination?: Destination;
+  /** Ends the wait for a permit, and nothing else. */
+  readonly turn?: AbortSignal;
 }
 
 /** What one attempt at one file needs. */
@@ -25,17 +30,17 @@ export interface SendOneContext extends UploadContext {
  * @returns `aborted` as well when there was no permit: give the file back
  */
 export async function sendOne(
-  { task, source, first = false }: Sending,
+  { task, source, first = false, destination, turn }: Sending,
   context: SendOneContext,
 ): Promise<AttemptResult> {
   const { traffic, clock, signal } = context;
-  const release = await traffic.permits.acquire(source, signal, first);
+  const release = await traffic.permits.acquire(source, turn ?? signal, first);
   if (release === null) return { kind: 'aborted' };
   const startedAtMs = clock.monotonicMs();
   const underWay = traffic.started();
   try {
     const send = watched(context.send, underWay.moved);
-    const result = await uploadFile(task, traffic.destination, send, context);
+    const result = await uploadFile(task, destination ?? traffic.destination, send, context);
     const about = { bytes: task.size, file: `${source}/${task.name.path}` };
     traffic.finished(result, { rttMs: clock.monotonicMs() - startedAtMs, ...about });
     return result;

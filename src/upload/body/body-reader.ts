@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/waiting/clock.ts';
 import { type FileToSend, fileFailure } from '../attempt/file-check.ts';
 import { openLargeFile } from './large-file.ts';
 import type { MultipartFrame } from './multipart-body.ts';
-import { readSmallFile, readSmallFileSync, type WholeBody } from './small-file.ts';
+import { bodyOfBytes, readSmallFile, readSmallFileSync, type WholeBody } from './small-file.ts';
 import type { SmallReads } from './small-reads.ts';
 
 /** Up to here a file is sent as one Buffer; more would cost memory at many uploads in flight, and gains nothing. */
@@ -31,7 +31,8 @@ export async function openFileBody(
 ): Promise<FileBody> {
   const contentLength = frame.head.length + file.size + frame.tail.length;
   try {
-    if (file.size > ONE_BUFFER_BYTES) return { contentLength, ...(await openLargeFile(file, frame)) };
+    if (file.content === undefined && file.size > ONE_BUFFER_BYTES)
+      return { contentLength, ...(await openLargeFile(file, frame)) };
     const { body, sha256 } = await readWhole(file, frame, smallReads, clock);
     return { contentLength, body, sha256: () => sha256, close: async () => {} };
   } catch (error) {
@@ -45,6 +46,7 @@ async function readWhole(
   smallReads: SmallReads,
   clock: Clock,
 ): Promise<WholeBody> {
+  if (file.content !== undefined) return bodyOfBytes(file.content, frame);
   if (!smallReads.onLoop(file.size)) return await readSmallFile(file, frame);
   const startedAtMs = clock.monotonicMs();
   const whole = readSmallFileSync(file, frame);

@@ -17,6 +17,14 @@ export interface WholeBody {
   readonly sha256: string;
 }
 
+/** A file that came in as bytes: its digest was made on the way. */
+export function bodyOfBytes(
+  { bytes, sha256 }: { readonly bytes: Buffer; readonly sha256: string },
+  { head, tail }: MultipartFrame,
+): WholeBody {
+  return { body: Buffer.concat([head, bytes, tail]), sha256 };
+}
+
 /** Reads on the event loop: see small-reads.ts for when. Throws SlipwayError `file_changed` or the system's error. */
 export function readSmallFileSync(file: FileToSend, frame: MultipartFrame): WholeBody {
   const path = diskPathOf(file);

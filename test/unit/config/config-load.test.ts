@@ -231,7 +231,7 @@ log: { level: loud }
     );
   });
 
-  test.each(['gateway', 'metrics'])('%s, which does nothing yet, is refused', async (key) => {
+  test.each(['metrics'])('%s, which does nothing yet, is refused', async (key) => {
     expect(await mistakesIn(`${key}: {}\n`)).toEqual([expect.stringContaining(`${key}: is not a key here`)]);
   });
 

@@ -1,0 +1,79 @@
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { openRoutes } from '../../gateway/open-routes.ts';
+import { type Gateway, startGateway } from '../../gateway/start-gateway.ts';
+import { acknowledgeDirect } from '../../operations/control/acknowledgements.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { integerFlag } from '../flags.ts';
+import { openSession, type SharedFlags } from '../session.ts';
+import { ladderOf } from '../signal-ladder.ts';
+import { confirmPublic } from '../work/confirm-public.ts';
+
+interface GatewayFlags extends SharedFlags {
+  readonly host?: string;
+  readonly port?: number;
+  readonly to?: string;
+  readonly yes?: boolean;
+}
+
+/** `slipway gateway`: any destination behind the APIs that people already call, until a signal. */
+export function addGatewayCommand(program: Command, done: (code: ExitCode) => void): void {
+  program
+    .command('gateway')
+    .description(
+      'HTTP door: uploads in the shape of OpenAI, VectorX or AutoGLM, whatever the destination speaks',
+    )
+    .option('--host <address>', 'address to listen on (default 127.0.0.1)')
+    .option('--port <port>', 'port to listen on (default 8787; 0: a free one)', portFlag)
+    .option('--to <destination>', 'a configured destination or a preset, at /')
+    .option('-y, --yes', 'I know that a public destination makes the files readable by anyone')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  slipway gateway --to dashscope\n  curl -F file=@report.pdf http://127.0.0.1:8787/v1/files\n  OPENAI_BASE_URL=http://127.0.0.1:8787/v1 python your_openai_program.py\n',
+    )
+    .action(async (flags: GatewayFlags) => {
+      done(await runGateway(flags));
+    });
+}
+
+async function runGateway(flags: GatewayFlags): Promise<ExitCode> {
+  const session = await openSession(flags, false);
+  const { config, env, baseDir, log } = session;
+  const opened = openRoutes(session, { to: flags.to, log });
+  const say = (line: string): void => log.info({}, line);
+  async function open(): Promise<Gateway> {
+    // G9: settled before anybody can send anything.
+    for (const destination of opened.destinations) {
+      await acknowledgeDirect(destination, {
+        files: 0,
+        bytes: 0,
+        dataDir: config.dataDir,
+        confirm: (question) => confirmPublic(question, flags.yes === true),
+      });
+    }
+    return await startGateway({
+      config,
+      options: { host: flags.host ?? config.gateway.host, port: flags.port ?? config.gateway.port },
+      routes: opened.routes,
+      env,
+      placed: (path) => resolve(baseDir, path),
+      log,
+    });
+  }
+  const opening = open();
+  const ladder = ladderOf(opening, config.shutdown.drain, say);
+  try {
+    const gateway = await opening;
+    process.stdout.write(`${JSON.stringify({ url: gateway.url })}\n`);
+    return await ladder.ended;
+  } finally {
+    ladder.release();
+    await opened.close();
+  }
+}
+
+function portFlag(text: string): number {
+  const port = integerFlag(text);
+  if (port > 65_535) throw new InvalidArgumentError('a port is at most 65535.');
+  return port;
+}

@@ -1,0 +1,48 @@
+import { type GatewayOptions, OWN_SEGMENTS } from '../config/gateway-options.ts';
+import type { ResolvedConfig } from '../config/resolved-config.ts';
+
+/** One path prefix and where its uploads go. */
+export interface Route {
+  /** `/` or `/pictures`. */
+  readonly prefix: string;
+  /** A configured destination or a preset; undefined: the only one. */
+  readonly destination: string | undefined;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/**
+ * The routes of a config: those it names, else every destination at `/NAME` and the only one, or `--to`, at `/`.
+ * @param to `--to`
+ */
+export function routesOf(
+  config: Pick<ResolvedConfig, 'destinations'> & { readonly gateway: Pick<GatewayOptions, 'routes'> },
+  to: string | undefined,
+): readonly Route[] {
+  const written = Object.entries(config.gateway.routes).map(([prefix, { destination, fields }]) => ({
+    prefix,
+    destination: destination ?? to,
+    fields,
+  }));
+  if (written.length > 0) return written;
+  const names = Object.keys(config.destinations);
+  const root = to ?? (names.length === 1 ? names[0] : undefined);
+  const named = names
+    .filter((name) => !OWN_SEGMENTS.has(name))
+    .map((name) => ({ prefix: `/${encodeURIComponent(name)}`, destination: name, fields: {} }));
+  return root === undefined ? named : [{ prefix: '/', destination: root, fields: {} }, ...named];
+}
+
+/** The route with the longest prefix of a path, and what follows it; null: none. */
+export function matchRoute<R extends Pick<Route, 'prefix'>>(
+  path: string,
+  routes: readonly R[],
+): { readonly route: R; readonly rest: string } | null {
+  let best: R | null = null;
+  for (const route of routes) {
+    const { prefix } = route;
+    const fits = prefix === '/' || path === prefix || path.startsWith(`${prefix}/`);
+    if (fits && prefix.length > (best?.prefix.length ?? 0)) best = route;
+  }
+  if (best === null) return null;
+  return { route: best, rest: best.prefix === '/' ? path : path.slice(best.prefix.length) };
+}

@@ -1,0 +1,240 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import { corsHeaders } from './access/cors.ts';
+import { checkOrigin } from './access/origin-check.ts';
+import { ClientGone, discardRest } from './body/request-body.ts';
+import { callerGone } from './caller-presence.ts';
+import { type Entry, type EntryRules, enter, requestIdOf } from './entry.ts';
+import { files } from './files-door.ts';
+import { overloaded, Refusal } from './refusal.ts';
+import { openaiShape } from './shapes/openai.ts';
+import type { Reply, Shape } from './shapes/shape.ts';
+import { SHAPES, suggestedShape } from './shapes/shapes.ts';
+import { fileLimitOf, modeOf, planBody, type UploadRules, uploadThrough } from './upload-door.ts';
+
+/** Node's own limit, said: what is larger is 431. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+export interface ServerFacts extends EntryRules {
+  readonly uploads: UploadRules;
+  /** True from the moment the door is asked to close. */
+  readonly closing: () => boolean;
+  readonly log: Log;
+}
+
+/** What the access log says of one request. */
+interface AccessLine {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  [fact: string]: unknown;
+}
+
+/** The HTTP server, not listening yet. */
+export function buildServer(facts: ServerFacts): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    // Uploads take as long as they take; silence has a limit of its own.
+    requestTimeout: 0,
+    connectionTimeout: 0,
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    clientErrorHandler: refuseUnparsed,
+    frameworkErrors: (error, _request, reply) =>
+      void sendReply(reply, openaiShape.refused(refusalOf(error, facts.log))),
+  });
+  // A client that has finished sending still listens.
+  (app.server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
+  // Whoever waits for a `100 Continue` gets it once the head of the request has been found good.
+  app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    awaitsContinue.add(request);
+    app.server.emit('request', request, response);
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.setErrorHandler((error, request, reply) =>
+    answer(request, reply, suggestedShape(pathOf(request)), refusalOf(error, facts.log)),
+  );
+  const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
+    handle(request, reply, facts);
+  app.addHook('onRequest', handler);
+  app.all('/*', unreachable);
+  app.setNotFoundHandler(unreachable);
+  return app;
+}
+
+const awaitsContinue = new WeakSet<IncomingMessage>();
+
+/** Every request is answered by the hook before: nothing of its body is to be parsed for it. */
+function unreachable(_request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return reply;
+}
+
+/** One request from its head to its answer. Never throws. */
+async function handle(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  facts: ServerFacts,
+): Promise<FastifyReply> {
+  const { log } = facts;
+  const startedMs = performance.now();
+  const path = pathOf(request);
+  const line: AccessLine = {
+    requestId: requestIdOf(request.headers['x-request-id']),
+    method: request.method,
+    path,
+  };
+  reply.header('x-request-id', line.requestId);
+  reply.headers(
+    corsHeaders(
+      request.headers.origin,
+      facts.origins.allowedOrigins,
+      request.method === 'OPTIONS' ? (request.headers['access-control-request-headers'] ?? '') : undefined,
+    ),
+  );
+  let shape = suggestedShape(path);
+  try {
+    if (isPreflight(request)) {
+      checkOrigin(request.headers, facts.origins, false);
+      return send(request, reply, { status: 204, body: null }, line, startedMs, log);
+    }
+    if (facts.closing()) throw overloaded('the gateway is shutting down', 1);
+    const entry = enter(request.raw, path, facts);
+    Object.assign(line, { route: entry.route.prefix, key: entry.caller?.name });
+    if (entry.action.kind === 'upload') shape = SHAPES[entry.action.shape];
+    const result = await perform(request, reply, entry, shape, facts, line);
+    return send(request, reply, result, line, startedMs, log);
+  } catch (error) {
+    if (error instanceof ClientGone || reply.raw.destroyed) {
+      log.info({ ...line, durationMs: elapsed(startedMs) }, 'the client went away');
+      reply.hijack();
+      reply.raw.destroy();
+      return reply;
+    }
+    const refusal = refusalOf(error, log);
+    return send(request, reply, shape.refused(refusal), { ...line, code: refusal.code }, startedMs, log);
+  }
+}
+
+async function perform(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { action, route, caller }: Entry,
+  shape: Shape,
+  facts: ServerFacts,
+  line: AccessLine,
+): Promise<Reply> {
+  const gone = callerGone(request.raw, reply.raw);
+  if (action.kind !== 'upload') return await files(action, searchOf(request), route.target, gone);
+  modeOf(searchOf(request));
+  const limit = fileLimitOf(route, facts.uploads.maxBytes);
+  const body = planBody(request.headers, shape, limit, facts.uploads);
+  if (awaitsContinue.has(request.raw)) reply.raw.writeContinue();
+  return await uploadThrough(
+    {
+      ...{ request: request.raw, shape, route, caller, requestId: line.requestId },
+      gone,
+      received: (file) => Object.assign(line, { file, destination: route.target.destination.name }),
+    },
+    body,
+    facts.uploads,
+  );
+}
+
+function send(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  result: Reply,
+  line: AccessLine,
+  startedMs: number,
+  log: Log,
+): FastifyReply {
+  reply.raw.once('finish', () => discardRest(request.raw));
+  sendReply(reply, result);
+  log.info({ ...line, status: result.status, durationMs: elapsed(startedMs) }, 'answered');
+  return reply;
+}
+
+function answer(request: FastifyRequest, reply: FastifyReply, shape: Shape, refusal: Refusal): FastifyReply {
+  reply.raw.once('finish', () => discardRest(request.raw));
+  return sendReply(reply, shape.refused(refusal));
+}
+
+function sendReply(reply: FastifyReply, { status, headers = {}, body, stream }: Reply): FastifyReply {
+  reply.code(status).headers({ 'x-content-type-options': 'nosniff', ...headers });
+  if (stream !== undefined) return reply.send(stream);
+  if (body === null || body === undefined) return reply.send();
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
+}
+
+/** What anything thrown means to a caller; what nobody foresaw is said in the log and not to them. */
+function refusalOf(error: unknown, log: Log): Refusal {
+  if (error instanceof Refusal) return error;
+  if (error instanceof SlipwayError) {
+    const { code, message } = error;
+    if (code === 'spool_full' || code === 'disk_full') return overloaded(message, 5);
+    if (error.kind === 'usage') return new Refusal({ status: 400, code, message });
+  }
+  const status = (error as { statusCode?: unknown }).statusCode;
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new Refusal({ status, code: 'bad_request', message: reasonOf(error) });
+  }
+  log.error(
+    { reason: reasonOf(error), stack: error instanceof Error ? error.stack : undefined },
+    'a request failed',
+  );
+  return new Refusal({
+    status: 500,
+    code: 'internal_error',
+    message: 'unexpected: see the log of the gateway',
+  });
+}
+
+/** What is no HTTP is answered on the bare connection, which is closed. */
+function refuseUnparsed(error: NodeJS.ErrnoException, socket: import('node:net').Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const [status, reason] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'the headers are larger than 16 KiB']
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'the headers did not come in time']
+        : ['400 Bad Request', 'this is not a well-formed HTTP request'];
+  const refusal = new Refusal({
+    status: Number(status?.slice(0, 3)),
+    code: 'bad_request',
+    message: reason ?? '',
+  });
+  const body = JSON.stringify(openaiShape.refused(refusal).body);
+  if (socket.writable) {
+    socket.end(
+      `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
+  }
+  setTimeout(() => socket.destroy(), 1_000).unref();
+}
+
+function isPreflight({ method, headers }: FastifyRequest): boolean {
+  return (
+    method === 'OPTIONS' &&
+    headers.origin !== undefined &&
+    headers['access-control-request-method'] !== undefined
+  );
+}
+
+function pathOf({ raw }: FastifyRequest): string {
+  const url = raw.url ?? '/';
+  const end = url.search(/[?#]/);
+  return end === -1 ? url : url.slice(0, end);
+}
+
+function searchOf({ raw }: FastifyRequest): string {
+  return /\?([^#]*)/.exec(raw.url ?? '')?.[1] ?? '';
+}
+
+function elapsed(startedMs: number): number {
+  return Math.round(performance.now() - startedMs);
+}

@@ -1,0 +1,54 @@
+import { isObject } from './far-answer.ts';
+import type { UploadEnd } from './shape.ts';
+
+/** A file as OpenAI describes it. */
+export interface FileObject {
+  readonly id: string;
+  readonly object: 'file';
+  readonly bytes: number;
+  /** Unix seconds. */
+  readonly created_at: number;
+  readonly filename: string;
+  readonly purpose: string;
+  readonly status: string;
+  readonly status_details: unknown;
+  readonly [more: string]: unknown;
+}
+
+/**
+ * The file object of an upload that was accepted: what the far side says of it where it speaks of file objects, the
+ * rest from the receipt.
+ * @param id whose id it carries
+ */
+export function fileObject(end: UploadEnd, id: string): FileObject {
+  const { receipt } = end.result;
+  const far = farObject(receipt.remote, receipt.fileId) ?? {};
+  const text = (key: string): string | null => (typeof far[key] === 'string' ? far[key] : null);
+  const createdAt = far.created_at;
+  const uploadedMs = receipt.uploadedAt === null ? end.nowMs : Date.parse(receipt.uploadedAt);
+  return {
+    id,
+    object: 'file',
+    bytes: receipt.bytes,
+    created_at: typeof createdAt === 'number' ? createdAt : Math.floor(uploadedMs / 1000),
+    // The far side may know it escaped, as forms carry quotes.
+    filename: end.filename,
+    purpose: text('purpose') ?? end.purpose,
+    status: text('status') ?? 'processed',
+    status_details: far.status_details ?? null,
+  };
+}
+
+/** What the far side said of the file beyond those, such as `expires_at`. */
+export function moreOf(end: UploadEnd): Readonly<Record<string, unknown>> {
+  const { receipt } = end.result;
+  const far = farObject(receipt.remote, receipt.fileId);
+  return far?.object === 'file' ? far : {};
+}
+
+/** The object of an answer that has the file's id: at its top, or one level below. */
+function farObject(remote: unknown, fileId: string | null): Readonly<Record<string, unknown>> | null {
+  if (!isObject(remote) || fileId === null) return null;
+  const candidates = [remote, ...Object.values(remote).filter(isObject)];
+  return candidates.find(({ id }) => String(id) === fileId) ?? null;
+}

@@ -1,0 +1,119 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { GatewayOptions } from '../config/gateway-options.ts';
+import type { ResolvedConfig } from '../config/resolved-config.ts';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import { createByteBudget } from '../operations/receive/byte-budget.ts';
+import type { IncomingPlace } from '../operations/receive/incoming.ts';
+import { openKeyring } from './access/keyring.ts';
+import { isLoopbackAddress } from './access/origin-check.ts';
+import type { OpenRoute } from './entry.ts';
+import { buildServer } from './server.ts';
+
+/** Of small files in memory, all together. */
+const MEMORY_BYTES = 64 * 1024 * 1024;
+
+export interface GatewayFacts {
+  readonly config: ResolvedConfig;
+  readonly options: Pick<GatewayOptions, 'host' | 'port'>;
+  readonly routes: readonly OpenRoute[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What relative key files are relative to. */
+  readonly placed: (path: string) => string;
+  readonly log: Log;
+}
+
+/** The door, open. */
+export interface Gateway {
+  readonly url: string;
+  /**
+   * Takes nothing new and lets what is under way finish.
+   * @returns whether all of it could within the budget
+   */
+  stop(budgetMs: number): Promise<boolean>;
+  /** Cuts a stop under way short. */
+  cutShort(): void;
+}
+
+/**
+ * Opens the door.
+ * @throws SlipwayError `gateway_open`, `port_unavailable`, `usage` (keys), `data_dir`
+ */
+export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
+  const { config, options, routes, log } = facts;
+  const { gateway } = config;
+  const loopback = isLoopbackAddress(options.host);
+  if (!loopback && gateway.keys.length === 0) throw new SlipwayError('gateway_open', { host: options.host });
+  const keyring = openKeyring(
+    gateway.keys.map((key) => ({
+      ...key,
+      file: key.file === undefined ? undefined : facts.placed(key.file),
+    })),
+    { env: facts.env, monotonicMs: () => performance.now(), log },
+  );
+  const place = await openIncomingPlace(config.dataDir, config.spool.maxBytes);
+  let closing = false;
+  const app = buildServer({
+    origins: {
+      loopback,
+      allowedHosts: new Set(gateway.allowedHosts.map((host) => host.toLowerCase())),
+      allowedOrigins: new Set(gateway.allowedOrigins),
+    },
+    keyring,
+    routes,
+    uploads: {
+      place,
+      maxBytes: gateway.maxBytes,
+      maxJsonBytes: gateway.maxJsonBytes,
+      idleMs: config.timeouts.idle,
+      now: Date.now,
+    },
+    closing: () => closing,
+    log,
+  });
+  try {
+    await app.listen({ host: options.host, port: options.port });
+  } catch (error) {
+    const where = `${options.host}:${options.port}`;
+    throw new SlipwayError('port_unavailable', { where, reason: reasonOf(error) }, { cause: error });
+  }
+  const { port } = app.server.address() as AddressInfo;
+  return {
+    url: `http://${hostInUrl(options.host)}:${port}`,
+    async stop(budgetMs) {
+      closing = true;
+      const timer = setTimeout(() => app.server.closeAllConnections(), budgetMs);
+      let complete = true;
+      timer.unref();
+      const late = setTimeout(() => {
+        complete = false;
+      }, budgetMs);
+      await app.close();
+      clearTimeout(timer);
+      clearTimeout(late);
+      await rm(place.folder, { recursive: true, force: true }).catch(() => undefined);
+      return complete;
+    },
+    cutShort: () => app.server.closeAllConnections(),
+  };
+}
+
+/** What a killed door left behind was answered by nobody: it is removed. */
+async function openIncomingPlace(dataDir: string, maxBytes: number): Promise<IncomingPlace> {
+  const folder = join(dataDir, 'gateway', 'incoming');
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
+  } catch (error) {
+    throw new SlipwayError('data_dir', { path: folder, reason: reasonOf(error) }, { cause: error });
+  }
+  return { folder, memory: createByteBudget(MEMORY_BYTES), disk: createByteBudget(maxBytes) };
+}
+
+/** A URL has no room for "every address". */
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { receivedType } from '../operations/receive/content-type.ts';
+import { safeFileName } from '../operations/receive/file-name.ts';
+import { type IncomingPlace, MEMORY_BYTES } from '../operations/receive/incoming.ts';
+import type { ReceivedFile } from '../operations/receive/incoming-file.ts';
+import type { DirectFile, DirectResult } from '../operations/upload/direct-upload.ts';
+import type { Caller } from './access/keyring.ts';
+import { readJsonUpload } from './body/read-json.ts';
+import { boundaryOf, type ReceivedForm, readForm } from './body/upload-form.ts';
+import type { OpenRoute } from './entry.ts';
+import { checkLimits, planUpload } from './plan-upload.ts';
+import { badRequest, tooLarge, unsupportedBody } from './refusal.ts';
+import type { Reply, Shape } from './shapes/shape.ts';
+
+/** Everything around the file in a form that is still in order: 20 fields of 64 KiB, headers, boundaries. */
+const FORM_BYTES = 1_500_000;
+
+export interface UploadRules {
+  readonly place: IncomingPlace;
+  readonly maxBytes: number;
+  readonly maxJsonBytes: number;
+  /** Longest silence while the body is awaited. */
+  readonly idleMs: number;
+  readonly now: () => number;
+}
+
+/** One upload as it stands when its body is about to be read. */
+export interface UploadRequest {
+  readonly request: IncomingMessage;
+  readonly shape: Shape;
+  readonly route: OpenRoute;
+  readonly caller: Caller | null;
+  readonly requestId: string;
+  /** Nobody waits for the answer any more. */
+  readonly gone: AbortSignal;
+  /** Told once the file is in, for the log. */
+  readonly received: (file: {
+    readonly name: string;
+    readonly bytes: number;
+    readonly type: string | null;
+    readonly sha256: string;
+  }) => void;
+}
+
+/**
+ * Whether the caller wants the file uploaded now (`direct`) or taken for later (`queue`).
+ * @param search query of the request
+ * @throws Refusal 400
+ */
+export function modeOf(search: string): 'direct' {
+  const modes = new URLSearchParams(search).getAll('mode');
+  if (modes.length > 1) throw badRequest('invalid_mode', 'mode is given twice', 'mode');
+  const [mode = 'direct'] = modes;
+  if (mode !== 'direct') throw badRequest('invalid_mode', 'mode must be direct', 'mode');
+  return mode;
+}
+
+/** How the body is to be read. */
+export type BodyPlan = { readonly kind: 'form'; readonly boundary: string } | { readonly kind: 'json' };
+
+/**
+ * What the head of an upload says of its body, before a byte of it is read.
+ * @throws Refusal 400, 413, 415
+ */
+export function planBody(
+  headers: IncomingMessage['headers'],
+  shape: Shape,
+  { maxBytes, limitOf }: FileLimit,
+  rules: Pick<UploadRules, 'maxJsonBytes'>,
+): BodyPlan {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  if (encoding !== 'identity')
+    throw unsupportedBody('a Content-Encoding is not taken: send the body as it is');
+  const type = headers['content-type'] ?? '';
+  const announced = Number(headers['content-length'] ?? Number.NaN);
+  if (/^\s*multipart\/form-data\s*(?:;|$)/i.test(type)) {
+    const boundary = boundaryOf(type);
+    if (boundary === null)
+      throw badRequest('malformed_form', 'the Content-Type has no boundary', 'content-type');
+    if (announced > maxBytes + FORM_BYTES) throw tooLarge(maxBytes, limitOf);
+    return { kind: 'form', boundary };
+  }
+  if (shape.name === 'vectorx' && /^\s*application\/json\s*(?:;|$)/i.test(type)) {
+    if (announced > rules.maxJsonBytes)
+      throw tooLarge(rules.maxJsonBytes, 'a JSON body (gateway.maxJsonBytes)', null);
+    return { kind: 'json' };
+  }
+  const also = shape.name === 'vectorx' ? ' or application/json' : '';
+  throw unsupportedBody(`the Content-Type must be multipart/form-data${also}`);
+}
+
+export interface FileLimit {
+  readonly maxBytes: number;
+  /** Whose limit it is, for the message. */
+  readonly limitOf: string;
+}
+
+/** The smaller of the door's own limit and the destination's. */
+export function fileLimitOf(route: OpenRoute, doorBytes: number): FileLimit {
+  const { mostBytes } = route.target;
+  return mostBytes !== null && mostBytes < doorBytes
+    ? { maxBytes: mostBytes, limitOf: 'this destination' }
+    : { maxBytes: doorBytes, limitOf: 'the gateway (gateway.maxBytes)' };
+}
+
+/**
+ * One upload from its body to its answer: take the form in whole → what does the destination want with it → send it →
+ * say how it ended. The file is gone on every way out.
+ * @throws Refusal, ClientGone, or the signal's reason once the caller is gone
+ */
+export async function uploadThrough(
+  upload: UploadRequest,
+  body: BodyPlan,
+  rules: UploadRules,
+): Promise<Reply> {
+  const { route, shape, gone } = upload;
+  const { target } = route;
+  const form = await readUpload(upload, body, rules);
+  try {
+    const filename = safeFileName(form.filename);
+    const plan = planUpload(form.fields, target.destination.definition, route.fields, shape.name);
+    const definition = target.with(plan.fields);
+    const type = await receivedType(form.contentType, form.file.head);
+    checkLimits(definition, { name: filename, bytes: form.file.bytes });
+    upload.received({ name: filename, bytes: form.file.bytes, type, sha256: form.file.sha256 });
+    const doorId = newDoorId();
+    const file: DirectFile = {
+      ...storedAt(form.file, filename, rules.now()),
+      shown: Buffer.from(`${doorId}/${filename}`),
+      ...(type === null ? {} : { contentType: type }),
+      destination: target.destination.as(definition),
+      meta: { request_id: upload.requestId, ...(upload.caller === null ? {} : { key: upload.caller.name }) },
+    };
+    const result: DirectResult = await target.uploader.upload(file, gone);
+    return shape.ended({
+      result,
+      definition,
+      filename,
+      purpose: plan.purpose,
+      doorId,
+      farIds: target.farIds,
+      nowMs: rules.now(),
+    });
+  } finally {
+    await form.file.release();
+  }
+}
+
+/** `file-` and 32 hex digits: a name of the far side may hold slashes. */
+function newDoorId(): string {
+  return `file-${randomUUID().replaceAll('-', '')}`;
+}
+
+async function readUpload(upload: UploadRequest, body: BodyPlan, rules: UploadRules): Promise<ReceivedForm> {
+  const { request, shape, route } = upload;
+  const { place, maxJsonBytes, idleMs } = rules;
+  // What goes in parts is read from a disk.
+  const memoryBytes = Math.min(MEMORY_BYTES, route.target.destination.parts?.aboveBytes ?? MEMORY_BYTES);
+  const common = { place, idleMs, memoryBytes, ...fileLimitOf(route, rules.maxBytes) };
+  return body.kind === 'json'
+    ? await readJsonUpload(request, { ...common, maxJsonBytes })
+    : await readForm(request, { ...common, fileField: shape.fileField, boundary: body.boundary });
+}
+
+function storedAt(
+  { place, bytes, sha256 }: ReceivedFile,
+  filename: string,
+  nowMs: number,
+): Pick<DirectFile, 'folder' | 'fileName' | 'size' | 'mtimeNs' | 'stored' | 'content'> {
+  const common = { fileName: Buffer.from(filename), size: bytes };
+  return place.kind === 'memory'
+    ? { ...common, folder: '/', mtimeNs: `${nowMs}000000`, content: { bytes: place.content, sha256 } }
+    : { ...common, folder: place.folder, mtimeNs: place.mtimeNs, stored: place.name };
+}
