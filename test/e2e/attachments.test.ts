@@ -54,7 +54,7 @@ test('run --meta and --meta-from reach receipts, JSON output and CSV', async () 
     'a.txt': { customer: '7', order: 'none' },
     'd/b.txt': { customer: '7', order: '4711' },
   });
-  const csv = await place.run(['manifest', 'export', '--format', 'csv']);
+  const csv = await place.read(['manifest', 'export', '--format', 'csv']);
   expect(csv.stdout).toContain('"{""customer"":""7"",""order"":""4711""}"');
 });
 

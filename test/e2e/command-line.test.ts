@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFile, symlink } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test, vi } from 'vitest';
-import { STACK_TRACE } from '../support/cli.ts';
+import { logLines, STACK_TRACE } from '../support/cli.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination } from '../support/workplace.ts';
 
@@ -17,7 +17,9 @@ test('--help of every command shows a real example', async () => {
     );
   const visited: string[] = [];
   const visit = async (path: readonly string[]): Promise<void> => {
-    const { code, stdout, stderr } = await place.run([...path, '--help']);
+    const args = [...path, '--help'];
+    // One as a process of its own: that it ends is a fact about processes.
+    const { code, stdout, stderr } = await (path.length === 0 ? place.run(args) : place.read(args));
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     visited.push(path.join(' '));
     // An example is of this very command, or of one below it, or is piped into something.
@@ -49,7 +51,7 @@ test.for([
   { args: ['upload', 'a.txt', '--prnt', 'url'], meant: '--print' },
 ])('$args is refused with 2 and the word that was meant', async ({ args, meant }) => {
   const place = await newWorkplace();
-  const { code, stdout, stderr } = await place.run(args);
+  const { code, stdout, stderr } = await place.read(args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain(`Did you mean ${meant}?`);
   expect(stderr).not.toMatch(STACK_TRACE);
@@ -65,7 +67,7 @@ test.for([
   { args: ['status', '--log-level', 'loud'], says: 'Allowed choices are silent' },
 ])('$args is refused with 2 and says what it takes', async ({ args, says }) => {
   const place = await newWorkplace();
-  const { code, stdout, stderr } = await place.run(args);
+  const { code, stdout, stderr } = await place.read(args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain(says);
 });
@@ -82,7 +84,7 @@ test('config show prints the whole resolved configuration with its secrets hidde
   const redis = { url: 'redis://u:$'.concat('{REDIS_PASSWORD}@127.0.0.1:6380/2') };
   const demo = { preset: 'autoglm', token: { value: 'a-literal-token' } };
   await place.config(inboxConfig(demo, { redis }));
-  const { code, stdout } = await place.run(['config', 'show']);
+  const { code, stdout } = await place.read(['config', 'show']);
   expect(code).toBe(0);
   const shown = JSON.parse(stdout);
   expect(shown).toMatchObject({
@@ -97,34 +99,47 @@ test('config show prints the whole resolved configuration with its secrets hidde
   expect(shown.redis.url).toContain('127.0.0.1:6380/2');
 });
 
+test('what is only discouraged is a warning on stderr, and stdout stays data', async () => {
+  const place = await newWorkplace();
+  await place.config(inboxConfig({ preset: 'autoglm', token: { value: 'a-literal-token' } }));
+  const [there, here] = [await place.run(['status', '--json']), await place.read(['status', '--json'])];
+  for (const { code, stdout, stderr } of [there, here]) {
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ running: false });
+    const warnings = logLines(stderr);
+    expect(warnings).toMatchObject([{ level: 40, msg: expect.stringContaining('token.value') }]);
+    expect(stderr).not.toContain('a-literal-token');
+  }
+});
+
 test('every command takes --config, wherever it stands', async () => {
   const place = await newWorkplace();
   await place.file('other/conf.yaml', 'log: { level: loud }\n');
   for (const args of [['config', 'check'], ['config', 'show'], ['status'], ['run']]) {
-    const { code, stderr } = await place.run([...args, '--config', 'other/conf.yaml']);
+    const { code, stderr } = await place.read([...args, '--config', 'other/conf.yaml']);
     expect([args, code]).toEqual([args, 2]);
     expect(stderr).toContain('other/conf.yaml:1: log.level');
   }
   const env = { ...place.env, SLIPWAY_CONFIG: 'other/conf.yaml' };
-  expect((await place.run(['config', 'check'], { env })).stderr).toContain('other/conf.yaml:1: log.level');
+  expect((await place.read(['config', 'check'], { env })).stderr).toContain('other/conf.yaml:1: log.level');
 });
 
 test('config check says ok, config schema is the published one, destinations list what there is', async () => {
   const place = await newWorkplace();
   const sandbox = await sandboxForTest();
   await place.config(inboxConfig(sandboxDestination(sandbox)));
-  const check = await place.run(['config', 'check', '--json']);
+  const check = await place.read(['config', 'check', '--json']);
   expect(check.code).toBe(0);
   expect(JSON.parse(check.stdout)).toEqual({ ok: true, problems: [], warnings: [] });
-  const schema = await place.run(['config', 'schema']);
+  const schema = await place.read(['config', 'schema']);
   const published = await readFile(`${root}config/slipway.schema.json`, 'utf8');
   expect(schema.stdout === published, 'config schema prints config/slipway.schema.json').toBe(true);
-  const list = await place.run(['destinations', 'list', '--json']);
+  const list = await place.read(['destinations', 'list', '--json']);
   const names = (JSON.parse(list.stdout) as { name: string; visibility: string }[]).map(({ name }) => name);
   expect(names).toEqual(expect.arrayContaining(['autoglm', 'vectorx', 'openai', 'dashscope']));
-  const show = await place.run(['destinations', 'show', 'autoglm']);
+  const show = await place.read(['destinations', 'show', 'autoglm']);
   expect(show.stdout).toContain('visibility: public');
-  expect((await place.run(['destinations', 'show', 'nosuch'])).code).toBe(2);
+  expect((await place.read(['destinations', 'show', 'nosuch'])).code).toBe(2);
 });
 
 test('sandbox prints where it listens, serves a run of another process, and ends with a signal', async () => {
@@ -153,7 +168,7 @@ test('sandbox prints where it listens, serves a run of another process, and ends
 test('sandbox refuses faults it does not know in one line', async () => {
   const place = await newWorkplace();
   for (const faults of ['[{"action":"explode"}]', 'not json']) {
-    const { code, stderr } = await place.run(['sandbox', '--faults', faults]);
+    const { code, stderr } = await place.read(['sandbox', '--faults', faults]);
     expect([faults, code]).toEqual([faults, 2]);
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     expect(stderr).toContain('faults');

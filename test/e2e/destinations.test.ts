@@ -6,17 +6,17 @@ import { newWorkplace } from '../support/workplace.ts';
 
 test('destinations list and show tell what a preset needs, and what the config file makes of it', async () => {
   const place = await newWorkplace();
-  const presets = await place.run(['destinations', 'list']);
+  const presets = await place.read(['destinations', 'list']);
   expect(presets).toMatchObject({ code: 0, stderr: '' });
   expect(presets.stdout).toMatch(/^ {2}openai +private +OpenAI Files +needs \$OPENAI_API_KEY$/m);
-  const preset = await place.run(['destinations', 'show', 'bigmodel']);
+  const preset = await place.read(['destinations', 'show', 'bigmodel']);
   expect(preset.stdout).toMatch(/^# Preset bigmodel\. Before its first use it needs\n# {3}fields\.purpose: /);
   expect(parseYaml(preset.stdout).value).toMatchObject({ title: 'Zhipu BigModel', verified: 'sandbox' });
 
   await place.config({
     destinations: { openai: { preset: 'openai', region: null }, mine: { preset: 'dashscope' } },
   });
-  const broken = await place.run(['destinations', 'show', 'dashscope']);
+  const broken = await place.read(['destinations', 'show', 'dashscope']);
   expect(broken).toMatchObject({ code: 0, stderr: expect.stringContaining('only presets are shown') });
 
   await place.config({
@@ -29,22 +29,22 @@ test('destinations list and show tell what a preset needs, and what the config f
       },
     },
   });
-  const list = await place.run(['destinations', 'list']);
+  const list = await place.read(['destinations', 'list']);
   expect(list.stdout).toMatch(
     /^In the config file:\n {2}openai +private +preset openai +https:\/\/api\.openai\.com/,
   );
   expect(list.stdout).toMatch(
     /^ {2}mine +unknown +a definition of your own +https:\/\/files\.example\.com\/up$/m,
   );
-  const configured = await place.run(['destinations', 'show', 'openai']);
+  const configured = await place.read(['destinations', 'show', 'openai']);
   expect(configured.stdout).toContain('# It uploads to https://api.openai.com/v1/files');
   expect(parseYaml(configured.stdout).value).toMatchObject({
     fields: { purpose: 'vision' },
     parts: { above: '512MB', lifetime: '1h' },
   });
-  const own = await place.run(['destinations', 'show', 'mine']);
+  const own = await place.read(['destinations', 'show', 'mine']);
   expect(list.stdout + configured.stdout + own.stdout).not.toContain('very-secret');
-  const shipped = await place.run(['destinations', 'show', 'openai', '--preset']);
+  const shipped = await place.read(['destinations', 'show', 'openai', '--preset']);
   expect(parseYaml(shipped.stdout).value).toMatchObject({ fields: { purpose: 'user_data' } });
 });
 
@@ -53,7 +53,7 @@ test('a file above the threshold goes up in parts from the command line', async 
   const sandbox = await sandboxForTest({ limits: { openaiMaxPartBytes: 100_000 } });
   const content = randomBytes(450_001);
   await place.file('big.pdf', content);
-  const { parts } = parseYaml((await place.run(['destinations', 'show', 'openai'])).stdout).value as {
+  const { parts } = parseYaml((await place.read(['destinations', 'show', 'openai'])).stdout).value as {
     parts: object;
   };
   await place.config({

@@ -77,7 +77,7 @@ test('a Redis whose queue belongs to another data folder is refused, not emptied
   const socket = place.path('data/redis/redis.sock');
   await vi.waitFor(() => expect(existsSync(socket)).toBe(true), { timeout: 20_000 });
   await vi.waitFor(
-    async () => expect((await place.run(['status', '--json'])).stdout).toContain('"pending":1'),
+    async () => expect((await place.read(['status', '--json'])).stdout).toContain('"pending":1'),
     {
       timeout: 20_000,
       interval: 300,

@@ -30,7 +30,7 @@ async function listed(place: Workplace, ...args: readonly string[]): Promise<str
 }
 
 async function deadIn(place: Workplace): Promise<number | undefined> {
-  const { stdout } = await place.run(['status', '--json']);
+  const { stdout } = await place.read(['status', '--json']);
   return (JSON.parse(stdout) as Status).sources[0]?.dead;
 }
 
@@ -38,11 +38,11 @@ test('without a process: listed by reason, given up for good, and sent again by 
   const place = await placeWith(refusing('a.txt', 'b.txt', 'odd.txt'));
   for (const name of ['fine.txt', 'bad/a.txt', 'bad/b.txt', 'odd.txt'])
     await place.file(`inbox/${name}`, name);
-  const nothing = await place.run(['failed', 'list']);
+  const nothing = await place.read(['failed', 'list']);
   expect(nothing).toMatchObject({ code: 0, stdout: 'nothing has failed for good\n' });
   expect((await place.run(ONCE)).code).toBe(6);
 
-  const { stdout, code } = await place.run(['failed', 'list']);
+  const { stdout, code } = await place.read(['failed', 'list']);
   expect(code).toBe(0);
   const [reason, fix, blank, ...paths] = stdout.trimEnd().split('\n');
   expect(reason).toMatch(/^3 files rejected \(HTTP 200\): .*code 400001/);
@@ -55,7 +55,7 @@ test('without a process: listed by reason, given up for good, and sent again by 
   ]);
   expect(await listed(place, '--match', 'bad/**')).toEqual(['bad/a.txt', 'bad/b.txt']);
   expect(await listed(place, '--code', 'crashed_worker')).toEqual([]);
-  expect((await place.run(['failed', 'list', '--source', 'nobody'])).code).toBe(2);
+  expect((await place.read(['failed', 'list', '--source', 'nobody'])).code).toBe(2);
 
   const givenUp = await place.run(['failed', 'discard', '--match', 'odd.txt']);
   expect(givenUp).toMatchObject({ code: 0, stdout: 'inbox: 1 file is given up\n' });
@@ -65,7 +65,7 @@ test('without a process: listed by reason, given up for good, and sent again by 
 
   const asked = await place.run(['failed', 'retry', '--match', 'bad/a.txt']);
   expect(asked).toMatchObject({ code: 0, stdout: 'inbox: 1 file goes again at the next slipway run\n' });
-  expect((await place.run(['failed', 'list'])).stdout).toContain('bad/a.txt  rejected  (goes again)');
+  expect((await place.read(['failed', 'list'])).stdout).toContain('bad/a.txt  rejected  (goes again)');
   expect((await place.run(ONCE)).code).toBe(0);
   const [again, ...more] = (await place.receipts()).slice(4);
   expect([again?.path, again?.gen, again?.status, more]).toEqual(['bad/a.txt', 1, 'uploaded', []]);
@@ -123,7 +123,7 @@ test('only what failed for good is moved away, and a retry fetches it back witho
 
   writeFileSync(place.path('inbox/c.txt'), 'another one has come');
   rmSync(place.path('failed/d.txt'));
-  const list = (await place.run(['failed', 'list'])).stdout;
+  const list = (await place.read(['failed', 'list'])).stdout;
   expect(list).toContain(`inbox  b.txt  rejected  (lies at ${place.path('failed/b-2.txt')})`);
   expect(list).toContain('inbox  d.txt  rejected  (not on disk)');
   expect(list).toContain('inbox  c.txt  rejected  (another version lies there now, and is sent by itself)');

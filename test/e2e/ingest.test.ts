@@ -32,7 +32,7 @@ test('a folder is one batch: every file uploaded, one end, and repeating it send
   expect(second.batch).not.toBe(batch.batch);
   expect(await manifestOf(second)).toHaveLength(3);
   await expectHealthyCommand({ place, stderr: first.stderr, server: sandbox }, 3);
-  const status = JSON.parse((await place.run(['status', '--json'])).stdout) as {
+  const status = JSON.parse((await place.read(['status', '--json'])).stdout) as {
     sources: { name: string; uploaded: number; batches: unknown[] }[];
   };
   expect(status.sources.find(({ name }) => name === 'docs')).toMatchObject({ uploaded: 3, batches: [] });
@@ -113,9 +113,9 @@ test('Ctrl-C finishes what is in flight, says how to go on, and exits 130', asyn
   const cut = await cli.ended;
   expect(cut.code).toBe(130);
   const id = /ingest --resume (b[\w-]+)/.exec(cut.stderr)?.[1] ?? '';
-  const status = await place.run(['status']);
+  const status = await place.read(['status']);
   expect(status.stdout).toMatch(new RegExp(`batch ${id} +\\d+ of 30 done`));
-  const { sources } = JSON.parse((await place.run(['status', '--json'])).stdout);
+  const { sources } = JSON.parse((await place.read(['status', '--json'])).stdout);
   const source = sources.find(({ name }: { name: string }) => name === 'docs');
   expect(source).toMatchObject({ running: false, discovered: 30, pending: 30 - source.uploaded });
   sandbox.clearFaults();

@@ -7,7 +7,7 @@ import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';
 
 async function statusOf(place: Workplace): Promise<Status> {
-  return JSON.parse((await place.run(['status', '--json'])).stdout) as Status;
+  return JSON.parse((await place.read(['status', '--json'])).stdout) as Status;
 }
 
 test('pause holds a running process and the next one, status says so, and resume lets it go on', async () => {
@@ -31,7 +31,7 @@ test('pause holds a running process and the next one, status says so, and resume
   first.signal('SIGTERM');
   await first.ended;
   expect((await statusOf(place)).paused).toMatchObject([{ kind: 'destination', name: 'demo' }]);
-  expect((await place.run(['status'])).stdout).toMatch(/^not running\ndestination demo is paused since/);
+  expect((await place.read(['status'])).stdout).toMatch(/^not running\ndestination demo is paused since/);
 
   const kept = await place.run(['run', '--once', '--give-up', '500ms']);
   expect(kept.code).toBe(5);

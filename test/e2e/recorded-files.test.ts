@@ -44,7 +44,7 @@ test('a receipt is found by its path on disk, as shown, by hash, by id and by UR
     /^ü 文\.txt {2}uploaded {2}.*inbox → demo\n {2}url /,
   );
   const nothing = ['nothing.txt', `${wanted.id}-7`, '0'.repeat(64)];
-  expect(await Promise.all(nothing.map((query) => place.run(['lookup', query])))).toMatchObject(
+  expect(await Promise.all(nothing.map((query) => place.read(['lookup', query])))).toMatchObject(
     nothing.map((query) => ({ code: 6, stdout: '', stderr: `slipway: nothing is recorded of ${query}\n` })),
   );
 });
@@ -76,10 +76,10 @@ test('an export shows the latest of every file, filtered, in every format, to a 
   expect(
     JSON.parse((await place.run(['manifest', 'export', '--format', 'json', '--status', 'failed'])).stdout),
   ).toEqual([]);
-  expect((await place.run(['manifest', 'export', '--since', '2100-01-01'])).stdout).toBe('');
+  expect((await place.read(['manifest', 'export', '--since', '2100-01-01'])).stdout).toBe('');
   expect(await jsonLines(place, ['manifest', 'export', '--since', '1h'])).toHaveLength(2);
-  expect((await place.run(['manifest', 'export', '--since', 'soon'])).code).toBe(2);
-  expect((await place.run(['manifest', 'export', '--source', 'nobody'])).stderr).toContain(
+  expect((await place.read(['manifest', 'export', '--since', 'soon'])).code).toBe(2);
+  expect((await place.read(['manifest', 'export', '--source', 'nobody'])).stderr).toContain(
     '--source takes one of inbox',
   );
 });
@@ -177,7 +177,7 @@ test('what was tried before a file went through is told long after, also by a re
     ...['seen', 'settled', 'queued'],
     ...['HTTP 500 unavailable', 'HTTP 429 throttled', 'uploaded', 'recorded'],
   ]);
-  const text = (await place.run(['trace', 'inbox/a.txt'])).stdout;
+  const text = (await place.read(['trace', 'inbox/a.txt'])).stdout;
   expect(text).toMatch(/Z {2}seen {6}this version of it\n.*Z {2}settled {3}.*\n.*Z {2}queued/);
   for (const upkeep of ['compact', 'rebuild']) {
     expect((await place.run(['manifest', upkeep])).code).toBe(0);

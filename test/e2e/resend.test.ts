@@ -29,7 +29,7 @@ test('a file goes to another destination when asked, as often as asked, and its 
   expect(sandbox.received()).toHaveLength(3);
   expect(readFileSync(place.path('inbox.manifest.jsonl'), 'utf8')).toBe(before);
   // The second manifest is found again by everything that looks things up.
-  const looked = await place.run(['lookup', 'inbox/b.txt', '--json']);
+  const looked = await place.read(['lookup', 'inbox/b.txt', '--json']);
   expect(
     looked.stdout
       .trimEnd()

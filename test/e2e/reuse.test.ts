@@ -21,11 +21,11 @@ test('a renamed file is recorded with the upload it had: nothing reaches the ser
   const [, after] = await place.receipts();
   expect(after).toMatchObject({ path: 'c.txt', status: 'uploaded', attempts: 0, url: before?.url });
   expect(after?.reusedFrom).toBe(before?.id);
-  expect((await place.run(['lookup', 'inbox/c.txt'])).stdout).toContain(`\n  reuses   ${before?.id}\n`);
+  expect((await place.read(['lookup', 'inbox/c.txt'])).stdout).toContain(`\n  reuses   ${before?.id}\n`);
   expect((await place.run(['trace', 'inbox/c.txt'])).stdout).toContain(
     `nothing sent, the upload of ${before?.id} stands for it`,
   );
-  const csv = (await place.run(['manifest', 'export', '--format', 'csv'])).stdout.split('\r\n');
+  const csv = (await place.read(['manifest', 'export', '--format', 'csv'])).stdout.split('\r\n');
   expect(csv[0]).toMatch(/,reusedFrom,meta$/);
   expect(csv.find((line) => line.includes(',c.txt,'))).toMatch(new RegExp(`,${before?.id},$`));
 });
@@ -52,7 +52,7 @@ test('sizes and existing: skip leave files where they are, each with its receipt
   const ok = receipts.find(({ path }) => path === 'ok');
   expect(Date.parse(ok?.queuedAt ?? '') - changedMs).toBeGreaterThanOrEqual(499);
   expect(sandbox.summary().count).toBe(1);
-  expect((await place.run(['status'])).stdout).toContain(
+  expect((await place.read(['status'])).stdout).toContain(
     '4 discovered = 1 uploaded + 0 failed + 3 skipped + 0 pending',
   );
 });

@@ -143,7 +143,7 @@ test('upload processes know from their parent that the folder is the true one: i
   await place.file('inbox/a.txt', 'a');
   const intake = place.start(['intake']);
   await vi.waitFor(
-    async () => expect((await place.run(['status', '--json'])).stdout).toContain('"waiting":1'),
+    async () => expect((await place.read(['status', '--json'])).stdout).toContain('"waiting":1'),
     { timeout: 20_000, interval: 300 },
   );
   intake.signal('SIGTERM');

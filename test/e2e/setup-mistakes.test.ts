@@ -42,7 +42,7 @@ test('every mistake of a config is told at once, each with its line and the fix'
   ]) {
     expect(mistakes.filter((line) => told.test(line))).toHaveLength(1);
   }
-  const check = await place.run(['config', 'check']);
+  const check = await place.read(['config', 'check']);
   expect(check).toMatchObject({ code: 2, stdout: '' });
   expect(check.stderr.trimEnd().split('\n')).toEqual(mistakes.map((line) => line.trimStart()));
 });
@@ -50,17 +50,17 @@ test('every mistake of a config is told at once, each with its line and the fix'
 test('a config that is no YAML is told with the line, not as a crash', async () => {
   const place = await newWorkplace();
   await place.file('slipway.yaml', 'sources:\n  inbox: { path: ./inbox\n');
-  const result = await place.run(['run']);
+  const result = await place.read(['run']);
   expect(result.code).toBe(2);
   expect(errorLine(result)).toContain('slipway.yaml:');
 });
 
 test('without a config file and without a PATH it says how to get going', async () => {
   const place = await newWorkplace();
-  const result = await place.run(['run']);
+  const result = await place.read(['run']);
   expect(result.code).toBe(2);
   expect(errorLine(result)).toMatch(/create it .*config\/example\.yaml.*--config.*PATH/);
-  const named = await place.run(['run', '--config', 'missing.yaml']);
+  const named = await place.read(['run', '--config', 'missing.yaml']);
   expect(named.code).toBe(2);
   expect(errorLine(named)).toContain('missing.yaml');
 });
@@ -86,10 +86,10 @@ test.for([
 
 test('without a destination it names the ways to choose one', async () => {
   const place = await newWorkplace();
-  const none = await place.run(['run', 'inbox']);
+  const none = await place.read(['run', 'inbox']);
   expect(none.code).toBe(2);
   expect(errorLine(none)).toContain('--to');
-  const unknown = await place.run(['run', 'inbox', '--to', 'autoglmm']);
+  const unknown = await place.read(['run', 'inbox', '--to', 'autoglmm']);
   expect(unknown.code).toBe(2);
   expect(errorLine(unknown)).toContain('autoglm');
 });

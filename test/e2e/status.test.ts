@@ -39,7 +39,7 @@ test('tells of a running process, and afterwards of what it left, without starti
     },
     { timeout: 20_000, interval: 100 },
   );
-  const text = await place.run(['status']);
+  const text = await place.read(['status']);
   expect(text.stdout).toMatch(/^running\n.*source inbox {2}.*40 discovered = \d+ uploaded \+ 0 failed/s);
   cli.signal('SIGTERM');
   await cli.ended;
@@ -48,13 +48,13 @@ test('tells of a running process, and afterwards of what it left, without starti
   const after = await statusOf(place);
   expect(after).toMatchObject({ running: false, destinations: [] });
   expect(after.sources).toMatchObject([{ name: 'inbox', running: false, uploaded: left, live: null }]);
-  expect((await place.run(['status'])).stdout).toMatch(/^not running\n/);
+  expect((await place.read(['status'])).stdout).toMatch(/^not running\n/);
   expect(place.redisServers()).toEqual([]);
 });
 
 test('in a place where nothing has ever run it says so and makes nothing', async () => {
   const place = await newWorkplace();
-  const { code, stdout } = await place.run(['status']);
+  const { code, stdout } = await place.read(['status']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/not running.*slipway run PATH --to DESTINATION/s);
   expect(await readdir(place.folder)).toEqual(['home', 'inbox']);
@@ -118,7 +118,7 @@ test('a Redis that is down hides what runs, not what was recorded', async () => 
     redisTrouble: expect.stringContaining('does not answer'),
     sources: [{ name: 'inbox', uploaded: 1 }],
   });
-  const { code, stdout } = await place.run(['status']);
+  const { code, stdout } = await place.read(['status']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^not running\nRedis at .* does not answer .*\n\nsource inbox .*1 uploaded/s);
 });

@@ -44,7 +44,7 @@ test('from a dropped file to a signed event, with list, test, replay and status 
     expect.objectContaining({ endpoint: 'onSettled', target: 'sh', pending: 0 }),
   ]);
 
-  expect((await place.run(['trace', 'inbox/a.txt'])).stdout).toContain('delivered webhook pipeline');
+  expect((await place.read(['trace', 'inbox/a.txt'])).stdout).toContain('delivered webhook pipeline');
   const trial = await place.run(['webhooks', 'test', 'pipeline']);
   expect(trial).toMatchObject({ code: 0, stdout: expect.stringContaining('acknowledged (204)') });
   expect(receiver.arrived.at(-1)?.body).toMatchObject({ data: { source: 'slipway-test' } });
@@ -64,7 +64,7 @@ test('from a dropped file to a signed event, with list, test, replay and status 
   expect(live.stdout).toMatch(/^pipeline, source inbox: 1 deliveries by process \d+\n$/);
   await expect.poll(() => receiver.told().get(`${receipts[0]?.id}-0`), WITHIN).toBe(3);
   await expect
-    .poll(async () => (await place.run(['status'])).stdout, WITHIN)
+    .poll(async () => (await place.read(['status'])).stdout, WITHIN)
     .toContain(`webhook pipeline  ${receiver.origin}  ok; 0 on their way`);
   watching.signal('SIGTERM');
   const ended = await watching.ended;
@@ -115,7 +115,7 @@ test('what was given up of a webhook that is gone from the config is passed over
 
   const fix = 'give them up (slipway failed discard --match old)';
   const [listed, retried, replayed] = [
-    await place.run(['failed', 'list']),
+    await place.read(['failed', 'list']),
     await place.run(['failed', 'retry']),
     await place.run(['webhooks', 'replay', '--failed']),
   ];
@@ -126,13 +126,13 @@ test('what was given up of a webhook that is gone from the config is passed over
   expect(replayed.stderr).toContain(fix);
   const discarded = await place.run(['failed', 'discard', '--match', 'old']);
   expect(discarded).toMatchObject({ code: 0, stdout: 'inbox: 1 delivery is given up\n' });
-  expect((await place.run(['failed', 'list'])).stdout).not.toContain('old');
+  expect((await place.read(['failed', 'list'])).stdout).not.toContain('old');
 });
 
 test('mistakes are told with the fix', async () => {
   const place = await newWorkplace();
   await writeFile(place.path('slipway.yaml'), 'webhooks: [{ name: a, url: "https://x", secret: abc }]\n');
-  const wrong = await place.run(['webhooks', 'list']);
+  const wrong = await place.read(['webhooks', 'list']);
   expect(wrong).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('slipway webhooks secret makes one'),

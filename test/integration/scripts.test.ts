@@ -5,6 +5,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -218,4 +219,25 @@ test.each([
     expect.stringMatching(status === 2 ? /needs Node 22\.22 or newer/ : /not built yet: run scripts\/setup/),
   ]);
   expect(ended.status).toBe(status);
+});
+
+test.each([
+  { what: 'passes', vitest: 0, summary: 0, kept: 0, status: 0, said: ['1 passed, 0 failed'] },
+  { what: 'fails', vitest: 1, summary: 1, kept: 1, status: 1, said: ['vitest ended with 1', 'the report'] },
+  { what: 'leaves out a tier', vitest: 0, summary: 1, kept: 1, status: 1, said: ['the report'] },
+])('scripts/test: a run that $what ends with the count, and its report is kept where it failed', (run) => {
+  const project = newProject();
+  cpSync(join(root, 'scripts/test'), join(project.folder, 'scripts/test'));
+  for (const name of ['setup', 'setup-archivers'])
+    writeFileSync(join(project.folder, 'scripts', name), '#!/bin/sh\n', { mode: 0o755 });
+  project.program('vitest', `for last; do :; done; echo '{}' >"\${last#*=}"; exit ${run.vitest}`);
+  project.program('node', `echo '1 passed, 0 failed'; exit ${run.summary}`);
+  project.program('mktemp', `echo "${project.folder}/report"; : >"${project.folder}/report"`);
+  const { status, stdout } = project.run('scripts/test', { args: ['unit'] });
+  expect(status).toBe(run.status);
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines.at(-1)).toBe('1 passed, 0 failed');
+  for (const said of run.said) expect(stdout).toContain(said);
+  expect(stdout.includes(`is kept: ${project.folder}/report`)).toBe(run.kept === 1);
+  expect(readdirSync(project.folder).includes('report')).toBe(run.kept === 1);
 });

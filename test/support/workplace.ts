@@ -6,6 +6,7 @@ import { onTestFinished, vi } from 'vitest';
 import type { Receipt } from '../../src/domain/receipt.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 import { type CliOptions, type CliResult, type RunningCli, startCli } from './cli.ts';
+import { runHere } from './cli-here.ts';
 
 export interface Workplace {
   readonly folder: string;
@@ -18,6 +19,8 @@ export interface Workplace {
   start(args: readonly string[], options?: Partial<CliOptions>): RunningCli;
   /** Runs it to its end. */
   run(args: readonly string[], options?: Partial<CliOptions>): Promise<CliResult>;
+  /** The same of a command that only prints and leaves, in this process. */
+  read(args: readonly string[], options?: { readonly env?: NodeJS.ProcessEnv }): Promise<CliResult>;
   /** Every whole line of the inbox's journal. */
   receipts(journal?: string): Promise<Receipt[]>;
   /** Resolves once the journal holds this many lines. */
@@ -74,6 +77,7 @@ export async function newWorkplace(): Promise<Workplace> {
       await writeFile(path(name), content);
     },
     run: (args, options) => start(args, options).ended,
+    read: (args, options = {}) => runHere(args, { cwd: folder, env, ...options }),
     recorded: (count) =>
       vi.waitFor(
         async () => {

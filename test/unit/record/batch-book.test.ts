@@ -242,10 +242,10 @@ test('a ledger that is built again keeps open batches and the ends of the others
   expect(await next.batches.ended('b1')).toMatchObject({ counts: { discovered: 2, uploaded: 2 } });
 });
 
-test('10,000 members are listed from the ledger in journal order, whatever their order was', async () => {
+test('2,500 members are listed from the ledger in journal order, whatever their order was', async () => {
   const { batches, open, record, manifest } = await rig();
   open();
-  const paths = Array.from({ length: 10_000 }, (_, index) => `d${index % 50}/${index}.txt`);
+  const paths = Array.from({ length: 2_500 }, (_, index) => `d${index % 50}/${index}.txt`);
   for (let start = 0; start < paths.length; start += 1_000)
     batches.add(
       'b1',
@@ -254,7 +254,7 @@ test('10,000 members are listed from the ledger in journal order, whatever their
   for (let start = 0; start < paths.length; start += 1_000)
     await record(...paths.slice(start, start + 1_000).map((path) => receipt(path)));
   batches.discovered('b1');
-  expect((await batches.ended('b1')).counts).toMatchObject({ discovered: 10_000, uploaded: 10_000 });
+  expect((await batches.ended('b1')).counts).toMatchObject({ discovered: 2_500, uploaded: 2_500 });
   const { files } = JSON.parse(readFileSync(manifest, 'utf8')) as { files: Receipt[] };
   expect(files.map(({ path }) => path)).toEqual(paths);
 });
