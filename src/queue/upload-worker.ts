@@ -5,11 +5,12 @@ import type { Log } from '../domain/log.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
 import type { UploadHandler, UploadStep } from '../domain/upload-step.ts';
 import { within } from '../platform/waiting/within.ts';
-import { queueName, sourceKey } from '../redis/queue-key.ts';
+import { queueName } from '../redis/queue-key.ts';
 import { KEEP_PROGRESS_LUA } from './bullmq-layout/keep-progress-script.ts';
 import { gatheredBackend } from './bullmq-layout/micro-batch-backend.ts';
-import { decodeJob, decodeOutcome } from './codec.ts';
+import { decodeJob } from './codec.ts';
 import { jobsInHand } from './jobs-in-hand.ts';
+import { keptResults } from './kept-results.ts';
 import { LIVE_RETRY_GRACE_MS, liveRetries } from './live-retries.ts';
 import { lockWatch } from './lock-watch.ts';
 
@@ -19,8 +20,6 @@ const LOCK_DURATION_MS = 8 * SECOND;
 const STALLED_INTERVAL_MS = 5 * SECOND;
 /** BullMQ fails a job past this count without calling us; a job that keeps killing its worker is ours to judge. */
 const MAX_STALLED_COUNT = 1_000_000;
-/** How long a result survives in its `done:` key when the lock may have been lost before it could be published. */
-const DONE_TTL_SECONDS = 60 * 60;
 
 /** The worker's end of one source's queue. */
 export interface UploadWorker {
@@ -54,6 +53,7 @@ export function openUploadWorker(options: {
   const { connection, prefix, source, handler, log, now } = options;
   const locks = lockWatch(LOCK_DURATION_MS, now);
   const hands = jobsInHand<UploadStep>();
+  const results = keptResults(connection, prefix, source);
   let paused = false;
 
   /**
@@ -67,15 +67,6 @@ export function openUploadWorker(options: {
       log.debug({ source, reason: reasonOf(error) }, 'a job is left as it lies, it runs again later');
       throw new DelayedError();
     }
-  }
-
-  // A result goes to its own key first whenever publishing it may fail for want of the lock; the next run reads it.
-  const doneKey = (jobId: string): string => sourceKey(prefix, source, `done:${jobId}`);
-  async function settledBefore(job: Job): Promise<string | null> {
-    if (job.attemptsStarted <= 1) return null;
-    const text = await orLeaveIt(connection.get(doneKey(String(job.id))));
-    if (text !== null) decodeOutcome(text);
-    return text;
   }
 
   async function keepProgress(job: Job, data: UploadJob, token: string | undefined): Promise<void> {
@@ -95,8 +86,9 @@ export function openUploadWorker(options: {
     switch (step.kind) {
       case 'settle': {
         const text = JSON.stringify(step.outcome);
-        if (locks.doubtful(String(job.id)))
-          await orLeaveIt(connection.set(doneKey(String(job.id)), text, 'EX', DONE_TTL_SECONDS));
+        results.keep(String(job.id), text);
+        // Before it is published, which may fail for want of the lock.
+        if (locks.doubtful(String(job.id))) await orLeaveIt(results.share(String(job.id), text));
         return text;
       }
       case 'retry':
@@ -141,7 +133,7 @@ export function openUploadWorker(options: {
     const leave = hands.enter(jobId);
     locks.started(jobId);
     try {
-      const before = await settledBefore(job);
+      const before = await orLeaveIt(results.find(jobId, job.attemptsStarted));
       if (before !== null) return before;
       const step = await hands.share(jobId, (signal) => handle(job, signal));
       return await follow(step, job, token);
@@ -164,7 +156,10 @@ export function openUploadWorker(options: {
     queueName(source),
     processor,
     workerOptions,
-    gatheredBackend(connection, LOCK_DURATION_MS, hands.size),
+    gatheredBackend({
+      ...{ connection, results, lockDurationMs: LOCK_DURATION_MS, running: hands.size },
+      onTrouble: (error) => log.debug({ source, reason: reasonOf(error) }, 'Redis does not take results yet'),
+    }),
   );
   const retries = liveRetries(
     connection,

@@ -15,6 +15,9 @@ export interface TestRedis {
   /** A new connection; closed by `close`. */
   connect(): Redis;
   start(): Promise<void>;
+  /** It accepts connections and commands, and answers none of them, until `thaw`. */
+  freeze(): void;
+  thaw(): void;
   /** Ends the server at once; data up to the last fsync stays. */
   kill(): Promise<void>;
   close(): Promise<void>;
@@ -67,6 +70,8 @@ export async function startTestRedis(): Promise<TestRedis> {
       return connection;
     },
     start,
+    freeze: () => void server?.kill('SIGSTOP'),
+    thaw: () => void server?.kill('SIGCONT'),
     kill,
     async close() {
       for (const connection of connections) connection.disconnect();

@@ -20,6 +20,7 @@ afterAll(() => redis.close());
 const NOW = 1_795_309_323_000;
 const LOCK_MS = 8_000;
 const OPTIONS = { attempts: 1, stackTraceLimit: 1 };
+const LISTS = ['wait', 'active', 'completed', 'stalled', 'meta', 'marker', 'delayed', 'failed'];
 
 let serial = 0;
 
@@ -59,10 +60,12 @@ function openTwin(connection: Redis, prefix: string) {
         ...ids.flatMap((id) => [id, JSON.stringify({ n: id })]),
       ]),
     finish: (jobs: readonly (readonly [id: string, token: string, value: string, next: boolean])[]) =>
-      finishAndTake(connection, keys('wait', 'active', 'completed', 'stalled', 'meta', 'marker', 'delayed'), [
+      finishAndTake(connection, keys(...LISTS), [
         queue.toKey(''),
         NOW,
         LOCK_MS,
+        `${prefix}:done:`,
+        60,
         ...jobs.flatMap(([id, token, value, next]) => [id, token, value, next ? '1' : '0']),
       ]) as Promise<unknown[]>,
     remove: (ids: readonly string[]) =>
@@ -169,29 +172,51 @@ test('finished and taken jobs lie in Redis as after BullMQ, and come in its form
   });
 });
 
-test('each job is refused for itself: gone, not locked, locked by another, not active', async () => {
+test('only what is gone, or in the hands of another worker, is refused, and the other finds the result', async () => {
   await withTwins(async (bull, ours) => {
     const { connection, queue } = ours;
     for (const { addByBull, worker } of [bull, ours]) {
-      await addByBull(['f-1', 'f-2', 'f-3', 'f-4', 'f-5']);
-      for (const token of ['a', 'b', 'c', 'd']) await worker.getNextJob(token);
+      await addByBull(['f-1', 'f-2', 'f-3', 'f-4']);
+      for (const token of ['a', 'b', 'c']) await worker.getNextJob(token);
     }
-    await connection.del(queue.toKey('f-1:lock'));
     await connection.set(queue.toKey('f-2:lock'), 'another');
-    await connection.lrem(queue.toKey('active'), 0, 'f-3');
     const raws = await ours.finish([
-      ['f-1', 'a', '1', true],
       ['f-2', 'b', '2', true],
-      ['f-3', 'c', '3', true],
       ['f-9', 'x', '9', true],
-      ['f-4', 'd', '4', true],
+      ['f-3', 'c', '3', true],
     ]);
-    expect(raws.slice(0, 4)).toEqual([-2, -6, -3, -1]);
+    expect(raws.slice(0, 2)).toEqual([-6, -1]);
     // Only the one that was finished takes another.
-    expect((raws[4] as unknown[])[1]).toBe('f-5');
-    expect(await queue.getCompleted()).toMatchObject([{ id: 'f-4' }]);
-    expect(await connection.lrange(queue.toKey('active'), 0, -1)).toEqual(['f-5', 'f-2', 'f-1']);
+    expect((raws[2] as unknown[])[1]).toBe('f-4');
+    expect(await queue.getCompleted()).toMatchObject([{ id: 'f-3' }]);
+    expect(await connection.lrange(queue.toKey('active'), 0, -1)).toEqual(['f-4', 'f-2', 'f-1']);
     expect(await connection.get(queue.toKey('f-2:lock'))).toBe('another');
+    const done = (await connection.keys('*:done:*')).map((key) => key.slice(key.indexOf(':done:')));
+    expect(done).toEqual([':done:f-2']);
+    expect(await connection.exists(queue.toKey('f-9'))).toBe(0);
+  });
+});
+
+test('a result is published wherever its job stands once its lock has run out, and only once', async () => {
+  await withTwins(async (_, ours) => {
+    const { connection, queue, worker, add, finish } = ours;
+    const ids = ['f-active', 'f-wait', 'f-delayed', 'f-failed', 'f-nowhere', 'f-published'];
+    await add(ids);
+    for (const id of ids) await worker.getNextJob(id);
+    await connection.del(...ids.map((id) => queue.toKey(`${id}:lock`)));
+    for (const id of ids.slice(1)) await connection.lrem(queue.toKey('active'), 0, id);
+    await connection.rpush(queue.toKey('wait'), 'f-wait');
+    await connection.zadd(queue.toKey('delayed'), NOW * 4096, 'f-delayed');
+    await connection.zadd(queue.toKey('failed'), NOW, 'f-failed');
+    await connection.zadd(queue.toKey('completed'), NOW - 1, 'f-published');
+    expect(await finish(ids.map((id) => [id, id, `"of ${id}"`, false]))).toEqual(ids.map(() => 0));
+    expect(await queue.getJobCounts('wait', 'active', 'delayed', 'failed', 'completed')).toEqual({
+      ...{ wait: 0, active: 0, delayed: 0, failed: 0 },
+      completed: ids.length,
+    });
+    for (const id of ids.slice(0, -1))
+      expect(await connection.hget(queue.toKey(id), 'returnvalue')).toBe(`"of ${id}"`);
+    expect(await connection.hget(queue.toKey('f-published'), 'returnvalue')).toBeNull();
   });
 });
 
