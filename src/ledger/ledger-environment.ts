@@ -1,7 +1,8 @@
 import { statfsSync } from 'node:fs';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { type Database, type Key, open, type RootDatabase } from 'lmdb';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { StoredIntent } from './tables/intent-table.ts';
+import { LEDGER_TABLES, type TableCoding, type TableName } from './tables/table-registry.ts';
 
 export type LedgerRoot = RootDatabase<Buffer, Uint8Array>;
 
@@ -42,21 +43,30 @@ export function openEnvironment(
   });
 }
 
-/** Opens the tables; a reader finds none in what a crash left before the first transaction. */
-export function openTables(root: LedgerRoot): LedgerTables | null {
-  const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
-  const json = { encoding: 'json', keyEncoding: 'ordered-binary' } as const;
+/** As it lies there, whatever its coding. */
+export const RAW: TableCoding = { encoding: 'binary', keyEncoding: 'binary' };
+
+/** @returns null: a reader, of a ledger that has none of that name */
+export function openTable<Value, TableKey extends Key>(
+  root: LedgerRoot,
+  name: TableName,
+  coding: TableCoding = LEDGER_TABLES[name].coding,
+): Database<Value, TableKey> | null {
   // The types do not say so, but of a table that is not there a reader gets none.
-  const receipts: LedgerTables['receipts'] | undefined = root.openDB({ name: 'receipts', ...binary });
-  const paths: LedgerTables['paths'] | undefined = root.openDB({ name: 'paths', ...binary });
-  const meta: LedgerTables['meta'] | undefined = root.openDB({ name: 'meta', ...json });
-  const intents: NonNullable<LedgerTables['intents']> | undefined = root.openDB({ name: 'intents', ...json });
-  const failed: LedgerTables['receipts'] | undefined = root.openDB({ name: 'failed', ...binary });
-  const discarded: LedgerTables['receipts'] | undefined = root.openDB({ name: 'discarded', ...binary });
-  if (receipts === undefined || paths === undefined || meta === undefined) return null;
+  return (root.openDB<Value, TableKey>({ name, ...coding }) as Database<Value, TableKey> | undefined) ?? null;
+}
+
+/** Opens the tables of a commit; a reader finds none in what a crash left before the first transaction. */
+export function openTables(root: LedgerRoot): LedgerTables | null {
+  const receipts = openTable<Buffer, Uint8Array>(root, 'receipts');
+  const paths = openTable<Buffer, Uint8Array>(root, 'paths');
+  const meta = openTable<unknown, string>(root, 'meta');
+  if (receipts === null || paths === null || meta === null) return null;
   return {
     ...{ receipts, paths, meta },
-    ...{ intents: intents ?? null, failed: failed ?? null, discarded: discarded ?? null },
+    intents: openTable(root, 'intents'),
+    failed: openTable(root, 'failed'),
+    discarded: openTable(root, 'discarded'),
   };
 }
 

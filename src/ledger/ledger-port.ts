@@ -5,6 +5,7 @@ import type { KnownVersion, VersionMark } from './ledger-codec.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import type { DeadLetterTable } from './tables/dead-letter-table.ts';
 import type { IntentTable } from './tables/intent-table.ts';
+import type { TableName } from './tables/table-registry.ts';
 
 export type StatusCounts = Readonly<Record<ReceiptStatus, number>>;
 
@@ -32,12 +33,6 @@ export interface AgainPage {
 
 /** Told of an entry that is new, inside the transaction that makes it durable. It must be quick, and must not throw. */
 export type CommitKeeper = (entry: LedgerEntry) => void;
-
-/** How the values and keys of a keeper's table are stored. */
-export interface TableCoding {
-  readonly encoding: 'binary' | 'json';
-  readonly keyEncoding: 'binary' | 'ordered-binary';
-}
 
 /** The index of what has been recorded (contract §2). Reads are synchronous and see every commit before them. */
 export interface Ledger {
@@ -79,10 +74,12 @@ export interface Ledger {
   /** Paths whose latest receipt is `failed`. */
   readonly deadLetters: DeadLetterTable;
   /**
-   * A table of another keeper (batches, cursors, indexes) in the same environment.
+   * A table of another keeper (batches, cursors, indexes) in the same environment, coded as the registry says.
    * @returns null: a reader, of a ledger that has none of that name
    */
-  table<Value, TableKey extends Key>(name: string, coding: TableCoding): Database<Value, TableKey> | null;
+  table<Value, TableKey extends Key>(name: TableName): Database<Value, TableKey> | null;
+  /** The same, its keys and values as they lie there. */
+  rawTable(name: TableName): Database<Buffer, Uint8Array> | null;
   /**
    * One durable transaction over any of its tables. Not to be used inside another, nor by a keeper.
    * @throws SlipwayError `disk_full`, `ledger_unwritable`

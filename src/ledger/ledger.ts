@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Database, Key } from 'lmdb';
+import type { Key } from 'lmdb';
 import { SlipwayError } from '../domain/errors.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
 import {
@@ -24,13 +24,16 @@ import {
   type LedgerRoot,
   type LedgerTables,
   openEnvironment,
+  openTable,
   openTables,
+  RAW,
   writeError,
 } from './ledger-environment.ts';
 import { checkLedgerFile } from './ledger-file.ts';
-import type { CommitKeeper, Ledger, TableCoding } from './ledger-port.ts';
+import type { CommitKeeper, Ledger } from './ledger-port.ts';
 import { beginDeadLetters, openDeadLetterTable } from './tables/dead-letter-table.ts';
 import { markAgain, openIntentTable } from './tables/intent-table.ts';
+import type { TableName } from './tables/table-registry.ts';
 
 export type {
   CommitKeeper,
@@ -39,7 +42,6 @@ export type {
   Ledger,
   LedgerCounts,
   StatusCounts,
-  TableCoding,
 } from './ledger-port.ts';
 
 interface State {
@@ -236,9 +238,8 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
     intents,
     deadLetters,
 
-    table: <Value, TableKey extends Key>(name: string, coding: TableCoding) =>
-      // The types do not say so, but of a table that is not there a reader gets none.
-      (root.openDB<Value, TableKey>({ name, ...coding }) as Database<Value, TableKey> | undefined) ?? null,
+    table: <Value, TableKey extends Key>(name: TableName) => openTable<Value, TableKey>(root, name),
+    rawTable: (name) => openTable<Buffer, Uint8Array>(root, name, RAW),
     transact,
     alongside: (batchBook) => void keepers.push(batchBook),
 

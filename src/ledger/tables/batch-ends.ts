@@ -38,9 +38,8 @@ const PLACE = 'place:';
 
 /** @returns null: a reader, of a ledger without batches */
 export function openBatchEnds(ledger: Ledger): BatchEnds | null {
-  const coding = { encoding: 'json', keyEncoding: 'ordered-binary' } as const;
-  const ends = ledger.table<StoredEnd, number>('batch-ends', coding);
-  const quota = ledger.table<number, string>('batch-end-places', coding);
+  const ends = ledger.table<StoredEnd, number>('batch-ends');
+  const quota = ledger.table<number, string>('batch-end-places');
   if (ends === null || quota === null) return null;
 
   function last(): number {

@@ -46,10 +46,9 @@ const MOST = 0xffff_ffff;
 
 /** @returns null: a reader, of a ledger without batches */
 export function openBatchTables(ledger: Ledger): BatchTables | null {
-  const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
-  const rows = ledger.table<BatchRow, string>('batches', { encoding: 'json', keyEncoding: 'ordered-binary' });
-  const members = ledger.table<Buffer, Uint8Array>('batch-members', binary);
-  const waiting = ledger.table<Buffer, Uint8Array>('batch-waiting', binary);
+  const rows = ledger.table<BatchRow, string>('batches');
+  const members = ledger.table<Buffer, Uint8Array>('batch-members');
+  const waiting = ledger.table<Buffer, Uint8Array>('batch-waiting');
   return rows === null || members === null || waiting === null ? null : { rows, members, waiting };
 }
 

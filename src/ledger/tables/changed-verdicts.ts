@@ -7,17 +7,12 @@ export interface ChangedVerdicts {
   inARow(id: string, gen: number): number;
 }
 
-export const CHANGED_TABLE = 'changed-verdicts';
-
 /** Generation 4, count 1. */
 const VALUE_BYTES = 5;
 
 /** Counts with every commit from now on; nothing is written for other verdicts, which end a row by their generation. */
 export function openChangedVerdicts(ledger: Ledger): ChangedVerdicts {
-  const table = ledger.table<Buffer, Uint8Array>(CHANGED_TABLE, {
-    encoding: 'binary',
-    keyEncoding: 'binary',
-  });
+  const table = ledger.table<Buffer, Uint8Array>('changed-verdicts');
 
   function inARow(id: string, gen: number): number {
     const value = table?.get(versionKey(id));

@@ -11,8 +11,6 @@ export interface ContentIndex {
   find(sha256: string, destination: string): string | null;
 }
 
-export const CONTENTS_TABLE = 'contents';
-
 /** Name of the cursor: journal bytes whose uploads are in the index. */
 export const CONTENTS_CURSOR = 'contents';
 
@@ -29,10 +27,7 @@ export async function openContentIndex(options: {
   readonly log: Log;
 }): Promise<ContentIndex> {
   const { ledger, journal, log } = options;
-  const table = ledger.table<Buffer, Uint8Array>(CONTENTS_TABLE, {
-    encoding: 'binary',
-    keyEncoding: 'binary',
-  });
+  const table = ledger.table<Buffer, Uint8Array>('contents');
   const cursors = openCursors(ledger);
 
   function put(entry: ContentEntry, endsAt: number): void {

@@ -7,14 +7,9 @@ export interface Cursors {
   put(name: string, value: unknown): void;
 }
 
-export const CURSORS_TABLE = 'cursors';
-
 /** @returns null: a reader, of a ledger without any */
 export function openCursors(ledger: Ledger): Cursors | null {
-  const table = ledger.table<unknown, string>(CURSORS_TABLE, {
-    encoding: 'json',
-    keyEncoding: 'ordered-binary',
-  });
+  const table = ledger.table<unknown, string>('cursors');
   if (table === null) return null;
   return {
     get: (name) => table.get(name),

@@ -22,8 +22,6 @@ export interface InodeIndex {
   find(state: InodeState): string | null;
 }
 
-export const INODES_TABLE = 'inodes';
-
 const KEY_BYTES = 16;
 /** Size 8, time of change 8, of birth 8, version 16. */
 const VALUE_BYTES = 40;
@@ -34,7 +32,7 @@ const VERSION_AT = 24;
  * others, so whoever finds one reads the receipt.
  */
 export function openInodeIndex(ledger: Ledger): InodeIndex {
-  const table = ledger.table<Buffer, Uint8Array>(INODES_TABLE, { encoding: 'binary', keyEncoding: 'binary' });
+  const table = ledger.table<Buffer, Uint8Array>('inodes');
   const remembered = new Map<string, InodeState>();
 
   ledger.alongside(({ id, gen, status }) => {

@@ -15,10 +15,7 @@ export interface KeptMeta {
 
 /** To be opened before the recorder starts, so that it hears of every commit. */
 export function openKeptMeta(ledger: Ledger): KeptMeta {
-  const table = ledger.table<FileMeta, string>('file-meta', {
-    encoding: 'json',
-    keyEncoding: 'ordered-binary',
-  });
+  const table = ledger.table<FileMeta, string>('file-meta');
   if (table === null) throw new Error('the ledger is open for reading only');
   // Most sources attach nothing: then no receipt pays for a look.
   let any = table.getCount() > 0;

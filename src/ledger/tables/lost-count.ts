@@ -10,13 +10,11 @@ export interface LostCount {
   add(jobs: number): void;
 }
 
-export const LOST_TABLE = 'lost-jobs';
 const KEY = 'jobs';
 
 /** Of a ledger that is only read as well. */
 export function openLostCount(ledger: Pick<Ledger, 'table' | 'transact'>): LostCount {
-  const coding = { encoding: 'json', keyEncoding: 'ordered-binary' } as const;
-  const table = ledger.table<number, string>(LOST_TABLE, coding);
+  const table = ledger.table<number, string>('lost-jobs');
   const jobs = (): number => table?.get(KEY) ?? 0;
   return {
     jobs,

@@ -128,8 +128,7 @@ function listedOf(line: string, root: string): ListedMeta | string {
 }
 
 function tableOf(ledger: Ledger) {
-  const coding = { encoding: 'json', keyEncoding: 'binary' } as const;
-  const table = ledger.table<FileMeta, Uint8Array>('meta-list', coding);
+  const table = ledger.table<FileMeta, Uint8Array>('meta-list');
   if (table === null) throw new Error('the ledger is open for reading only');
   return table;
 }

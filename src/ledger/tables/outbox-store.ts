@@ -33,10 +33,9 @@ const LAST = Number.MAX_SAFE_INTEGER;
 
 /** @returns null: a reader, of a ledger without endpoints */
 export function openOutbox(ledger: Pick<Ledger, 'table'>): Outbox | null {
-  const coding = { encoding: 'json', keyEncoding: 'ordered-binary' } as const;
-  const states = ledger.table<EndpointState, string>('webhook-endpoints', coding);
-  const deliveries = ledger.table<Delivery, [string, number]>('webhook-deliveries', coding);
-  const windows = ledger.table<Omit<KnownWindow, 'from'>, [string, number]>('webhook-windows', coding);
+  const states = ledger.table<EndpointState, string>('webhook-endpoints');
+  const deliveries = ledger.table<Delivery, [string, number]>('webhook-deliveries');
+  const windows = ledger.table<Omit<KnownWindow, 'from'>, [string, number]>('webhook-windows');
   if (states === null || deliveries === null || windows === null) return null;
 
   return {

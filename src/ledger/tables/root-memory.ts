@@ -18,8 +18,7 @@ const KEY = 'held';
 
 /** @param path of the source's folder: under another one, the folder before says nothing */
 export function openKeptRoot(ledger: Ledger, path: string, log: Log): KeptRoot {
-  const coding = { encoding: 'json', keyEncoding: 'ordered-binary' } as const;
-  const table = ledger.table<HeldRoot, string>('root', coding);
+  const table = ledger.table<HeldRoot, string>('root');
   const kept = table?.get(KEY);
   let identity = kept?.path === path ? kept.identity : null;
   return {

@@ -173,8 +173,7 @@ export function closeFolderBatches(ledger: Ledger, batchBook: BatchBook): void {
 }
 
 function tableOf(ledger: Ledger) {
-  const coding = { encoding: 'json', keyEncoding: 'ordered-binary' } as const;
-  const table = ledger.table<OpenBatch, string>('folder-batches', coding);
+  const table = ledger.table<OpenBatch, string>('folder-batches');
   if (table === null) throw new Error('the ledger is open for reading only');
   return table;
 }

@@ -35,10 +35,7 @@ test('more than one batch is recorded in order, and a stop rejects what is not d
 
 test('a keeper is told of every new entry inside the commit, and its table commits with it', async () => {
   const { recorder, store } = await recorderRig();
-  const table = store.ledger.table<{ path: string }, string>('seen', {
-    encoding: 'json',
-    keyEncoding: 'ordered-binary',
-  });
+  const table = store.ledger.table<{ path: string }, string>('cursors');
   store.ledger.alongside(({ id, name }) => void table?.putSync(id, { path: name.path }));
   await recorder.settle([uploadedOutcome('a.txt')]);
   expect(table?.get(uploadedOutcome('a.txt').id)).toEqual({ path: 'a.txt' });
