@@ -1,4 +1,5 @@
 import type { BatchState } from './batch.ts';
+import type { BlockerReport } from './blocker.ts';
 import type { EndpointReport } from './delivery.ts';
 
 /** What `status` and the progress line show of one source; discovered = uploaded + failed + skipped + pending. */
@@ -30,6 +31,8 @@ export interface SourceReport {
   readonly batches?: readonly BatchState[];
   /** What keeps this source from going on, in one line; null when nothing does. */
   readonly trouble: string | null;
+  /** All that keeps its files from being sent, but for its destination; left out by a process of an older version. */
+  readonly blockers?: readonly BlockerReport[];
   /** Only while the user has paused it, or its destination: since when, and how it goes on. */
   readonly paused?: string;
   /** Who is told of it. */
@@ -39,7 +42,7 @@ export interface SourceReport {
 export interface DestinationReport {
   readonly name: string;
   readonly origin: string;
-  /** As traffic/destination-health.ts tells them apart. */
+  /** `probing`: it was down or stopped, and one upload tries whether it still is. */
   readonly health: 'running' | 'down' | 'stopped' | 'probing';
   /** Why it is stopped, in one line. */
   readonly failure: string | null;
@@ -57,6 +60,8 @@ export interface DestinationReport {
   readonly resumesAt: string | null;
   /** ISO time since which the user has paused it. */
   readonly pausedSince: string | null;
+  /** All that keeps files from being sent there; left out by a process of an older version. */
+  readonly blockers?: readonly BlockerReport[];
   /** Mean, milliseconds. */
   readonly roundTripMs: number | null;
   /** Uploads per second: the quota, null where none is known, and what is really sent. */

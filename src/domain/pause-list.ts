@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { SourceBlocker } from './blocker.ts';
 
 const pauseSchema = z.strictObject({
   kind: z.enum(['everything', 'destination', 'source', 'batch']),
@@ -82,6 +83,12 @@ export function pauseText({ kind, name, since }: Pause): string {
   const what = kind === 'everything' ? 'everything is' : `${kind} ${name} is`;
   const how = kind === 'everything' ? '' : kind === 'destination' ? ` ${name}` : ` --${kind} ${name}`;
   return `${what} paused since ${since}: slipway resume${how}`;
+}
+
+/** What a pause is in the way of. */
+export function pauseBlocker(pause: Pause): SourceBlocker {
+  const times = { sinceMs: Date.parse(pause.since), untilMs: null };
+  return { reason: 'paused', ...times, message: pauseText(pause), passes: 'none' };
 }
 
 function isSame(one: PauseTarget, other: PauseTarget): boolean {

@@ -1,3 +1,5 @@
+import { type Blocker, foremost, isStopped } from '../domain/blocker.ts';
+import type { Trouble } from '../traffic/last-failure.ts';
 import type { SourceOwner } from './owner/source-owner.ts';
 
 /** How one source ended under `--once`. `incomplete`: all is recorded but what could not be read. */
@@ -5,11 +7,11 @@ export type OnceEnd = 'drained' | 'incomplete' | 'gave-up' | 'stopped';
 
 /** What has to be known of a source's destination, in whatever process the uploads run. */
 export interface OnceView {
-  /** Nobody sends there until it is mended; false while that is about to be tried. */
-  stopped(): boolean;
-  trouble(): string | null;
-  /** Milliseconds since the epoch; null without trouble. */
-  troubleSinceMs(): number | null;
+  /** All that keeps its files from being sent. */
+  blockers(): readonly Blocker[];
+  /** Why files are failing for now; null since the last success. */
+  trouble(): Trouble | null;
+  /** Milliseconds since the epoch; null before the first. */
   lastProgressAtMs(): number | null;
   /** When the oldest upload began whose bytes move; null: none does. */
   movingSinceMs(): number | null;
@@ -38,17 +40,25 @@ export async function onceEnd(
     const sinceMs = destination.movingSinceMs();
     return sinceMs !== null && Date.now() - sinceMs > giveUpMs * LONG_SHARE;
   };
+  function isOverdue(why: Reason): boolean {
+    // A first try that takes long, and then fails, leaves the same time for the others.
+    const sinceMs = Math.max(startedAtMs, destination.lastProgressAtMs() ?? 0, why.sinceMs);
+    return Date.now() - sinceMs > giveUpMs && !longUnderWay();
+  }
+  /** What others found is no reason where nothing is to be sent: a first comparison may take long. */
+  async function isWaitedFor({ isOurs }: Reason): Promise<boolean> {
+    return isOurs || (await line.report().then(({ pending }) => pending > 0));
+  }
   const halted = new Promise<OnceEnd>((resolve) => {
+    const giveUp = (): void => resolve('gave-up');
     const look = (): void => {
-      // A first try that takes long, and then fails, leaves the same time for the others.
-      const sinceMs = Math.max(
-        startedAtMs,
-        destination.lastProgressAtMs() ?? 0,
-        destination.troubleSinceMs() ?? 0,
-      );
-      const quietMs = Date.now() - sinceMs;
-      if (destination.stopped()) resolve('stopped');
-      else if (destination.trouble() !== null && quietMs > giveUpMs && !longUnderWay()) resolve('gave-up');
+      const why = whyNothingGoes(destination);
+      if (isStopped(destination.blockers())) resolve('stopped');
+      else if (why !== null && isOverdue(why)) {
+        isWaitedFor(why).then((waited) => {
+          if (waited) giveUp();
+        }, giveUp);
+      }
     };
     const timer = setInterval(look, Math.min(LOOK_EVERY_MS, giveUpMs));
     both.addEventListener('abort', () => clearInterval(timer), { once: true });
@@ -61,4 +71,18 @@ export async function onceEnd(
     ended.abort();
     drained.catch(() => undefined);
   }
+}
+
+/** `isOurs`: this run has failed at it, or the user himself has paused it. */
+interface Reason {
+  readonly sinceMs: number;
+  readonly isOurs: boolean;
+}
+
+function whyNothingGoes(destination: OnceView): Reason | null {
+  const blocker = foremost(destination.blockers());
+  if (blocker?.reason === 'paused') return { sinceMs: blocker.sinceMs, isOurs: true };
+  const failing = destination.trouble();
+  if (failing !== null) return { sinceMs: failing.sinceMs, isOurs: true };
+  return blocker === null ? null : { sinceMs: blocker.sinceMs, isOurs: false };
 }

@@ -1,7 +1,8 @@
+import { type Blocker, blockerReport } from '../domain/blocker.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { etaSeconds, type LiveReport } from '../domain/live-report.ts';
 import type { Log } from '../domain/log.ts';
-import { type Pause, pauseText } from '../domain/pause-list.ts';
+import { pauseBlocker, pauseText } from '../domain/pause-list.ts';
 import type { Receipt, ReceiptStatus } from '../domain/receipt.ts';
 import { spoolFolder } from '../intake/archives/spool.ts';
 import { createSpoolBudget } from '../intake/archives/spool-budget.ts';
@@ -14,12 +15,11 @@ import { untilIdle } from '../platform/waiting/until-idle.ts';
 import { within } from '../platform/waiting/within.ts';
 import { openPauses } from '../redis/coordination/pauses.ts';
 import { openRedisAccess } from '../redis/redis-access.ts';
-import { isStopped, PROBE_TIMING } from '../traffic/destination-health.ts';
+import { PROBE_TIMING } from '../traffic/destination-health.ts';
 import { createSmallReads } from '../upload/body/small-reads.ts';
 import { uploadHandler } from '../upload/job/upload-handler.ts';
 import { type OnceView, onceEnd } from './once-end.ts';
 import { type SourceOwner, startSourceOwner } from './owner/source-owner.ts';
-import { whilePaused } from './paused-view.ts';
 import type { SourcePlan } from './plans/source-plan.ts';
 import type { DestinationView, HeldRoots } from './processes/worker-config.ts';
 import type { WorkerPool } from './processes/worker-pool.ts';
@@ -30,7 +30,7 @@ import type { Run, RunFacts } from './run-port.ts';
 import { watchForRoots } from './worker/late-roots.ts';
 import { type OpenTraffic, openTraffics } from './worker/open-traffic.ts';
 import { type RootWatch, rootCheckOf } from './worker/root-watch.ts';
-import { type SourceWorker, startSourceWorker } from './worker/source-worker.ts';
+import { blockOf, type SourceWorker, startSourceWorker } from './worker/source-worker.ts';
 import { plansBySight } from './worker/visible-plans.ts';
 
 /** Left of the shutdown budget for recording and leaving once uploads have been cut short. */
@@ -100,7 +100,11 @@ export async function startRun(options: RunFacts): Promise<Run> {
       ...{ connection, prefix, host: owner.host, monotonicMs: systemClock.monotonicMs, log },
       told: options.heldRoots?.[plan.name] ?? null,
       maxLooks: quiet ? LOOKS_OF_A_CHILD : Number.POSITIVE_INFINITY,
-      set: (holds) => worker.gate.set('root', holds),
+      set(holds) {
+        const message = `${plan.root} is gone, or empty as when a disk is not mounted`;
+        if (holds) worker.gate.unblock('root-gone');
+        else worker.gate.block(blockOf('root-gone', message, now()));
+      },
     });
     // Of a folder that appeared while this process ends.
     if (stopping) return;
@@ -136,11 +140,14 @@ export async function startRun(options: RunFacts): Promise<Run> {
       telling: options.telling ?? null,
       ...{ failpoint: options.failpoint, meta: options.meta },
       onRecording(recording) {
-        for (const { gate } of ofPlan()) gate.set('recording', recording);
+        for (const { gate } of ofPlan()) {
+          if (recording) gate.unblock('recording');
+          else gate.block(blockOf('recording', 'receipts cannot be kept at present', now()));
+        }
       },
       onLost() {
         for (const worker of ofPlan()) {
-          worker.gate.set('owner', false);
+          worker.gate.block(blockOf('owner-lost', 'another process records this source', now()));
           worker.abort();
         }
       },
@@ -188,7 +195,10 @@ export async function startRun(options: RunFacts): Promise<Run> {
     const sourceReports = await Promise.all(
       owners.map(async (line) => {
         const paused = pauses.of(line.plan);
-        return { ...(await line.report()), ...(paused === null ? {} : { paused: pauseText(paused) }) };
+        const source = await line.report();
+        if (paused === null) return source;
+        const blockers = [blockerReport(pauseBlocker(paused)), ...(source.blockers ?? [])];
+        return { ...source, blockers, paused: pauseText(paused) };
       }),
     );
     const rate = meter.read();
@@ -210,18 +220,17 @@ export async function startRun(options: RunFacts): Promise<Run> {
   function destinationViews(): DestinationView[] {
     return traffics.all().map((traffic) => ({
       report: destinationReport(traffic, pauses),
-      stopped: isStopped(traffic.health()),
+      blockers: traffic.blockers(),
+      trouble: traffic.trouble(),
       lastProgressAtMs: traffic.lastProgressAtMs(),
       movingSinceMs: traffic.movingSinceMs(),
-      troubleSinceMs: traffic.troubleSinceMs(),
     }));
   }
 
   function viewOf(plan: SourcePlan): OnceView {
-    const paused = (): Pause | null => pauses.of(plan);
-    if (pool !== null) return whilePaused(pool.view(plan.destination), paused);
-    const { traffic } = runnerOf(plan);
-    return whilePaused({ ...traffic, stopped: () => isStopped(traffic.health()) }, paused);
+    const there: OnceView = pool === null ? runnerOf(plan).traffic : pool.view(plan.destination);
+    const paused = (): Blocker[] => [pauses.of(plan)].filter((one) => one !== null).map(pauseBlocker);
+    return { ...there, blockers: () => [...paused(), ...there.blockers()] };
   }
 
   function logged(message: string): (error: unknown) => void {
@@ -235,7 +244,7 @@ export async function startRun(options: RunFacts): Promise<Run> {
     const deadlineMs = performance.now() + budgetMs;
     const closingMs = Math.min(MAX_CLOSING_MS, budgetMs * CLOSING_SHARE);
     const active = (): number => workers.reduce((sum, line) => sum + line.active(), 0);
-    for (const { gate } of workers) gate.set('running', false);
+    for (const { gate } of workers) gate.block(blockOf('shutdown', 'this process ends', now()));
     const quiesced = Promise.all(owners.map((line) => line.quiesce()));
     for (const traffic of traffics.all()) {
       // Only what is being sent is finished; whoever waits for a permit, or for a ruling, goes back at once.

@@ -26,11 +26,6 @@ export type DestinationHealth =
       readonly sinceMs: number;
     };
 
-/** An inherited stop may be over: whoever found it may have died, and somebody has mended it and started again. */
-export function isStopped(health: DestinationHealth): boolean {
-  return health.kind === 'stopped' && !health.inherited;
-}
-
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 

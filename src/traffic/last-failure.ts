@@ -1,13 +1,20 @@
 import type { AttemptResult, UploadFailure } from '../domain/attempt.ts';
 
+/** Why files are failing for now, in one line, and since when: the first failure since the last success. */
+export interface Trouble {
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly sinceMs: number;
+}
+
 /** What goes well at a destination in this process, and why not. */
 export interface LastFailure {
   attempted(result: AttemptResult): void;
   /** A look at an accepted file: why it told nothing, null when it did. */
   looked(failure: UploadFailure | null): void;
   lastProgressAtMs(): number | null;
-  reason(): string | null;
-  sinceMs(): number | null;
+  /** null since the last success. */
+  now(): Trouble | null;
 }
 
 /** @param now milliseconds since the epoch */
@@ -42,8 +49,10 @@ export function createLastFailure(now: () => number): LastFailure {
       lastSuccessAtMs === null || lastLookAtMs === null
         ? (lastSuccessAtMs ?? lastLookAtMs)
         : Math.max(lastSuccessAtMs, lastLookAtMs),
-    reason: () => uploadTrouble ?? lookTrouble,
-    sinceMs: () => sinceMs,
+    now() {
+      const message = uploadTrouble ?? lookTrouble;
+      return message === null || sinceMs === null ? null : { message, sinceMs };
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import type { DestinationBlocker } from '../domain/blocker.ts';
 import type { Log } from '../domain/log.ts';
 import { GATE } from '../pacing/pacing-constants.ts';
 import { formatDuration } from '../platform/units.ts';
@@ -7,11 +8,10 @@ import type { SharedDestination } from './shared-destination.ts';
 export interface RetryAfterPause {
   /** What a 429 asked for; short waits are the job's own business. */
   asked(retryAfterMs: number | null): void;
-  isShut(): boolean;
+  /** null: open. */
+  blocker(): DestinationBlocker | null;
   /** Whether it is shut for so long that jobs in hand should go back. */
   handsBack(): boolean;
-  /** Milliseconds since the epoch; null: open. */
-  untilMs(): number | null;
   close(): void;
 }
 
@@ -67,9 +67,13 @@ export function createRetryAfterPause(options: {
       shared.shutGate(ms);
       shut(ms);
     },
-    isShut: () => leftMs() > 0,
+    blocker() {
+      if (leftMs() === 0) return null;
+      const message = `asks to be left alone until ${new Date(shutUntilMs).toISOString()}`;
+      const times = { sinceMs: shutSinceMs, untilMs: shutUntilMs };
+      return { reason: 'retry-after', ...times, message, passes: 'none' };
+    },
     handsBack: () => leftMs() > GATE.handBackMs,
-    untilMs: () => (leftMs() > 0 ? shutUntilMs : null),
     close() {
       if (timer !== null) clearTimeout(timer);
     },

@@ -1,4 +1,5 @@
 import type { UploadFailure } from '../domain/attempt.ts';
+import type { DestinationBlocker } from '../domain/blocker.ts';
 import type { Log } from '../domain/log.ts';
 import { probeDelayMs } from '../pacing/circuit.ts';
 import type { DestinationHealth, ProbeTiming, SuspensionKind } from './destination-health.ts';
@@ -7,9 +8,13 @@ import type { SharedDestination, SharedSuspension, SharedView } from './shared-d
 /** A prober without a job to send lets another process try after this long. */
 const IDLE_PROBE_MS = 2_000;
 
+export type SuspensionBlocker = Extract<DestinationBlocker, { reason: SuspensionKind }>;
+
 /** Whether a destination takes files: why not, since when, and who finds out that it does again. */
 export interface Suspension {
   health(): DestinationHealth;
+  /** The same as what it is in the way of; null: it is not. */
+  blocker(): SuspensionBlocker | null;
   /** Nobody sends; said of a probe that failed as well. */
   suspend(kind: SuspensionKind, failure: UploadFailure): void;
   /** An attempt is under way: a probe, if this process probes. */
@@ -132,6 +137,7 @@ export function createSuspension(options: {
 
   return {
     health: () => health,
+    blocker: () => blockerOf(health),
 
     suspend(found, failure) {
       if (health.kind === found || health.kind === 'stopped') return;
@@ -177,6 +183,17 @@ export function createSuspension(options: {
       if (health.kind === 'probing') shared.passProbeOn();
     },
   };
+}
+
+function blockerOf(health: DestinationHealth): SuspensionBlocker | null {
+  if (health.kind === 'running') return null;
+  const { failure, sinceMs } = health;
+  const isTried = health.kind === 'probing';
+  const untilMs = isTried ? null : health.probeAtMs;
+  const block = { sinceMs, untilMs, message: failure.message, passes: isTried ? 'one' : 'none' } as const;
+  const reason = isTried ? health.of : health.kind;
+  if (reason === 'down') return { ...block, reason, failure };
+  return { ...block, reason, failure, inherited: !isTried && health.inherited };
 }
 
 /** Tells one suspension, and each failed probe of it, from every other. */

@@ -1,6 +1,7 @@
 import type { AttemptResult } from '../domain/attempt.ts';
+import type { DestinationBlocker } from '../domain/blocker.ts';
 import type { Log } from '../domain/log.ts';
-import { type DestinationHealth, PROBE_TIMING } from './destination-health.ts';
+import { PROBE_TIMING } from './destination-health.ts';
 import { unsharedDestination } from './shared-destination.ts';
 import { createSuspension } from './suspension.ts';
 
@@ -12,7 +13,8 @@ const AWAY = new Set(['token_service_unreachable', 'token_command_failed']);
  * instead of every one of them. For this process alone: the token service of another host may well be there.
  */
 export interface TokenOutage {
-  health(): DestinationHealth;
+  /** null: tokens are to be had. */
+  blocker(): DestinationBlocker | null;
   /** An attempt is under way: the probe, if one is wanted. */
   attempted(): void;
   /** @param startedAtMs milliseconds since the epoch: what began before the probe says nothing */
@@ -42,7 +44,10 @@ export function createTokenOutage(options: {
   });
 
   return {
-    health: suspension.health,
+    blocker() {
+      const blocker = suspension.blocker();
+      return blocker === null ? null : { ...blocker, reason: 'token-away' };
+    },
     attempted: suspension.attempted,
     ended(result, startedAtMs) {
       const { kind } = suspension.health();

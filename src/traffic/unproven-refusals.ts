@@ -1,3 +1,5 @@
+import type { DestinationBlocker } from '../domain/blocker.ts';
+
 /**
  * G6: when 20 files in a row get the same refusal and none has succeeded, it is the destination that is wrong, not
  * the files. So until a first success a refusal is held back instead of being recorded: a success proves the
@@ -19,16 +21,22 @@ export interface UnprovenRefusals {
   succeeded(): void;
   /** Held refusals, for the room they take in the worker. */
   held(): number;
+  /** null: none is held. The others go on. */
+  blocker(): DestinationBlocker | null;
   /** Ends every wait: the jobs go back. */
   close(): void;
 }
 
-/** @param othersInHand jobs of this destination in this process that are not held here */
-export function createUnprovenRefusals(othersInHand: () => number): UnprovenRefusals {
+/**
+ * @param othersInHand jobs of this destination in this process that are not held here
+ * @param now milliseconds since the epoch
+ */
+export function createUnprovenRefusals(othersInHand: () => number, now: () => number): UnprovenRefusals {
   const waiting = new Set<(ruling: RefusalRuling) => void>();
   let proven = false;
   let closed = false;
   let streak = { code: '', count: 0 };
+  let heldSinceMs = 0;
   let quiet: NodeJS.Timeout | null = null;
 
   function settleAll(ruling: RefusalRuling): void {
@@ -69,6 +77,7 @@ export function createUnprovenRefusals(othersInHand: () => number): UnprovenRefu
         };
         const onAbort = (): void => settle('give-back');
         signal.addEventListener('abort', onAbort, { once: true });
+        if (waiting.size === 0) heldSinceMs = now();
         waiting.add(settle);
         watchForQuiet();
       });
@@ -78,6 +87,12 @@ export function createUnprovenRefusals(othersInHand: () => number): UnprovenRefu
       settleAll('stands');
     },
     held: () => waiting.size,
+    blocker() {
+      if (waiting.size === 0) return null;
+      const files = `${waiting.size} ${waiting.size === 1 ? 'file was' : 'files were'}`;
+      const message = `${files} refused and none was accepted yet: their receipts wait until it shows whose fault that is`;
+      return { reason: 'unproven', sinceMs: heldSinceMs, untilMs: null, message, passes: 'others' };
+    },
     close() {
       closed = true;
       settleAll('give-back');

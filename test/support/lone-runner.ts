@@ -48,3 +48,12 @@ export function loneRunner({
   });
   return { runner, log };
 }
+
+/** What a traffic's blockers come to, in one word: is it there, or who finds out. */
+export function healthOf(runner: DestinationTraffic) {
+  const blocker = runner.blockers().find(({ reason }) => reason !== 'retry-after' && reason !== 'unproven');
+  if (blocker === undefined) return { kind: 'running' as const };
+  const of = blocker.reason === 'stopped' ? ('stopped' as const) : ('down' as const);
+  const failure = 'failure' in blocker ? blocker.failure : null;
+  return { kind: blocker.passes === 'one' ? ('probing' as const) : of, of, failure };
+}

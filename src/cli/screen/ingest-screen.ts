@@ -3,6 +3,7 @@ import type { LiveReport } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
+import { destinationTrouble, sourceTrouble } from './blocker-text.ts';
 import { openTerminal, paintFor, printable } from './terminal.ts';
 import { terminalLog, troubleLine } from './terminal-log.ts';
 
@@ -71,11 +72,9 @@ export function ingestLine(view: IngestView, filesPerSecond: number | null, colu
   if (walked && rate > 0 && done < members)
     parts.push(`ETA ${formatDuration(Math.ceil((members - done) / rate) * 1000)}`);
   if (!walked) parts.push('still looking for files');
-  for (const { name, health, lastTrouble } of view.report?.destinations ?? []) {
-    if (health === 'stopped') parts.push(`${name} is stopped`);
-    else if (lastTrouble !== null) parts.push(`${name}: ${lastTrouble}`);
-  }
-  for (const { trouble } of view.report?.sources ?? []) if (trouble !== null) parts.push(trouble);
+  const { destinations = [], sources = [] } = view.report ?? {};
+  const troubles = [...destinations.map(destinationTrouble), ...sources.map(sourceTrouble)];
+  parts.push(...troubles.filter((why) => why !== null));
   const line = parts.join(' · ');
   return line.length < columns ? line : `${line.slice(0, Math.max(1, columns - 2))}…`;
 }

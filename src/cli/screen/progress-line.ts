@@ -1,5 +1,6 @@
 import type { LiveReport } from '../../domain/live-report.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
+import { destinationTrouble, sourceTrouble } from './blocker-text.ts';
 
 /** One line of progress: counts, rates, time left. Pure; colour is the caller's. */
 export function progressLine(report: LiveReport, columns: number): string {
@@ -22,15 +23,8 @@ export function progressLine(report: LiveReport, columns: number): string {
   }
   if (pending > 0 && report.etaSeconds !== null)
     parts.push(`ETA ${formatDuration(report.etaSeconds * 1000)}`);
-  for (const { name, health, lastTrouble } of report.destinations) {
-    if (health === 'stopped') parts.push(`${name} is stopped`);
-    else if (health === 'down') parts.push(`${name} is down: ${lastTrouble ?? 'its files wait'}`);
-    else if (lastTrouble !== null) parts.push(`${name}: ${lastTrouble}`);
-  }
-  for (const { trouble, paused } of report.sources) {
-    const why = paused ?? trouble;
-    if (why !== null) parts.push(why);
-  }
+  const troubles = [...report.destinations.map(destinationTrouble), ...report.sources.map(sourceTrouble)];
+  parts.push(...troubles.filter((why) => why !== null));
   const line = parts.join(' · ');
   return line.length < columns ? line : `${line.slice(0, Math.max(1, columns - 2))}…`;
 }

@@ -1,6 +1,7 @@
 import type { OnceEnd } from '../../runtime/once-end.ts';
 import type { Run } from '../../runtime/run.ts';
 import { EXIT, type ExitCode, worstExit } from '../exit-codes.ts';
+import { destinationTrouble, sourceTrouble } from '../screen/blocker-text.ts';
 
 const BY_END: Record<OnceEnd, ExitCode> = {
   drained: EXIT.ok,
@@ -29,8 +30,8 @@ export function onceTrouble(report: Awaited<ReturnType<Run['report']>>): string 
   const failed = report.sources.reduce((sum, { failed: count }) => sum + count, 0);
   const pending = report.sources.reduce((sum, { pending: count }) => sum + count, 0);
   const reasons = [
-    ...report.sources.map(({ trouble, paused }) => paused ?? trouble),
-    ...report.destinations.map(({ failure, lastTrouble }) => failure ?? lastTrouble),
+    ...report.sources.map(sourceTrouble),
+    ...report.destinations.map(destinationTrouble),
   ].filter((text) => text !== null);
   return [`${failed} failed, ${pending} kept for the next run`, ...reasons].join('; ');
 }

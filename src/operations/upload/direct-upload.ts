@@ -9,11 +9,8 @@ import { failedAttempts, newUploadJob, type UploadJob } from '../../domain/uploa
 import type { ConcurrencyOptions } from '../../pacing/options.ts';
 import { sleep } from '../../platform/waiting/abort.ts';
 import { type Clock, systemClock } from '../../platform/waiting/clock.ts';
-import {
-  type DestinationTraffic,
-  openDestinationTraffic,
-  type ProbeTiming,
-} from '../../traffic/destination-traffic.ts';
+import type { ProbeTiming } from '../../traffic/destination-health.ts';
+import { type DestinationTraffic, openDestinationTraffic } from '../../traffic/destination-traffic.ts';
 import { sendOne } from '../../upload/attempt/send-one.ts';
 import type { HttpSend } from '../../upload/attempt/upload-task.ts';
 import { createSmallReads, type SmallReads } from '../../upload/body/small-reads.ts';
@@ -133,7 +130,10 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
   const endsAtMs = clock.monotonicMs() + patienceMs;
   const leftMs = (): number => endsAtMs - clock.monotonicMs();
   /** How long nobody sends to the destination, because it asked for it. */
-  const pauseMs = (): number => Math.max(0, (traffic.pace().resumesAtMs ?? 0) - clock.nowMs());
+  const pauseMs = (): number => {
+    const asked = traffic.blockers().find(({ reason }) => reason === 'retry-after');
+    return Math.max(0, (asked?.untilMs ?? 0) - clock.nowMs());
+  };
   const { id, firstJob } = identify(file, context);
   let job = firstJob;
   const queuedAtMs = clock.nowMs();
@@ -146,8 +146,8 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
     retryAfterMs: failure.retryAfterMs,
   });
   for (;;) {
-    const stopped = traffic.health();
-    if (stopped.kind === 'stopped') {
+    const stopped = traffic.blockers().find((one) => one.reason === 'stopped' && one.passes === 'none');
+    if (stopped?.reason === 'stopped') {
       context.heard ??= lastWord.stopped;
       return { ...failed(stopped.failure), stopped: true };
     }

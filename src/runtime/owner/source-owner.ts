@@ -108,11 +108,11 @@ export async function startSourceOwner(options: SourceOwnerOptions): Promise<Sou
   }
 }
 
-function ownerOf({ plan, batch }: SourceOwnerOptions, steps: Steps, ending: Ending): SourceOwner {
+function ownerOf({ plan, batch, now }: SourceOwnerOptions, steps: Steps, ending: Ending): SourceOwner {
   const { owned, kept, found, health } = steps;
   const { recorder, afterActions, snapshot } = kept;
   const { intake, runner } = found;
-  const reports = createOwnerReport({ ...{ ...owned, ...kept, plan, intake, runs: runner } });
+  const reports = createOwnerReport({ ...owned, ...kept, plan, intake, runs: runner, now });
   return {
     plan,
     unreadable: reports.unreadable,

@@ -1,7 +1,9 @@
 import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
+import type { DestinationBlocker } from '../../domain/blocker.ts';
 import type { DestinationReport } from '../../domain/live-report.ts';
 import type { ConcurrencyOptions } from '../../pacing/options.ts';
 import type { HttpClientOptions } from '../../platform/http/http-client.ts';
+import type { Trouble } from '../../traffic/last-failure.ts';
 import type { RetryOptions } from '../../upload/options.ts';
 import type { LogLevel } from '../logger.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
@@ -29,12 +31,12 @@ export interface WorkerConfig {
 /** What the parent sees of one destination in an upload process. */
 export interface DestinationView {
   readonly report: DestinationReport;
-  /** Nobody sends there until it is mended, as far as has been tried. */
-  readonly stopped: boolean;
+  readonly blockers: readonly DestinationBlocker[];
+  /** Why files are failing for now; null since the last success. */
+  readonly trouble: Trouble | null;
   /** Milliseconds since the epoch; null before the first. */
   readonly lastProgressAtMs: number | null;
   readonly movingSinceMs: number | null;
-  readonly troubleSinceMs: number | null;
 }
 
 /** From the parent to an upload process. */

@@ -98,10 +98,11 @@ export function startWorkerPool(
     view(destination) {
       return {
         // They all have the same credentials: what one is refused for, the others are.
-        stopped: () => viewsOf(destination).some(({ stopped }) => stopped),
+        blockers: () => viewsOf(destination).flatMap(({ blockers }) => blockers),
         trouble: () =>
-          viewsOf(destination).find(({ report }) => report.lastTrouble !== null)?.report.lastTrouble ?? null,
-        troubleSinceMs: () => earliest(viewsOf(destination).map((view) => view.troubleSinceMs)),
+          viewsOf(destination)
+            .flatMap(({ trouble }) => trouble ?? [])
+            .toSorted((a, b) => a.sinceMs - b.sinceMs)[0] ?? null,
         movingSinceMs: () => earliest(viewsOf(destination).map((view) => view.movingSinceMs)),
         lastProgressAtMs: () =>
           viewsOf(destination).reduce<number | null>(

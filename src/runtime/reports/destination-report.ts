@@ -1,6 +1,12 @@
+import {
+  type Blocker,
+  type BlockerReport,
+  blockerReport,
+  type DestinationBlocker,
+} from '../../domain/blocker.ts';
 import type { DestinationReport } from '../../domain/live-report.ts';
+import { pauseBlocker } from '../../domain/pause-list.ts';
 import type { Pauses } from '../../redis/coordination/pauses.ts';
-import type { DestinationHealth } from '../../traffic/destination-health.ts';
 import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 
 /** What `status` shows of a destination in this process. */
@@ -8,31 +14,43 @@ export function destinationReport(
   traffic: DestinationTraffic,
   pauses: Pick<Pauses, 'ofDestination'>,
 ): DestinationReport {
-  const health = traffic.health();
   const { name, origin } = traffic.destination;
-  const { resumesAtMs, ...pace } = traffic.pace();
+  const blockers = traffic.blockers();
+  const pause = pauses.ofDestination(name);
   return {
     name,
     origin,
-    health: health.kind,
-    failure: health.kind === 'running' ? null : health.failure.message,
-    lastTrouble: traffic.trouble(),
+    ...standingOf(blockers),
+    lastTrouble: traffic.trouble()?.message ?? null,
     limit: traffic.limit(),
     inFlight: traffic.permits.inFlight(),
     waitingHere: traffic.permits.waiting(),
-    circuit: circuitOf(health),
-    probeAt: 'probeAtMs' in health ? new Date(health.probeAtMs).toISOString() : null,
-    resumesAt: resumesAtMs === null ? null : new Date(resumesAtMs).toISOString(),
-    pausedSince: pauses.ofDestination(name)?.since ?? null,
-    ...pace,
+    pausedSince: pause?.since ?? null,
+    blockers: [...(pause === null ? [] : [pauseBlocker(pause)]), ...blockers].map(blockerReport),
+    ...traffic.pace(),
   };
 }
 
-function circuitOf(health: DestinationHealth): DestinationReport['circuit'] {
-  // A token source that is away says nothing about the far side.
-  if (health.kind === 'running' || health.failure.code.startsWith('token_')) return 'closed';
-  if (health.kind === 'down') return 'open';
-  return health.kind === 'probing' && health.of === 'down' ? 'probing' : 'closed';
+/** What is under `health` and beside it: it follows from what is in the way. */
+export function standingOf(
+  blockers: readonly DestinationBlocker[],
+): Pick<DestinationReport, 'health' | 'failure' | 'circuit' | 'probeAt' | 'resumesAt'> {
+  const find = (...reasons: readonly Blocker['reason'][]): DestinationBlocker | undefined =>
+    blockers.find(({ reason }) => reasons.includes(reason));
+  const why = find('down', 'stopped') ?? find('token-away');
+  const ends = find('retry-after');
+  const iso = (ms: number | null | undefined): string | null =>
+    ms == null ? null : new Date(ms).toISOString();
+  const isTried = why?.passes === 'one';
+  return {
+    health:
+      why === undefined ? 'running' : isTried ? 'probing' : why.reason === 'stopped' ? 'stopped' : 'down',
+    failure: why?.message ?? null,
+    // Neither a stop nor a token source that is away says anything about the far side.
+    circuit: why?.reason !== 'down' ? 'closed' : isTried ? 'probing' : 'open',
+    probeAt: iso(why?.untilMs),
+    resumesAt: iso(ends?.untilMs),
+  };
 }
 
 /** One destination as several processes see it. Null without any. */
@@ -53,6 +71,7 @@ export function joinReports(reports: readonly DestinationReport[]): DestinationR
     waitingHere: sum(({ waitingHere }) => waitingHere),
     resumesAt: reports.map(({ resumesAt }) => resumesAt).reduce(latest, null),
     pausedSince: reports.map(({ pausedSince }) => pausedSince).reduce(latest, null),
+    blockers: joinedBlockers(reports.flatMap(({ blockers = [] }) => blockers)),
     roundTripMs: trips.length === 0 ? null : sum(({ roundTripMs }) => roundTripMs ?? 0) / trips.length,
     sentPerSecond,
     throttledShare: sentPerSecond === 0 ? 0 : throttledPerSecond / sentPerSecond,
@@ -61,4 +80,15 @@ export function joinReports(reports: readonly DestinationReport[]): DestinationR
 
 function latest(one: string | null, other: string | null): string | null {
   return one === null || (other !== null && other > one) ? other : one;
+}
+
+/** What stands in all their ways alike, stands there once: since the first of them, until the last. */
+function joinedBlockers(all: readonly BlockerReport[]): readonly BlockerReport[] {
+  const joined = new Map<BlockerReport['reason'], BlockerReport>();
+  for (const blocker of all) {
+    const known = joined.get(blocker.reason) ?? blocker;
+    const since = known.since < blocker.since ? known.since : blocker.since;
+    joined.set(blocker.reason, { ...known, since, until: latest(known.until, blocker.until) });
+  }
+  return [...joined.values()];
 }

@@ -1,3 +1,4 @@
+import { blockerReport, foremost, type SourceBlocker } from '../../domain/blocker.ts';
 import type { SourceReport } from '../../domain/live-report.ts';
 import type { PendingJobs } from '../../intake/admit/pending-jobs.ts';
 import type { BatchRunner } from '../../intake/batch/batch-runner.ts';
@@ -29,8 +30,9 @@ export function createOwnerReport(parts: {
   readonly runs: Pick<BatchRunner, 'inHand'>;
   readonly batches: Pick<BatchBook, 'list'>;
   readonly notifier: Notifier | null;
+  readonly now: () => number;
 }): OwnerReport {
-  const { plan, queue, store, pending, recorder, intake, runs, batches, notifier } = parts;
+  const { now, plan, queue, store, pending, recorder, intake, runs, batches, notifier } = parts;
 
   /** Versions between two books, each once: a watcher and a batch may have the same one in hand. */
   function inHand(): number {
@@ -48,12 +50,30 @@ export function createOwnerReport(parts: {
     return intake.counts().scan.unobservable;
   }
 
-  function trouble(): string | null {
+  /** Since when: since it was first reported. */
+  const since = new Map<SourceBlocker['reason'], number>();
+
+  function blockers(): readonly SourceBlocker[] {
     const state = recorder.state();
-    if (state.kind === 'paused' || state.kind === 'halted') return state.error.message;
     const { root } = intake.counts();
-    if (root === 'missing') return `the folder ${plan.root} is not there`;
-    if (root === 'unmounted') return `the folder ${plan.root} is empty, as when its disk is not mounted`;
+    const found: Partial<Record<SourceBlocker['reason'], string>> = {
+      ...(state.kind === 'paused' || state.kind === 'halted' ? { recording: state.error.message } : {}),
+      ...(root === 'missing' ? { 'root-gone': `the folder ${plan.root} is not there` } : {}),
+      ...(root === 'unmounted'
+        ? { 'root-gone': `the folder ${plan.root} is empty, as when its disk is not mounted` }
+        : {}),
+    };
+    for (const reason of since.keys()) if (found[reason] === undefined) since.delete(reason);
+    return Object.entries(found).map(([name, message]) => {
+      const reason = name as SourceBlocker['reason'];
+      const sinceMs = since.get(reason) ?? now();
+      since.set(reason, sinceMs);
+      return { reason, sinceMs, untilMs: null, message, passes: 'none' };
+    });
+  }
+
+  function trouble(blocker: SourceBlocker | null): string | null {
+    if (blocker !== null) return blocker.message;
     const count = unreadable();
     return count === 0
       ? null
@@ -69,6 +89,7 @@ export function createOwnerReport(parts: {
       const { uploaded, failed, skipped } = store.ledger.counts().latest;
       const unsettled = intake.unsettled();
       const open = pending.open() + inHand() + unsettled;
+      const inTheWay = blockers();
       return {
         name: plan.name,
         path: plan.root,
@@ -89,7 +110,8 @@ export function createOwnerReport(parts: {
         delayed,
         oldestWaiting: waiting === 0 ? null : await queue.oldestWaiting(),
         batches: batches.list(),
-        trouble: trouble(),
+        trouble: trouble(foremost(inTheWay)),
+        blockers: inTheWay.map(blockerReport),
         webhooks: notifier?.report() ?? [],
       };
     },

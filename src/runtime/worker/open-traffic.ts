@@ -9,10 +9,10 @@ import {
 import { pauseChannel } from '../../redis/coordination/pause-record.ts';
 import type { Pauses } from '../../redis/coordination/pauses.ts';
 import type { RedisConnection } from '../../redis/redis-access.ts';
+import type { ProbeTiming } from '../../traffic/destination-health.ts';
 import {
   type DestinationTraffic,
   openDestinationTraffic,
-  type ProbeTiming,
   type RunnableDestination,
 } from '../../traffic/destination-traffic.ts';
 import { type SharedDestination, sharedDestination } from '../../traffic/shared-destination.ts';

@@ -1,5 +1,7 @@
+import { type DestinationBlocker, mayTakeJobs, type SourceBlocker } from '../../domain/blocker.ts';
 import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
+import { pauseBlocker } from '../../domain/pause-list.ts';
 import type { UploadHandler } from '../../domain/upload-step.ts';
 import { openUploadWorker, type UploadWorker } from '../../queue/upload-worker.ts';
 import { finishedSignal, isRecordingPaused } from '../../redis/coordination/finished-signal.ts';
@@ -40,28 +42,48 @@ export interface SourceWorker {
   close(budgetMs: number): Promise<void>;
 }
 
-/** What has to hold for a worker to take jobs. */
-export type WorkCondition = 'running' | 'recording' | 'destination' | 'owner' | 'paused' | 'root';
-
-export interface WorkConditions {
-  set(condition: WorkCondition, holds: boolean): void;
+/** In the way of everybody, until somebody finds that it is over. */
+export function blockOf(reason: SourceBlocker['reason'], message: string, nowMs: number): SourceBlocker {
+  return { reason, message, sinceMs: nowMs, untilMs: null, passes: 'none' };
 }
 
-/** Lets a worker take jobs only while every condition holds. */
+/** What keeps one worker from taking jobs, whoever found it. */
+export interface WorkConditions {
+  block(blocker: SourceBlocker): void;
+  unblock(reason: SourceBlocker['reason']): void;
+  /** Of the destination: all that there is now. */
+  destination(blockers: readonly DestinationBlocker[]): void;
+}
+
+/** Lets a worker take jobs only while nothing is in the way. */
 export function workConditions(
   worker: Pick<UploadWorker, 'pause' | 'resume'>,
   onTrouble: (reason: string) => void,
 ): WorkConditions {
-  const broken = new Set<WorkCondition>();
+  const own = new Map<SourceBlocker['reason'], SourceBlocker>();
+  let there: readonly DestinationBlocker[] = [];
   let paused = false;
+
+  function follow(): void {
+    const mayGo = mayTakeJobs([...own.values(), ...there]);
+    if (paused !== mayGo) return;
+    paused = !mayGo;
+    const change = paused ? worker.pause() : worker.resume();
+    change.catch((error: unknown) => onTrouble(reasonOf(error)));
+  }
+
   return {
-    set(condition, holds) {
-      if (holds) broken.delete(condition);
-      else broken.add(condition);
-      if (paused === broken.size > 0) return;
-      paused = broken.size > 0;
-      const change = paused ? worker.pause() : worker.resume();
-      change.catch((error: unknown) => onTrouble(reasonOf(error)));
+    block(blocker) {
+      own.set(blocker.reason, blocker);
+      follow();
+    },
+    unblock(reason) {
+      own.delete(reason);
+      follow();
+    },
+    destination(blockers) {
+      there = blockers;
+      follow();
     },
   };
 }
@@ -89,22 +111,28 @@ export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
   const gate = workConditions(worker, (reason) =>
     log.warn({ source, reason }, 'taking jobs could not be paused or resumed'),
   );
-  const lookAtDestination = (): void => gate.set('destination', traffic.takesJobs());
+  const lookAtDestination = (): void => gate.destination(traffic.blockers());
   traffic.onChange(lookAtDestination);
   lookAtDestination();
 
   function lookAtPauses(): void {
-    const paused = pauses.of(plan) !== null;
-    gate.set('paused', !paused);
+    const pause = pauses.of(plan);
+    if (pause === null) {
+      gate.unblock('paused');
+      return;
+    }
+    gate.block(pauseBlocker(pause));
     // Uploads under way finish; who only waits goes back.
-    if (paused) traffic.permits.dismiss(source);
+    traffic.permits.dismiss(source);
   }
   pauses.onChange(lookAtPauses);
   lookAtPauses();
 
   async function askOwner(): Promise<void> {
-    if (connection.status === 'ready')
-      gate.set('recording', !(await isRecordingPaused(connection, prefix, source)));
+    if (connection.status !== 'ready') return;
+    const message = 'the process that records this source cannot keep receipts at present';
+    if (await isRecordingPaused(connection, prefix, source)) gate.block(blockOf('recording', message, now()));
+    else gate.unblock('recording');
   }
   const holdTimer = options.ownerElsewhere
     ? setInterval(() => {

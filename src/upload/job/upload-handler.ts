@@ -1,4 +1,5 @@
 import type { AttemptResult, UploadFailure } from '../../domain/attempt.ts';
+import { mayTakeJobs } from '../../domain/blocker.ts';
 import { errorMessage, SlipwayError } from '../../domain/errors.ts';
 import { fileVersionId } from '../../domain/file-version.ts';
 import { failedAttempts, jobIdOf, type UploadJob } from '../../domain/upload-job.ts';
@@ -165,7 +166,7 @@ function isPaused({ source }: UploadJob, { pauses, traffic }: Context): boolean 
 }
 
 function giveBack(job: UploadJob, context: Context): UploadStep {
-  const mayGo = context.traffic.takesJobs() && !isPaused(job, context);
+  const mayGo = mayTakeJobs(context.traffic.blockers()) && !isPaused(job, context);
   return { kind: 'give-back', delayMs: mayGo ? 0 : STOPPED_DELAY_MS };
 }
 

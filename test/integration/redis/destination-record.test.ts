@@ -160,13 +160,13 @@ test('who comes to an empty house begins anew; who comes to others takes over wh
 
   const second = recordOf(redis, 'second');
   const seen = await second.sync({ joining: true, probing: false });
-  expect(seen).toMatchObject({ members: 2, standstill: text });
+  expect(seen).toMatchObject({ members: 2, suspension: text });
   expect(seen.probeInMs).toBeLessThanOrEqual(0);
 
   await first.leave();
   await second.leave();
   const third = await recordOf(redis, 'third').sync({ joining: true, probing: false });
-  expect(third).toMatchObject({ members: 1, standstill: null });
+  expect(third).toMatchObject({ members: 1, suspension: null });
   // What the far side asked for holds for whoever comes.
   expect(third.gateInMs).toBeGreaterThan(50_000);
 });

@@ -167,14 +167,19 @@ test('an idle run says that it waits, without a rate that only fades', () => {
   expect(progressLine(idle, 200)).toBe('10 uploaded · waiting for files');
 });
 
+const times = { since: live.at, until: null };
+
 test('trouble is on the line, and the line fits the terminal', () => {
   const stopped = {
     ...live,
     sources: [{ ...source, failed: 2, skipped: 1, trouble: 'no space left' }],
-    destinations: [{ ...destination, health: 'stopped' as const }],
+    destinations: [
+      { ...destination, blockers: [{ reason: 'stopped', message: 'log in', ...times } as const] },
+    ],
   };
   const line = progressLine(stopped, 200);
-  for (const part of ['2 failed', '1 skipped', 'd is stopped', 'no space left']) expect(line).toContain(part);
+  for (const part of ['2 failed', '1 skipped', 'd is stopped: log in', 'no space left'])
+    expect(line).toContain(part);
   expect(progressLine(stopped, 30).length).toBeLessThan(30);
 });
 

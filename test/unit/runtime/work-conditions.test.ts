@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
-import { workConditions } from '../../../src/runtime/worker/source-worker.ts';
+import type { UploadFailure } from '../../../src/domain/attempt.ts';
+import type { DestinationBlocker } from '../../../src/domain/blocker.ts';
+import { blockOf, type WorkConditions, workConditions } from '../../../src/runtime/worker/source-worker.ts';
 
-function gateWithLog(): { gate: ReturnType<typeof workConditions>; calls: string[] } {
+function conditions(): { gate: WorkConditions; calls: string[] } {
   const calls: string[] = [];
   const worker = {
     pause: async () => void calls.push('pause'),
@@ -10,20 +12,36 @@ function gateWithLog(): { gate: ReturnType<typeof workConditions>; calls: string
   return { gate: workConditions(worker, (reason) => void calls.push(reason)), calls };
 }
 
-test('a worker pauses with the first broken condition and resumes with the last one mended', () => {
-  const { gate, calls } = gateWithLog();
-  gate.set('destination', true);
-  gate.set('destination', false);
-  gate.set('recording', false);
-  gate.set('destination', true);
+const failure: UploadFailure = {
+  ...{ kind: 'unavailable', code: 'connection', message: 'm', httpStatus: null },
+  retryAfterMs: null,
+};
+const down = (passes: 'none' | 'one'): DestinationBlocker => ({
+  ...{ reason: 'down', sinceMs: 1, untilMs: null, message: 'm', failure, passes },
+});
+
+test('a worker pauses with the first blocker and resumes with the last one gone', () => {
+  const { gate, calls } = conditions();
+  gate.destination([]);
+  gate.destination([down('none')]);
+  gate.block(blockOf('recording', 'the disk is full', 1));
+  gate.destination([]);
   expect(calls).toEqual(['pause']);
-  gate.set('recording', true);
+  gate.unblock('recording');
   expect(calls).toEqual(['pause', 'resume']);
+});
+
+test('what one upload at a time gets past, and what is about some files only, takes jobs', () => {
+  const { gate, calls } = conditions();
+  gate.destination([down('one')]);
+  gate.destination([{ reason: 'unproven', sinceMs: 1, untilMs: null, message: 'm', passes: 'others' }]);
+  expect(calls).toEqual([]);
 });
 
 test('a pause that fails is told, never thrown', async () => {
   const told: string[] = [];
   const worker = { pause: () => Promise.reject(new Error('no Redis')), resume: async () => undefined };
-  workConditions(worker, (reason) => void told.push(reason)).set('running', false);
+  const gate = workConditions(worker, (reason) => void told.push(reason));
+  gate.block(blockOf('shutdown', 'this process ends', 1));
   await expect.poll(() => told).toEqual(['no Redis']);
 });

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { AttemptResult, UploadFailure } from '../../../src/domain/attempt.ts';
+import { mayTakeJobs } from '../../../src/domain/blocker.ts';
 import type { DestinationTraffic } from '../../../src/traffic/destination-traffic.ts';
 import { type SharedView, unsharedDestination } from '../../../src/traffic/shared-destination.ts';
-import { type LoneRunner, loneRunner } from '../../support/lone-runner.ts';
+import { healthOf, type LoneRunner, loneRunner } from '../../support/lone-runner.ts';
 
 const never = new AbortController().signal;
 const opened: DestinationTraffic[] = [];
@@ -58,8 +59,8 @@ async function goDown(runner: DestinationTraffic): Promise<void> {
 test('six failures in a row and it is down: no permit, workers take nothing, who waits keeps its place', async () => {
   const { runner } = runnerWith();
   await goDown(runner);
-  expect(runner.health().kind).toBe('down');
-  expect([runner.limit(), runner.takesJobs()]).toEqual([0, false]);
+  expect(healthOf(runner).kind).toBe('down');
+  expect([runner.limit(), mayTakeJobs(runner.blockers())]).toEqual([0, false]);
   let granted: unknown = 'waiting';
   void runner.permits.acquire('inbox', never).then((release) => {
     granted = release;
@@ -68,7 +69,7 @@ test('six failures in a row and it is down: no permit, workers take nothing, who
   expect(granted).toBe('waiting');
   // The first probe is the one that waits.
   await vi.advanceTimersByTimeAsync(600);
-  expect(runner.health()).toMatchObject({ kind: 'probing', of: 'down' });
+  expect(healthOf(runner)).toMatchObject({ kind: 'probing', of: 'down' });
   expect(granted).toBeTypeOf('function');
 });
 
@@ -77,13 +78,13 @@ test('a probe that fails makes it wait longer, one that gets any answer of the s
   await goDown(runner);
   await vi.advanceTimersByTimeAsync(600);
   expect(await attempt(runner, failed(), 'probe-1')).toBe(true);
-  expect(runner.health().kind).toBe('down');
+  expect(healthOf(runner).kind).toBe('down');
   await vi.advanceTimersByTimeAsync(700);
-  expect(runner.health().kind).toBe('down');
+  expect(healthOf(runner).kind).toBe('down');
   await vi.advanceTimersByTimeAsync(600);
-  expect(runner.health().kind).toBe('probing');
+  expect(healthOf(runner).kind).toBe('probing');
   await attempt(runner, failed({ kind: 'throttled', code: 'throttled', httpStatus: 429 }), 'probe-2');
-  expect(runner.health().kind).toBe('running');
+  expect(healthOf(runner).kind).toBe('running');
   expect(runner.limit()).toBe(8);
   const lines = log.lines.filter(({ message }) => message.includes('is down'));
   // One line an outage, not one a probe.
@@ -112,7 +113,7 @@ test('after an outage the limit is soon what it was: it is not found out from on
   await attempt(runner, failed(), 'probe-1');
   await vi.advanceTimersByTimeAsync(1_200);
   await attempt(runner, uploaded, 'probe-2');
-  expect(runner.health().kind).toBe('running');
+  expect(healthOf(runner).kind).toBe('running');
   // Doubling all the way: beyond the half it would go a step at a time otherwise.
   for (let n = 0; n < 6; n += 1) await wave(runner, uploaded);
   expect(runner.limit()).toBe(32);
@@ -123,16 +124,16 @@ test('a probe that is refused for good stops what was down', async () => {
   await goDown(runner);
   await vi.advanceTimersByTimeAsync(600);
   runner.stop(failure({ kind: 'misconfigured', code: 'token_refused' }));
-  expect(runner.health()).toMatchObject({ kind: 'stopped', failure: { code: 'token_refused' } });
+  expect(healthOf(runner)).toMatchObject({ kind: 'stopped', failure: { code: 'token_refused' } });
 });
 
 test('what is stopped and does not answer when it is probed is still stopped, and says why', async () => {
   const { runner } = runnerWith();
   runner.stop(failure({ kind: 'exhausted', code: 'exhausted', message: 'the account is full' }));
   await vi.advanceTimersByTimeAsync(15_100);
-  expect(runner.health()).toMatchObject({ kind: 'probing', of: 'stopped' });
+  expect(healthOf(runner)).toMatchObject({ kind: 'probing', of: 'stopped' });
   await attempt(runner, failed(), 'probe');
-  expect(runner.health()).toMatchObject({ kind: 'stopped', failure: { message: 'the account is full' } });
+  expect(healthOf(runner)).toMatchObject({ kind: 'stopped', failure: { message: 'the account is full' } });
 });
 
 test.each([
@@ -146,11 +147,11 @@ test.each([
   // After 15 s, and after twice as long once that has failed.
   for (const waitMs of [15_100, 30_100]) {
     await vi.advanceTimersByTimeAsync(waitMs);
-    expect(runner.health()).toMatchObject({ kind: 'probing', of: 'stopped' });
+    expect(healthOf(runner)).toMatchObject({ kind: 'probing', of: 'stopped' });
     const permits: boolean[] = [];
     for (let n = 0; n < 5; n += 1) permits.push(await attempt(runner, result, `file-${n}`));
     expect(permits).toEqual([true, false, false, false, false]);
-    expect(runner.health()).toMatchObject({ kind: 'stopped', failure: { code: 'token_refused' } });
+    expect(healthOf(runner)).toMatchObject({ kind: 'stopped', failure: { code: 'token_refused' } });
   }
 });
 
@@ -175,10 +176,10 @@ test.each([
   expect(await attempt(runner, result, 'probe')).toBe(true);
   await vi.advanceTimersByTimeAsync(4_000);
   // Alone it keeps trying.
-  expect([runner.health().kind, passedOn]).toEqual(['probing', 0]);
+  expect([healthOf(runner).kind, passedOn]).toEqual(['probing', 0]);
   members = 2;
   await vi.advanceTimersByTimeAsync(2_000);
-  expect([runner.health().kind, passedOn]).toEqual(['down', 1]);
+  expect([healthOf(runner).kind, passedOn]).toEqual(['down', 1]);
 });
 
 const tokenAway = (code = 'token_service_unreachable'): AttemptResult => ({
@@ -191,26 +192,26 @@ test.each(['token_service_unreachable', 'token_command_failed'])(
     const { runner } = runnerWith();
     const early = runner.started();
     expect(await attempt(runner, tokenAway(code), 'a')).toBe(true);
-    expect(runner.health()).toMatchObject({
+    expect(healthOf(runner)).toMatchObject({
       kind: 'down',
       failure: { message: 'the token service is away' },
     });
-    expect([runner.limit(), runner.takesJobs()]).toEqual([0, false]);
+    expect([runner.limit(), mayTakeJobs(runner.blockers())]).toEqual([0, false]);
     // One that was sent with an older token says nothing.
     runner.finished(uploaded, { rttMs: 500, bytes: 1, file: 'early' });
     early.ended();
-    expect(runner.health().kind).toBe('down');
+    expect(healthOf(runner).kind).toBe('down');
     for (const waitMs of [600, 1_200, 2_300]) {
-      expect(runner.health().kind).toBe('down');
+      expect(healthOf(runner).kind).toBe('down');
       await vi.advanceTimersByTimeAsync(waitMs);
-      expect(runner.health()).toMatchObject({ kind: 'probing', of: 'down' });
+      expect(healthOf(runner)).toMatchObject({ kind: 'probing', of: 'down' });
       const permits: boolean[] = [];
       for (let n = 0; n < 3; n += 1) permits.push(await attempt(runner, tokenAway(code), `file-${n}`));
       expect(permits).toEqual([true, false, false]);
     }
     await vi.advanceTimersByTimeAsync(3_500);
     await attempt(runner, failed({ code: 'http_500', httpStatus: 500 }), 'had a token');
-    expect([runner.health().kind, runner.limit()]).toEqual(['running', 8]);
+    expect([healthOf(runner).kind, runner.limit()]).toEqual(['running', 8]);
   },
 );
 
@@ -219,7 +220,7 @@ test('a token source that is away here keeps no other process from sending', asy
   const shared = { ...unsharedDestination(null, Date.now), standStill: () => void told.push('standstill') };
   const { runner } = runnerWith({ shared });
   await attempt(runner, tokenAway(), 'a');
-  expect(runner.health().kind).toBe('down');
+  expect(healthOf(runner).kind).toBe('down');
   expect(told).toEqual([]);
 });
 
@@ -241,14 +242,14 @@ test('after a resume the token is asked for at once, and once', async () => {
   // That was before it was asked in vain.
   sees(400);
   await vi.advanceTimersByTimeAsync(10);
-  expect(runner.health().kind).toBe('down');
+  expect(healthOf(runner).kind).toBe('down');
   sees(100);
   await vi.advanceTimersByTimeAsync(10);
-  expect(runner.health().kind).toBe('probing');
+  expect(healthOf(runner).kind).toBe('probing');
   await attempt(runner, tokenAway(), 'c');
   sees(200);
   await vi.advanceTimersByTimeAsync(10);
-  expect(runner.health().kind).toBe('down');
+  expect(healthOf(runner).kind).toBe('down');
 });
 
 test('a probe of the token that tells nothing leaves the next job to ask', async () => {
@@ -257,16 +258,16 @@ test('a probe of the token that tells nothing leaves the next job to ask', async
   await vi.advanceTimersByTimeAsync(600);
   await attempt(runner, { kind: 'skipped', code: 'vanished', message: 'gone', requests: 0 }, 'b');
   await vi.advanceTimersByTimeAsync(5_000);
-  expect([runner.health().kind, runner.limit()]).toEqual(['probing', 1]);
+  expect([healthOf(runner).kind, runner.limit()]).toEqual(['probing', 1]);
   await attempt(runner, uploaded, 'c');
-  expect(runner.health().kind).toBe('running');
+  expect(healthOf(runner).kind).toBe('running');
 });
 
 test('without a circuit every file fails for itself', async () => {
   const { runner } = runnerWith({ circuit: false });
   await attempt(runner, tokenAway(), 'first');
   for (let n = 0; n < 50; n += 1) expect(await attempt(runner, failed(), `file-${n}`)).toBe(true);
-  expect(runner.health().kind).toBe('running');
+  expect(healthOf(runner).kind).toBe('running');
 });
 
 test('a stopped destination is tried as soon as there is another token', async () => {
@@ -274,13 +275,13 @@ test('a stopped destination is tried as soon as there is another token', async (
   const { runner } = runnerWith({ tokenChanged: async () => changed });
   runner.stop(failure({ kind: 'misconfigured', code: 'token_refused' }));
   await vi.advanceTimersByTimeAsync(5_100);
-  expect(runner.health().kind).toBe('stopped');
+  expect(healthOf(runner).kind).toBe('stopped');
   changed = true;
   await vi.advanceTimersByTimeAsync(5_100);
-  expect(runner.health().kind).toBe('probing');
+  expect(healthOf(runner).kind).toBe('probing');
   changed = false;
   await attempt(runner, uploaded, 'a');
-  expect(runner.health().kind).toBe('running');
+  expect(healthOf(runner).kind).toBe('running');
 });
 
 test('a 429 that asks for two seconds or less holds nobody; one that asks for more holds all until then', async () => {
@@ -288,13 +289,15 @@ test('a 429 that asks for two seconds or less holds nobody; one that asks for mo
   const throttled = (retryAfterMs: number) =>
     failed({ kind: 'throttled', code: 'throttled', httpStatus: 429, retryAfterMs });
   await attempt(runner, throttled(2_000), 'a');
-  expect(runner.takesJobs()).toBe(true);
+  expect(mayTakeJobs(runner.blockers())).toBe(true);
   await attempt(runner, throttled(30_000), 'b');
-  expect([runner.takesJobs(), runner.limit()]).toEqual([false, 0]);
-  expect(runner.pace().resumesAtMs).toBeGreaterThan(Date.now() + 29_000);
+  expect([mayTakeJobs(runner.blockers()), runner.limit()]).toEqual([false, 0]);
+  const [asked] = runner.blockers();
+  expect(asked).toMatchObject({ reason: 'retry-after', message: expect.stringContaining('left alone') });
+  expect(asked?.untilMs).toBeGreaterThan(Date.now() + 29_000);
   await vi.advanceTimersByTimeAsync(30_100);
-  expect([runner.takesJobs(), runner.limit()]).toEqual([true, 8]);
-  expect(runner.pace().resumesAtMs).toBeNull();
+  expect([mayTakeJobs(runner.blockers()), runner.limit()]).toEqual([true, 8]);
+  expect(runner.blockers()).toEqual([]);
 });
 
 test('a wait beyond a quarter of an hour is said in the log, and jobs in hand go back', async () => {

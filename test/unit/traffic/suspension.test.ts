@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { UploadFailure } from '../../../src/domain/attempt.ts';
+import { isStopped } from '../../../src/domain/blocker.ts';
 import { silentLog } from '../../../src/domain/log.ts';
-import { isStopped } from '../../../src/traffic/destination-health.ts';
 import {
   type SharedSuspension,
   type SharedView,
@@ -34,7 +34,7 @@ function joined() {
     reads(found: Pick<SharedSuspension, 'kind' | 'sinceMs' | 'tries'> | null) {
       const there = found === null ? null : { ...found, failure: FAILURE, probeInMs: 60_000 };
       see({ suspension: there, probesHere: false, gateInMs: 0, liftedAgoMs: null });
-      return isStopped(standstill.health());
+      return isStopped([standstill.blocker()].filter((one) => one !== null));
     },
   };
 }

@@ -6,7 +6,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 test('twenty equal refusals before any success condemn the destination and keep every job', async () => {
-  const hold = createUnprovenRefusals(() => 100);
+  const hold = createUnprovenRefusals(() => 100, Date.now);
   const rulings = Array.from({ length: REFUSALS_TO_STOP }, () => hold.rule('rejected:403', never));
   expect(await Promise.all(rulings)).toEqual(Array(REFUSALS_TO_STOP).fill('destination-wrong'));
   // The next one need not be tried twenty times again.
@@ -14,7 +14,7 @@ test('twenty equal refusals before any success condemn the destination and keep 
 });
 
 test('a success proves the destination: held refusals and all later ones stand', async () => {
-  const hold = createUnprovenRefusals(() => 100);
+  const hold = createUnprovenRefusals(() => 100, Date.now);
   const held = Array.from({ length: 5 }, () => hold.rule('rejected:415', never));
   hold.succeeded();
   expect(await Promise.all(held)).toEqual(Array(5).fill('stands'));
@@ -23,7 +23,7 @@ test('a success proves the destination: held refusals and all later ones stand',
 
 test('a single refused file stands as soon as nothing else is left to try', async () => {
   let others = 1;
-  const hold = createUnprovenRefusals(() => others);
+  const hold = createUnprovenRefusals(() => others, Date.now);
   const ruling = hold.rule('rejected:415', never);
   await vi.advanceTimersByTimeAsync(2_000);
   expect(hold.held()).toBe(1);
@@ -33,7 +33,7 @@ test('a single refused file stands as soon as nothing else is left to try', asyn
 });
 
 test('different refusals speak of the files, so the earlier ones stand and the count starts again', async () => {
-  const hold = createUnprovenRefusals(() => 100);
+  const hold = createUnprovenRefusals(() => 100, Date.now);
   const first = Array.from({ length: 19 }, () => hold.rule('a', never));
   const other = hold.rule('b', never);
   expect(await Promise.all(first)).toEqual(Array(19).fill('stands'));
@@ -43,7 +43,7 @@ test('different refusals speak of the files, so the earlier ones stand and the c
 });
 
 test('an abort, and closing, give the job back', async () => {
-  const hold = createUnprovenRefusals(() => 100);
+  const hold = createUnprovenRefusals(() => 100, Date.now);
   const gone = new AbortController();
   const aborted = hold.rule('a', gone.signal);
   gone.abort();
