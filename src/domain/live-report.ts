@@ -31,7 +31,7 @@ export interface SourceReport {
   readonly batches?: readonly BatchState[];
   /** What keeps this source from going on, in one line; null when nothing does. */
   readonly trouble: string | null;
-  /** All that keeps its files from being sent, but for its destination; left out by a process of an older version. */
+  /** All that keeps its files from being sent, but for its destination and a pause; left out by a process of an older version. */
   readonly blockers?: readonly BlockerReport[];
   /** Only while the user has paused it, or its destination: since when, and how it goes on. */
   readonly paused?: string;

@@ -1,4 +1,4 @@
-import { type Blocker, blockerReport } from '../domain/blocker.ts';
+import type { Blocker } from '../domain/blocker.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { etaSeconds, type LiveReport } from '../domain/live-report.ts';
 import type { Log } from '../domain/log.ts';
@@ -30,7 +30,7 @@ import type { Run, RunFacts } from './run-port.ts';
 import { watchForRoots } from './worker/late-roots.ts';
 import { type OpenTraffic, openTraffics } from './worker/open-traffic.ts';
 import { type RootWatch, rootCheckOf } from './worker/root-watch.ts';
-import { blockOf, type SourceWorker, startSourceWorker } from './worker/source-worker.ts';
+import { type SourceWorker, startSourceWorker } from './worker/source-worker.ts';
 import { plansBySight } from './worker/visible-plans.ts';
 
 /** Left of the shutdown budget for recording and leaving once uploads have been cut short. */
@@ -100,11 +100,7 @@ export async function startRun(options: RunFacts): Promise<Run> {
       ...{ connection, prefix, host: owner.host, monotonicMs: systemClock.monotonicMs, log },
       told: options.heldRoots?.[plan.name] ?? null,
       maxLooks: quiet ? LOOKS_OF_A_CHILD : Number.POSITIVE_INFINITY,
-      set(holds) {
-        const message = `${plan.root} is gone, or empty as when a disk is not mounted`;
-        if (holds) worker.gate.unblock('root-gone');
-        else worker.gate.block(blockOf('root-gone', message, now()));
-      },
+      set: (holds) => worker.gate.hold('root-gone', !holds),
     });
     // Of a folder that appeared while this process ends.
     if (stopping) return;
@@ -140,14 +136,11 @@ export async function startRun(options: RunFacts): Promise<Run> {
       telling: options.telling ?? null,
       ...{ failpoint: options.failpoint, meta: options.meta },
       onRecording(recording) {
-        for (const { gate } of ofPlan()) {
-          if (recording) gate.unblock('recording');
-          else gate.block(blockOf('recording', 'receipts cannot be kept at present', now()));
-        }
+        for (const { gate } of ofPlan()) gate.hold('recording', !recording);
       },
       onLost() {
         for (const worker of ofPlan()) {
-          worker.gate.block(blockOf('owner-lost', 'another process records this source', now()));
+          worker.gate.hold('owner-lost', true);
           worker.abort();
         }
       },
@@ -195,10 +188,7 @@ export async function startRun(options: RunFacts): Promise<Run> {
     const sourceReports = await Promise.all(
       owners.map(async (line) => {
         const paused = pauses.of(line.plan);
-        const source = await line.report();
-        if (paused === null) return source;
-        const blockers = [blockerReport(pauseBlocker(paused)), ...(source.blockers ?? [])];
-        return { ...source, blockers, paused: pauseText(paused) };
+        return { ...(await line.report()), ...(paused === null ? {} : { paused: pauseText(paused) }) };
       }),
     );
     const rate = meter.read();
@@ -244,7 +234,7 @@ export async function startRun(options: RunFacts): Promise<Run> {
     const deadlineMs = performance.now() + budgetMs;
     const closingMs = Math.min(MAX_CLOSING_MS, budgetMs * CLOSING_SHARE);
     const active = (): number => workers.reduce((sum, line) => sum + line.active(), 0);
-    for (const { gate } of workers) gate.block(blockOf('shutdown', 'this process ends', now()));
+    for (const { gate } of workers) gate.hold('shutdown', true);
     const quiesced = Promise.all(owners.map((line) => line.quiesce()));
     for (const traffic of traffics.all()) {
       // Only what is being sent is finished; whoever waits for a permit, or for a ruling, goes back at once.

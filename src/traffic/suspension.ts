@@ -138,7 +138,6 @@ export function createSuspension(options: {
   return {
     health: () => health,
     blocker: () => blockerOf(health),
-
     suspend(found, failure) {
       if (health.kind === found || health.kind === 'stopped') return;
       const probed = health.kind === 'probing' ? health : null;

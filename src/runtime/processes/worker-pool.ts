@@ -99,10 +99,7 @@ export function startWorkerPool(
       return {
         // They all have the same credentials: what one is refused for, the others are.
         blockers: () => viewsOf(destination).flatMap(({ blockers }) => blockers),
-        trouble: () =>
-          viewsOf(destination)
-            .flatMap(({ trouble }) => trouble ?? [])
-            .toSorted((a, b) => a.sinceMs - b.sinceMs)[0] ?? null,
+        trouble: () => firstOf(viewsOf(destination)),
         movingSinceMs: () => earliest(viewsOf(destination).map((view) => view.movingSinceMs)),
         lastProgressAtMs: () =>
           viewsOf(destination).reduce<number | null>(
@@ -139,6 +136,10 @@ export function startWorkerPool(
       }
     },
   };
+}
+
+function firstOf(views: readonly DestinationView[]): DestinationView['trouble'] {
+  return views.flatMap(({ trouble }) => trouble ?? []).toSorted((a, b) => a.sinceMs - b.sinceMs)[0] ?? null;
 }
 
 function earliest(times: readonly (number | null)[]): number | null {

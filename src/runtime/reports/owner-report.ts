@@ -19,8 +19,7 @@ export interface OwnerReport {
   report(): Promise<SourceReport>;
 }
 
-/** What `status` and the progress line show of one source, from the parts that know it. */
-export function createOwnerReport(parts: {
+interface OwnerReportParts {
   readonly plan: SourcePlan;
   readonly queue: UploadQueue;
   readonly store: SourceStore;
@@ -31,8 +30,11 @@ export function createOwnerReport(parts: {
   readonly batches: Pick<BatchBook, 'list'>;
   readonly notifier: Notifier | null;
   readonly now: () => number;
-}): OwnerReport {
-  const { now, plan, queue, store, pending, recorder, intake, runs, batches, notifier } = parts;
+}
+
+/** What `status` and the progress line show of one source, from the parts that know it. */
+export function createOwnerReport(parts: OwnerReportParts): OwnerReport {
+  const { plan, queue, store, pending, intake, runs, batches, notifier } = parts;
 
   /** Versions between two books, each once: a watcher and a batch may have the same one in hand. */
   function inHand(): number {
@@ -45,31 +47,10 @@ export function createOwnerReport(parts: {
   }
 
   const lost = openLostCount(store.ledger);
+  const blockers = blockersOf(parts);
 
   function unreadable(): number {
     return intake.counts().scan.unobservable;
-  }
-
-  /** Since when: since it was first reported. */
-  const since = new Map<SourceBlocker['reason'], number>();
-
-  function blockers(): readonly SourceBlocker[] {
-    const state = recorder.state();
-    const { root } = intake.counts();
-    const found: Partial<Record<SourceBlocker['reason'], string>> = {
-      ...(state.kind === 'paused' || state.kind === 'halted' ? { recording: state.error.message } : {}),
-      ...(root === 'missing' ? { 'root-gone': `the folder ${plan.root} is not there` } : {}),
-      ...(root === 'unmounted'
-        ? { 'root-gone': `the folder ${plan.root} is empty, as when its disk is not mounted` }
-        : {}),
-    };
-    for (const reason of since.keys()) if (found[reason] === undefined) since.delete(reason);
-    return Object.entries(found).map(([name, message]) => {
-      const reason = name as SourceBlocker['reason'];
-      const sinceMs = since.get(reason) ?? now();
-      since.set(reason, sinceMs);
-      return { reason, sinceMs, untilMs: null, message, passes: 'none' };
-    });
   }
 
   function trouble(blocker: SourceBlocker | null): string | null {
@@ -115,5 +96,34 @@ export function createOwnerReport(parts: {
         webhooks: notifier?.report() ?? [],
       };
     },
+  };
+}
+
+/** What keeps receipts from being kept, or files from being found; each since it was first asked for. */
+function blockersOf({
+  plan: { root },
+  recorder,
+  intake,
+  now,
+}: Pick<OwnerReportParts, 'plan' | 'recorder' | 'intake' | 'now'>): () => readonly SourceBlocker[] {
+  const since = new Map<string, number>();
+  const block = (reason: 'recording' | 'root-gone', message: string | null): SourceBlocker[] => {
+    if (message === null) since.delete(reason);
+    if (message === null) return [];
+    const sinceMs = since.get(reason) ?? now();
+    since.set(reason, sinceMs);
+    return [{ reason, sinceMs, untilMs: null, message, passes: 'none' }];
+  };
+  return () => {
+    const state = recorder.state();
+    const halted = state.kind === 'paused' || state.kind === 'halted' ? state.error.message : null;
+    const found = intake.counts().root;
+    const gone =
+      found === 'missing'
+        ? `the folder ${root} is not there`
+        : found === 'unmounted'
+          ? `the folder ${root} is empty, as when its disk is not mounted`
+          : null;
+    return [...block('recording', halted), ...block('root-gone', gone)];
   };
 }

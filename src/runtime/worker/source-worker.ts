@@ -1,7 +1,7 @@
 import { type DestinationBlocker, mayTakeJobs, type SourceBlocker } from '../../domain/blocker.ts';
 import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
-import { pauseBlocker } from '../../domain/pause-list.ts';
+import { type Pause, pauseBlocker } from '../../domain/pause-list.ts';
 import type { UploadHandler } from '../../domain/upload-step.ts';
 import { openUploadWorker, type UploadWorker } from '../../queue/upload-worker.ts';
 import { finishedSignal, isRecordingPaused } from '../../redis/coordination/finished-signal.ts';
@@ -42,15 +42,20 @@ export interface SourceWorker {
   close(budgetMs: number): Promise<void>;
 }
 
-/** In the way of everybody, until somebody finds that it is over. */
-export function blockOf(reason: SourceBlocker['reason'], message: string, nowMs: number): SourceBlocker {
-  return { reason, message, sinceMs: nowMs, untilMs: null, passes: 'none' };
-}
+/** What a worker is kept from work by, other than the user and the destination. */
+const MESSAGES = {
+  recording: 'receipts cannot be kept at present',
+  'owner-lost': 'another process records this source',
+  'root-gone': 'its folder is gone, or empty as when a disk is not mounted',
+  shutdown: 'this process ends',
+} as const satisfies Partial<Record<SourceBlocker['reason'], string>>;
 
 /** What keeps one worker from taking jobs, whoever found it. */
 export interface WorkConditions {
-  block(blocker: SourceBlocker): void;
-  unblock(reason: SourceBlocker['reason']): void;
+  /** Somebody has found that this is in the way, or no longer is. */
+  hold(reason: keyof typeof MESSAGES, holds: boolean): void;
+  /** null: the user has paused nothing of it. */
+  paused(pause: Pause | null): void;
   /** Of the destination: all that there is now. */
   destination(blockers: readonly DestinationBlocker[]): void;
 }
@@ -59,6 +64,7 @@ export interface WorkConditions {
 export function workConditions(
   worker: Pick<UploadWorker, 'pause' | 'resume'>,
   onTrouble: (reason: string) => void,
+  now: () => number,
 ): WorkConditions {
   const own = new Map<SourceBlocker['reason'], SourceBlocker>();
   let there: readonly DestinationBlocker[] = [];
@@ -72,15 +78,19 @@ export function workConditions(
     change.catch((error: unknown) => onTrouble(reasonOf(error)));
   }
 
+  function set(reason: SourceBlocker['reason'], blocker: SourceBlocker | null): void {
+    if (blocker === null) own.delete(reason);
+    else if (!own.has(reason)) own.set(reason, blocker);
+    follow();
+  }
+
   return {
-    block(blocker) {
-      own.set(blocker.reason, blocker);
-      follow();
-    },
-    unblock(reason) {
-      own.delete(reason);
-      follow();
-    },
+    hold: (reason, holds) =>
+      set(
+        reason,
+        holds ? { reason, message: MESSAGES[reason], sinceMs: now(), untilMs: null, passes: 'none' } : null,
+      ),
+    paused: (pause) => set('paused', pause === null ? null : pauseBlocker(pause)),
     destination(blockers) {
       there = blockers;
       follow();
@@ -108,8 +118,10 @@ export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
     log,
     now,
   });
-  const gate = workConditions(worker, (reason) =>
-    log.warn({ source, reason }, 'taking jobs could not be paused or resumed'),
+  const gate = workConditions(
+    worker,
+    (reason) => log.warn({ source, reason }, 'taking jobs could not be paused or resumed'),
+    now,
   );
   const lookAtDestination = (): void => gate.destination(traffic.blockers());
   traffic.onChange(lookAtDestination);
@@ -117,22 +129,16 @@ export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
 
   function lookAtPauses(): void {
     const pause = pauses.of(plan);
-    if (pause === null) {
-      gate.unblock('paused');
-      return;
-    }
-    gate.block(pauseBlocker(pause));
+    gate.paused(pause);
     // Uploads under way finish; who only waits goes back.
-    traffic.permits.dismiss(source);
+    if (pause !== null) traffic.permits.dismiss(source);
   }
   pauses.onChange(lookAtPauses);
   lookAtPauses();
 
   async function askOwner(): Promise<void> {
-    if (connection.status !== 'ready') return;
-    const message = 'the process that records this source cannot keep receipts at present';
-    if (await isRecordingPaused(connection, prefix, source)) gate.block(blockOf('recording', message, now()));
-    else gate.unblock('recording');
+    if (connection.status === 'ready')
+      gate.hold('recording', await isRecordingPaused(connection, prefix, source));
   }
   const holdTimer = options.ownerElsewhere
     ? setInterval(() => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { UploadFailure } from '../../../src/domain/attempt.ts';
 import type { DestinationBlocker } from '../../../src/domain/blocker.ts';
-import { blockOf, type WorkConditions, workConditions } from '../../../src/runtime/worker/source-worker.ts';
+import { type WorkConditions, workConditions } from '../../../src/runtime/worker/source-worker.ts';
 
 function conditions(): { gate: WorkConditions; calls: string[] } {
   const calls: string[] = [];
@@ -9,7 +9,7 @@ function conditions(): { gate: WorkConditions; calls: string[] } {
     pause: async () => void calls.push('pause'),
     resume: async () => void calls.push('resume'),
   };
-  return { gate: workConditions(worker, (reason) => void calls.push(reason)), calls };
+  return { gate: workConditions(worker, (reason) => void calls.push(reason), Date.now), calls };
 }
 
 const failure: UploadFailure = {
@@ -24,10 +24,10 @@ test('a worker pauses with the first blocker and resumes with the last one gone'
   const { gate, calls } = conditions();
   gate.destination([]);
   gate.destination([down('none')]);
-  gate.block(blockOf('recording', 'the disk is full', 1));
+  gate.hold('recording', true);
   gate.destination([]);
   expect(calls).toEqual(['pause']);
-  gate.unblock('recording');
+  gate.hold('recording', false);
   expect(calls).toEqual(['pause', 'resume']);
 });
 
@@ -41,7 +41,7 @@ test('what one upload at a time gets past, and what is about some files only, ta
 test('a pause that fails is told, never thrown', async () => {
   const told: string[] = [];
   const worker = { pause: () => Promise.reject(new Error('no Redis')), resume: async () => undefined };
-  const gate = workConditions(worker, (reason) => void told.push(reason));
-  gate.block(blockOf('shutdown', 'this process ends', 1));
+  const gate = workConditions(worker, (reason) => void told.push(reason), Date.now);
+  gate.hold('shutdown', true);
   await expect.poll(() => told).toEqual(['no Redis']);
 });
