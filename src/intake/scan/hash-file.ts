@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { lstat, open } from 'node:fs/promises';
 import { pathOnDisk } from '../../domain/path-bytes.ts';
+import { lstatFile, openFile } from '../../platform/files/exact-file.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import { isSameFile, type SeenFile, seenFileOf } from './seen-file.ts';
-
-/** Never follow a link that was put in the file's place, never hang on a pipe that was. */
-const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 const CHUNK_BYTES = 256 * 1024;
 
@@ -17,9 +14,9 @@ export type HashedFile =
 
 /** SHA-256 (hex) of a file that has been seen. Constant memory; throws only what the signal gives. */
 export async function hashFile(root: string, file: SeenFile, signal: AbortSignal): Promise<HashedFile> {
-  const path = pathOnDisk(root, file.name);
+  const path = pathOnDisk(realRootOf(root), file.name);
   try {
-    const handle = await open(path, FLAGS);
+    const handle = await openFile(path);
     try {
       const before = await handle.stat({ bigint: true });
       if (!before.isFile() || !isSameFile(seenFileOf(file.name, before), file)) return { kind: 'changed' };
@@ -33,7 +30,7 @@ export async function hashFile(root: string, file: SeenFile, signal: AbortSignal
         hash.update(chunk.subarray(0, bytesRead));
         left -= bytesRead;
       }
-      const after = await lstat(path, { bigint: true });
+      const after = await lstatFile(path);
       const isStill = after.isFile() && isSameFile(seenFileOf(file.name, after), file);
       return isStill ? { kind: 'hashed', sha256: hash.digest('hex') } : { kind: 'changed' };
     } finally {

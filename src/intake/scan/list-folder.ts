@@ -1,6 +1,8 @@
-import { type Dirent, opendirSync } from 'node:fs';
+import { type Dir, type Dirent, opendirSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { bytesOf, type PathName, pathNameOf, pathOnDisk } from '../../domain/path-bytes.ts';
+import { inFolder, inFolderSync } from '../../platform/files/exact-folder.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import type { EntryKind } from './filter.ts';
 
 export interface FolderEntry {
@@ -16,7 +18,7 @@ const SLASH = Buffer.from('/');
 /**
  * Streams one folder, some entries at a time in the order the file system gives, with constant memory for any number of
  * them. Names that are not UTF-8 come after the others, with their exact bytes. Throws the system's error (ENOENT,
- * EACCES …).
+ * EACCES …); a folder that is reached over a link is none (ENOTDIR).
  * @param folder relative to the root; `path: ''` is the root itself
  * @param onLoop whether to read on the event loop: on a local disk that costs a third of the thread pool's way
  */
@@ -25,7 +27,8 @@ export async function* listFolder(
   folder: PathName,
   onLoop: () => boolean = () => false,
 ): AsyncGenerator<readonly FolderEntry[]> {
-  const path = folder.path === '' ? root : pathOnDisk(root, folder);
+  const real = realRootOf(root);
+  const path = folder.path === '' ? real : pathOnDisk(real, folder);
   let lossy = folder.pathBytes !== undefined;
   if (!lossy) {
     for await (const entries of readFolder(path, onLoop)) {
@@ -57,7 +60,9 @@ async function* readFolder(
   encoding: BufferEncoding = 'utf8',
 ): AsyncGenerator<readonly Dirent[]> {
   const options = { bufferSize: READ_ENTRIES, encoding };
-  const dir = onLoop() ? opendirSync(path as string, options) : await opendir(path, options);
+  const dir: Dir = onLoop()
+    ? inFolderSync(path, (at) => opendirSync(at.toString(), options))
+    : await inFolder(path, (at) => opendir(at, options));
   try {
     for (let ended = false; !ended; ) {
       const entries: Dirent[] = [];

@@ -1,8 +1,8 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { reasonOf } from '../../domain/errors.ts';
 import { type CheckedMeta, checkedMeta, MAX_META_BYTES } from '../../domain/file-meta.ts';
 import { type PathName, pathOnDisk } from '../../domain/path-bytes.ts';
+import { openFile } from '../../platform/files/exact-file.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 
 /** `a.pdf.meta.json` says what is attached to `a.pdf`. */
 export const META_SUFFIX = '.meta.json';
@@ -13,10 +13,10 @@ export const META_SUFFIX = '.meta.json';
  * @returns null: nothing lies there
  */
 export async function readMetaSidecar(root: string, name: PathName): Promise<CheckedMeta | null> {
-  const path = Buffer.concat([Buffer.from(pathOnDisk(root, name)), Buffer.from(META_SUFFIX)]);
+  const path = Buffer.concat([Buffer.from(pathOnDisk(realRootOf(root), name)), Buffer.from(META_SUFFIX)]);
   try {
     // Never through a symlink (G9), and never waiting for whoever may write into a pipe.
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const file = await openFile(path);
     try {
       const stats = await file.stat();
       if (!stats.isFile()) return { kind: 'bad', problem: 'is not a regular file' };

@@ -1,7 +1,7 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { pathOnDisk } from '../../domain/path-bytes.ts';
 import { isReceiptText, RECEIPT_SUFFIX } from '../../domain/receipt.ts';
+import { readExactFile } from '../../platform/files/exact-file.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import type { SeenFile } from './seen-file.ts';
 
 /** No receipt is longer. */
@@ -29,12 +29,7 @@ function isSuspect({ name, size }: SeenFile): boolean {
 /** What cannot be read is not: as any other file it then fails for all to see. */
 async function isOwnReceipt(root: string, { name }: SeenFile): Promise<boolean> {
   try {
-    const file = await open(pathOnDisk(root, name), constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      return isReceiptText((await file.readFile()).toString('utf8'));
-    } finally {
-      await file.close();
-    }
+    return isReceiptText((await readExactFile(pathOnDisk(realRootOf(root), name))).toString('utf8'));
   } catch {
     return false;
   }

@@ -1,6 +1,7 @@
-import { type FSWatcher, lstatSync, watch } from 'node:fs';
-import { basename } from 'node:path';
+import { type FSWatcher, statSync, watch } from 'node:fs';
 import { type PathName, pathOnDisk } from '../../domain/path-bytes.ts';
+import { inFolderSync } from '../../platform/files/exact-folder.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import type { EventListener, EventSource, FolderFollower } from './event-source.ts';
 import { createWatchedFolders, pathOfWatched, type WatchedFolder } from './watched-folders.ts';
 
@@ -13,6 +14,9 @@ interface FolderWatch {
   doubtful: boolean;
 }
 
+/** What the system calls a folder that is watched by this name, in events about itself: nothing in it is called so. */
+const ITSELF = '.';
+
 /** What a process or a user may run out of; anything else concerns one folder, and the scan that lists it says so. */
 const EXHAUSTED = new Set(['ENOSPC', 'EMFILE', 'ENFILE', 'ENOMEM']);
 
@@ -21,7 +25,7 @@ const EXHAUSTED = new Set(['ENOSPC', 'EMFILE', 'ENFILE', 'ENOMEM']);
  * 1.5 KB per folder, measured). It looks for no folders itself. Every scan names each folder before it lists it, so
  * that what arrives meanwhile is in the list or raises an event; an event that names a new folder leads to a scan of
  * that folder. Like every inotify user it loses what exceeds the kernel's queue, silently: see the stall detector.
- * @param root absolute path of the source's root; a symlink is followed
+ * @param root absolute path of the source's root
  */
 export function createFolderWatchSource(root: string): EventSource & { readonly follower: FolderFollower } {
   let listener: EventListener | null = null;
@@ -31,7 +35,6 @@ export function createFolderWatchSource(root: string): EventSource & { readonly 
   let refused = 0;
   let incomplete = false;
 
-  /** Also for the folder's own end and its own times, under its name once more: nothing lies there, and nobody minds. */
   function tell(folder: WatchedFolder<FolderWatch>, name: string | null): void {
     const path = pathOfWatched(folder);
     if (name === null) listener?.hint(path);
@@ -46,34 +49,31 @@ export function createFolderWatchSource(root: string): EventSource & { readonly 
 
   function follow(name: PathName): void {
     if (listener === null) return;
-    const path = name.path === '' ? root : pathOnDisk(root, name);
+    const real = realRootOf(root);
     let folder: WatchedFolder<FolderWatch> | null = null;
     try {
-      // Before the watch: if another folder takes its place in between, the next scan sees that it is another.
-      // The root alone may be a symlink; of the others the scan has made sure.
-      const stats = lstatSync(name.path === '' ? `${root}/.` : path, { throwIfNoEntry: false });
-      if (stats?.isDirectory() !== true) return;
-      const { ino, birthtimeMs } = stats;
-      folder = folders.at(name);
-      folder.scan = scan;
-      const before = folder.watch;
-      const isSame = before !== null && before.ino === ino && before.birthtimeMs === birthtimeMs;
-      if (isSame && !before.doubtful) return;
-      if (isSame) before.watcher.close();
-      else if (before !== null) {
-        close(folders.remove(folder));
+      inFolderSync(name.path === '' ? real : pathOnDisk(real, name), (at) => {
+        const { ino, birthtimeMs } = statSync(at);
         folder = folders.at(name);
         folder.scan = scan;
-      }
-      const watched = folder;
-      const ownName = basename(path.toString());
-      const watcher = watch(path, { persistent: false }, (event, entry) => {
-        tell(watched, entry);
-        // Not of a file of that name that is written to: that is a change.
-        if (event === 'rename' && entry === ownName) doubt(watched);
+        const before = folder.watch;
+        const isSame = before !== null && before.ino === ino && before.birthtimeMs === birthtimeMs;
+        if (isSame && !before.doubtful) return;
+        if (isSame) before.watcher.close();
+        else if (before !== null) {
+          close(folders.remove(folder));
+          folder = folders.at(name);
+          folder.scan = scan;
+        }
+        const watched = folder;
+        const watcher = watch(`${at}/${ITSELF}`, { persistent: false }, (event, entry) => {
+          if (entry !== ITSELF) tell(watched, entry);
+          // Not of its own times: they change with everything in it.
+          else if (event === 'rename') doubt(watched);
+        });
+        watcher.on('error', (error) => listener?.failed(error));
+        folder.watch = { watcher, ino, birthtimeMs, doubtful: false };
       });
-      watcher.on('error', (error) => listener?.failed(error));
-      folder.watch = { watcher, ino, birthtimeMs, doubtful: false };
     } catch (error) {
       if (!EXHAUSTED.has((error as NodeJS.ErrnoException).code ?? '')) return;
       refused += 1;

@@ -18,6 +18,8 @@ export interface InodeState {
 export interface InodeIndex {
   /** What a receipt to come is about; kept in memory until it is committed, whatever it says. */
   remember(jobId: string, state: InodeState): void;
+  /** What was remembered of a receipt that is still to come; null: nothing. */
+  remembered(jobId: string): InodeState | null;
   /** The version that was uploaded from this file in this state; null: none. */
   find(state: InodeState): string | null;
 }
@@ -50,8 +52,10 @@ export function openInodeIndex(ledger: Ledger): InodeIndex {
 
   return {
     remember(jobId, state) {
-      remembered.set(jobId, state);
+      // The first look: it was before the upload, and what has its name by now may be another file.
+      if (!remembered.has(jobId)) remembered.set(jobId, state);
     },
+    remembered: (jobId) => remembered.get(jobId) ?? null,
     find(state) {
       if (state.birthtimeNs === 0n) return null;
       const value = table?.get(keyOf(state));

@@ -1,9 +1,18 @@
 import { opendir, stat } from 'node:fs/promises';
+import { inFolder } from './exact-folder.ts';
+import { realRootOf } from './real-root.ts';
 
-/** Which folder a path leads to: an inode number alone is used again by ext4 at once. null: no folder to be seen. */
+/**
+ * Which folder a configured path leads to: an inode number alone is used again by ext4 at once. null: no folder to be
+ * seen, or a link stands where the folder was when this process met it first.
+ */
 export async function folderIdentityOf(path: string): Promise<string | null> {
-  const stats = await stat(path, { bigint: true }).catch(() => null);
-  return stats?.isDirectory() ? `${stats.dev}:${stats.ino}:${stats.birthtimeNs}` : null;
+  try {
+    const { dev, ino, birthtimeNs } = await inFolder(realRootOf(path), (at) => stat(at, { bigint: true }));
+    return `${dev}:${ino}:${birthtimeNs}`;
+  } catch {
+    return null;
+  }
 }
 
 /** The same, of a folder in which something lies; null: none is to be seen, or nothing lies in it. */
@@ -14,7 +23,7 @@ export async function filledFolderIdentityOf(path: string): Promise<string | nul
 /** Whether nothing at all lies in a folder. False also for one that cannot be listed: nothing is known of it. */
 export async function isEmptyFolder(path: string): Promise<boolean> {
   try {
-    const folder = await opendir(path, { bufferSize: 1 });
+    const folder = await inFolder(realRootOf(path), (at) => opendir(at, { bufferSize: 1 }));
     const first = await folder.read();
     await folder.close();
     return first === null;

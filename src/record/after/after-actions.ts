@@ -5,9 +5,12 @@ import type { Log } from '../../domain/log.ts';
 import { type Intent, isWanted } from '../../ledger/intent.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { type IntentEnd, markOf, type StoredIntent } from '../../ledger/tables/intent-table.ts';
+import { pathIn } from '../../platform/files/exact-folder.ts';
+import { settleRealRoot } from '../../platform/files/real-root.ts';
 import { createWaker } from '../../platform/waiting/waker.ts';
+import { createHeldFolders, type HeldFolders } from './held-folders.ts';
 import { type MoveStep, moveInto } from './move-file.ts';
-import { deviceOf, pathsOf, putBack, setAside, undoAside } from './set-aside.ts';
+import { deviceOf, pathsOf, setAside, undoAside } from './set-aside.ts';
 import { createSidecars, placeOfMoved } from './sidecars.ts';
 
 /** What has just been done when the fault harness may strike. */
@@ -52,10 +55,14 @@ const RETRY_MS = 60_000;
 /** Nothing to do: until somebody wakes it. A Node timer must end some time. */
 const LONG_MS = 3_600_000;
 const NOTHING = (): void => {};
+const GONE = { kind: 'gone' } as const;
 
 /** Starts with what an earlier process left unfinished. */
 export function startAfterActions(options: AfterActionOptions): AfterActionRunner {
   const { root, ledger, log, failpoint = NOTHING, retryMs = RETRY_MS } = options;
+  // A link that takes the place of one of these from now on is not followed.
+  for (const action of [options.onSuccess, options.onFailure])
+    if (typeof action === 'object') settleRealRoot(action.moveTo);
   const sidecars = createSidecars(options);
   const signal = createWaker();
   const waiters = new Set<() => void>();
@@ -70,36 +77,54 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
    * @returns false: the folder went away meanwhile, so that nothing can be said of files that are gone
    */
   async function act(page: readonly StoredIntent[], device: number): Promise<boolean> {
-    const done: Done[] = [];
-    const ready: StoredIntent[] = [];
-    await eachOf(page, async (stored) => {
-      const { intent, acting } = stored;
-      if (intent.action === 'keep') return void done.push({ stored, acted: null, placed: placedOf(intent) });
-      const aside = isDue(intent) ? await setAside(intent) : await undoAside(intent);
-      if (aside.kind === 'ready') ready.push(stored);
-      // Gone although nobody was about to act: the user took it. Gone while acting: that was us, before a crash.
-      else if (aside.kind === 'gone' && acting)
-        done.push({ stored, acted: markOf(intent), placed: await placeOfMoved(intent) });
-      else done.push({ stored, acted: null, placed: null });
-    });
-    await failpoint('aside');
-    if ((await deviceOf(root)) !== device) return false;
-    if (ready.length > 0) ledger.intents.markActing(ready);
-    await failpoint('acting');
-    await eachOf(ready, async (stored) => {
-      const placed = await perform(stored.intent);
-      await failpoint('acted');
-      done.push({ stored, acted: markOf(stored.intent), placed });
-    });
-    const ends: IntentEnd[] = [];
-    await eachOf(done, async (one) => {
-      const end = await endOf(one);
-      if (end !== null) ends.push(end);
-    });
-    await sidecars.synced();
-    if (ends.length > 0) ledger.intents.end(ends);
-    await failpoint('ended');
-    return true;
+    const folders = createHeldFolders();
+    try {
+      const done: Done[] = [];
+      const ready: StoredIntent[] = [];
+      await eachOf(page, folders, async (stored) => {
+        const aside = await taken(stored, folders);
+        if (aside === 'ready') ready.push(stored);
+        else done.push(aside);
+      });
+      await failpoint('aside');
+      if ((await deviceOf(root)) !== device) {
+        await eachOf(ready, folders, ({ intent }) => folders.putBack(intent));
+        return false;
+      }
+      if (ready.length > 0) ledger.intents.markActing(ready);
+      await failpoint('acting');
+      await eachOf(ready, folders, async (stored) => {
+        done.push(await perform(stored, folders));
+        await failpoint('acted');
+      });
+      const ends: IntentEnd[] = [];
+      await eachOf(done, folders, async (one) => {
+        const end = await endOf(one);
+        if (end !== null) ends.push(end);
+      });
+      await sidecars.synced();
+      if (ends.length > 0) ledger.intents.end(ends);
+      await failpoint('ended');
+      return true;
+    } finally {
+      await folders.close();
+    }
+  }
+
+  /** Out of everybody's way; or what there is to say of a file with which nothing is to be done, or can be. */
+  async function taken(stored: StoredIntent, folders: HeldFolders): Promise<'ready' | Done> {
+    const { intent, acting } = stored;
+    if (intent.action === 'keep') return { stored, acted: null, placed: placedOf(intent) };
+    const folder = await folders.of(intent);
+    // Its folder was moved away and a link left in its place: what lies there now is not ours to judge.
+    if (folder === 'linked') return { stored, acted: null, placed: null };
+    const aside =
+      folder === 'missing' ? GONE : await (isDue(intent) ? setAside : undoAside)(intent, folder.at);
+    if (aside.kind === 'ready') return 'ready';
+    // Gone although nobody was about to act: the user took it. Gone while acting: that was us, before a crash.
+    return aside.kind === 'gone' && acting
+      ? { stored, acted: markOf(intent), placed: await placeOfMoved(intent) }
+      : { stored, acted: null, placed: null };
   }
 
   /** The source still wants it, and the version has not been asked for again meanwhile. */
@@ -108,13 +133,19 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
     return isWanted(intent, options) && known !== null && known.gen === intent.gen && !known.again;
   }
 
-  /** @returns where it lies then; null: nowhere */
-  async function perform(intent: Intent): Promise<Buffer | null> {
-    const { action } = intent;
-    const { aside } = pathsOf(intent);
-    if (typeof action === 'object') return await moveInto(action.moveTo, intent, aside, failpoint);
-    if (action === 'delete') await unlink(aside);
-    return null;
+  async function perform(stored: StoredIntent, folders: HeldFolders): Promise<Done> {
+    const { intent } = stored;
+    const folder = await folders.of(intent);
+    if (typeof folder === 'string' || !(await folders.isInPlace(intent))) {
+      await folders.putBack(intent);
+      return { stored, acted: null, placed: null };
+    }
+    const aside = pathIn(folder.at, pathsOf(intent).aside);
+    const placed =
+      typeof intent.action === 'object'
+        ? await moveInto(intent.action.moveTo, intent, aside, failpoint)
+        : await unlink(aside).then(() => null);
+    return { stored, acted: markOf(intent), placed };
   }
 
   /** Once its receipt lies beside it, where the source wants that. @returns null: everything is still to be done */
@@ -130,26 +161,31 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
   /** One file that cannot be moved stays where it was and holds up no other (G7). */
   async function eachOf<Item extends StoredIntent | Done>(
     page: readonly Item[],
+    folders: HeldFolders,
     work: (item: Item) => Promise<void>,
   ): Promise<void> {
     for (let start = 0; start < page.length; start += IN_FLIGHT) {
       await Promise.all(
         page
           .slice(start, start + IN_FLIGHT)
-          .map((item) => work(item).catch((error) => failed('stored' in item ? item.stored : item, error))),
+          .map((item) =>
+            work(item).catch((error) => failed('stored' in item ? item.stored : item, folders, error)),
+          ),
       );
     }
   }
 
-  async function failed({ intent }: StoredIntent, error: unknown): Promise<void> {
+  async function failed({ intent }: StoredIntent, folders: HeldFolders, error: unknown): Promise<void> {
     failures += 1;
     retryAtMs = Math.min(retryAtMs, performance.now() + retryMs);
-    await putBack(intent).catch((reason: unknown) =>
-      log.error(
-        { path: intent.path, reason: reasonOf(reason) },
-        'a file could not be given its name back yet',
-      ),
-    );
+    await folders
+      .putBack(intent)
+      .catch((reason: unknown) =>
+        log.error(
+          { path: intent.path, reason: reasonOf(reason) },
+          'a file could not be given its name back yet',
+        ),
+      );
     // Once per round: a target that is full or read-only fails for every file.
     if (failures > 1) return;
     const facts = { path: intent.path, action: intent.action, reason: reasonOf(error) };

@@ -1,4 +1,5 @@
 import { type FileHandle, lstat, open } from 'node:fs/promises';
+import { READ_FLAGS } from '../../platform/files/exact-file.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 /** FAT keeps times to two seconds. */
@@ -15,7 +16,7 @@ export async function isCopy(a: Buffer, b: Buffer): Promise<boolean> {
     const [statsA, statsB] = [await lstat(a), await lstat(b)];
     if (!statsA.isFile() || !statsB.isFile() || statsA.size !== statsB.size) return false;
     if (Math.abs(statsA.mtimeMs - statsB.mtimeMs) > TIME_STEP_MS) return false;
-    for (const path of [a, b]) files.push(await open(path, 'r'));
+    for (const path of [a, b]) files.push(await open(path, READ_FLAGS));
     const [first, second] = files;
     if (first === undefined || second === undefined) return false;
     for (let offset = 0; offset < statsA.size; ) {

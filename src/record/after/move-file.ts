@@ -1,13 +1,14 @@
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, rm, stat, unlink, utimes } from 'node:fs/promises';
+import { copyFile, open, rm, unlink, utimes } from 'node:fs/promises';
 import { bytesOf, type PathName } from '../../domain/path-bytes.ts';
 import type { Intent } from '../../ledger/intent.ts';
 import { syncedFolder } from '../../ledger/journal/synced-folder.ts';
 import { TEMPORARY_PREFIX } from '../../platform/files/atomic-file.ts';
+import { READ_FLAGS } from '../../platform/files/exact-file.ts';
+import { inMadeFolder, openedPath, type Path, pathIn, splitPath } from '../../platform/files/exact-folder.ts';
 import { isSameFile, renameToFree, withFreeName } from '../../platform/files/free-name.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import { isCopy } from './is-copy.ts';
-
-const SLASH = 0x2f;
 
 /** What has just been done when the fault harness may strike. */
 export type MoveStep = 'copied' | 'published';
@@ -16,10 +17,12 @@ export type MoveStep = 'copied' | 'published';
 export type MovedFile = PathName & Pick<Intent, 'id' | 'gen'>;
 
 /**
- * Moves a file that lies aside into another folder, keeping the folders of the source below it. Never overwrites:
- * a taken name gets a suffix, unless what has it is this very file (a move that a crash cut short). On another file
- * system it is copied, made durable and published under its name before the original goes. Throws the system's errors.
- * @param aside where it lies now
+ * Moves a file that lies aside into another folder, keeping the folders of the source below it; a link inside that
+ * folder is not followed. Never overwrites: a taken name gets a suffix, unless what has it is this very file (a move
+ * that a crash cut short). On another file system it is copied, made durable and published under its name before the
+ * original goes. Throws the system's errors.
+ * @param folder as it is configured
+ * @param aside where it lies now, in a folder that is held open
  * @returns where it lies then
  */
 export async function moveInto(
@@ -28,18 +31,20 @@ export async function moveInto(
   aside: Buffer,
   failpoint: (step: MoveStep) => void | Promise<void>,
 ): Promise<Buffer> {
-  const target = Buffer.concat([Buffer.from(`${folder}/`), bytesOf(intent)]);
-  const parent = target.subarray(0, target.lastIndexOf(SLASH));
-  const temporary = Buffer.concat([parent, Buffer.from(`/${TEMPORARY_PREFIX}${intent.id}-${intent.gen}`)]);
-  await mkdir(parent, { recursive: true });
-  try {
-    return await withFreeName(target, (candidate) =>
-      unlessThere({ aside, temporary }, candidate, (to) => renameToFree(aside, to)),
-    );
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-  }
-  return await copyInto(parent, target, { aside, temporary }, failpoint);
+  const target = Buffer.concat([Buffer.from(`${realRootOf(folder)}/`), bytesOf(intent)]);
+  const { parent, name } = splitPath(target);
+  const placed = await inMadeFolder(parent, async (at) => {
+    const temporary = pathIn(at, `${TEMPORARY_PREFIX}${intent.id}-${intent.gen}`);
+    try {
+      return await withFreeName(pathIn(at, name), (candidate) =>
+        unlessThere({ aside, temporary }, candidate, (to) => renameToFree(aside, to)),
+      );
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    }
+    return await copyInto(at, pathIn(at, name), { aside, temporary }, failpoint);
+  });
+  return pathIn(parent, splitPath(placed).name);
 }
 
 interface OnTheWay {
@@ -49,7 +54,7 @@ interface OnTheWay {
 }
 
 async function copyInto(
-  parent: Buffer,
+  parent: Path,
   target: Buffer,
   { aside, temporary }: OnTheWay,
   failpoint: (step: MoveStep) => void | Promise<void>,
@@ -86,10 +91,16 @@ async function unlessThere(
 }
 
 async function copyDurably(from: Buffer, to: Buffer): Promise<void> {
-  // A file system that can share blocks copies nothing.
-  await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  const { atimeMs, mtimeMs } = await stat(from);
-  await utimes(to, atimeMs / 1_000, mtimeMs / 1_000);
+  const source = await open(from, READ_FLAGS);
+  try {
+    // Through what is open, where the system can: a link that takes its name now is not what is copied. A file system
+    // that can share blocks copies nothing.
+    await copyFile(openedPath(source, from), to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    const { atimeMs, mtimeMs } = await source.stat();
+    await utimes(to, atimeMs / 1_000, mtimeMs / 1_000);
+  } finally {
+    await source.close();
+  }
   const file = await open(to, 'r');
   try {
     await file.sync();

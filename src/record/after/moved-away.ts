@@ -1,8 +1,11 @@
 import type { BigIntStats } from 'node:fs';
-import { lstat, mkdir, stat } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { bytesOf, type PathName } from '../../domain/path-bytes.ts';
+import { inFolder, inMadeFolder, pathIn, splitPath } from '../../platform/files/exact-folder.ts';
 import { renameToFree, suffixed } from '../../platform/files/free-name.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import { type MovedFile, moveInto } from './move-file.ts';
+import { deviceOf } from './set-aside.ts';
 
 /** The version that was moved. */
 export interface MovedVersion extends MovedFile {
@@ -14,7 +17,6 @@ export interface MovedVersion extends MovedFile {
 const MISSES = 8;
 /** FAT keeps times to two seconds; a copy to another file system carries no more than its target can keep. */
 const TIME_STEP_NS = 2_000_000_000n;
-const SLASH = 0x2f;
 
 /**
  * Where `onFailure: { moveTo }` has put a file: its relative path in that folder, or with `-2`, `-3` … where that was
@@ -24,17 +26,20 @@ const SLASH = 0x2f;
  * @returns null: it is not there (any more)
  */
 export async function findMoved(folder: string, root: string, version: MovedVersion): Promise<Buffer | null> {
-  const sameDisk = (await stat(folder).catch(() => null))?.dev === (await stat(root).catch(() => null))?.dev;
-  const path = below(folder, version);
-  let misses = 0;
-  for (let count = 1; misses < MISSES; count += 1) {
-    const candidate = count === 1 ? path : suffixed(path, count);
-    const stats = await lstat(candidate, { bigint: true }).catch(() => null);
-    if (stats === null) misses += 1;
-    else if (isVersion(stats, version, sameDisk)) return candidate;
-    else misses = 0;
-  }
-  return null;
+  const sameDisk = (await deviceOf(folder)) === (await deviceOf(root));
+  const { parent, name } = splitPath(below(folder, version));
+  const search = inFolder(parent, async (at) => {
+    let misses = 0;
+    for (let count = 1; misses < MISSES; count += 1) {
+      const candidate = count === 1 ? pathIn(at, name) : suffixed(pathIn(at, name), count);
+      const stats = await lstat(candidate, { bigint: true }).catch(() => null);
+      if (stats === null) misses += 1;
+      else if (isVersion(stats, version, sameDisk)) return pathIn(parent, splitPath(candidate).name);
+      else misses = 0;
+    }
+    return null;
+  });
+  return await search.catch(() => null);
 }
 
 /**
@@ -42,16 +47,22 @@ export async function findMoved(folder: string, root: string, version: MovedVers
  * @returns false when the name is taken
  */
 export async function putMovedBack(root: string, version: MovedVersion, from: Buffer): Promise<boolean> {
-  const original = below(root, version);
-  await mkdir(original.subarray(0, original.lastIndexOf(SLASH)), { recursive: true });
-  try {
-    return await renameToFree(from, original);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-  }
-  if ((await lstat(original).catch(() => null)) !== null) return false;
-  await moveInto(root, version, from, () => undefined);
-  return true;
+  const [here, there] = [splitPath(from), splitPath(below(root, version))];
+  return await inFolder(here.parent, async (at) => {
+    const moved = pathIn(at, here.name);
+    const isBack = await inMadeFolder(there.parent, async (back) => {
+      const original = pathIn(back, there.name);
+      try {
+        return await renameToFree(moved, original);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+      }
+      return (await lstat(original).catch(() => null)) === null ? null : false;
+    });
+    if (isBack !== null) return isBack;
+    await moveInto(root, version, moved, () => undefined);
+    return true;
+  });
 }
 
 function isVersion(stats: BigIntStats, { bytes, mtimeNs }: MovedVersion, sameDisk: boolean): boolean {
@@ -62,5 +73,5 @@ function isVersion(stats: BigIntStats, { bytes, mtimeNs }: MovedVersion, sameDis
 }
 
 function below(folder: string, name: PathName): Buffer {
-  return Buffer.concat([Buffer.from(`${folder}/`), bytesOf(name)]);
+  return Buffer.concat([Buffer.from(`${realRootOf(folder)}/`), bytesOf(name)]);
 }

@@ -1,9 +1,10 @@
 import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises';
 import { isReceiptText, RECEIPT_SUFFIX } from '../../domain/receipt.ts';
 import { TEMPORARY_PREFIX } from '../../platform/files/atomic-file.ts';
+import { READ_FLAGS } from '../../platform/files/exact-file.ts';
+import { inFolder, pathIn, splitPath } from '../../platform/files/exact-folder.ts';
 import { renameToFree } from '../../platform/files/free-name.ts';
 
-const SLASH = 0x2f;
 /** No receipt is longer; what is, is somebody's file. */
 const MAX_SIDECAR_BYTES = 256 * 1024;
 
@@ -21,23 +22,25 @@ export function sidecarPathOf(file: Buffer): Buffer {
  * @returns false: the name belongs to somebody's file
  */
 export async function writeSidecar(file: Buffer, line: Buffer, key: string): Promise<boolean> {
-  const target = sidecarPathOf(file);
-  const folder = file.subarray(0, file.lastIndexOf(SLASH));
-  const temporary = Buffer.concat([folder, Buffer.from(`/${TEMPORARY_PREFIX}${key}.tmp`)]);
-  if ((await holder(target)) === 'somebody') return false;
-  await rm(temporary, { force: true });
-  try {
-    await writeDurably(temporary, line);
-    if (!(await placed(temporary, target))) return false;
-  } finally {
+  const { parent, name } = splitPath(sidecarPathOf(file));
+  return await inFolder(parent, async (at) => {
+    const target = pathIn(at, name);
+    const temporary = pathIn(at, `${TEMPORARY_PREFIX}${key}.tmp`);
+    if ((await holder(target)) === 'somebody') return false;
     await rm(temporary, { force: true });
-  }
-  return true;
+    try {
+      await writeDurably(temporary, line);
+      return await placed(temporary, target);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  });
 }
 
 /** Whether the receipt beside a file is of another version than this one. */
 export async function isSidecarOfAnother(file: Buffer, id: string): Promise<boolean> {
-  const text = await textOf(sidecarPathOf(file)).catch(() => null);
+  const { parent, name } = splitPath(sidecarPathOf(file));
+  const text = await inFolder(parent, (at) => textOf(pathIn(at, name))).catch(() => null);
   return text !== null && isReceiptText(text) && (JSON.parse(text) as { id: string }).id !== id;
 }
 
@@ -60,7 +63,7 @@ async function holder(path: Buffer): Promise<'nobody' | 'us' | 'somebody'> {
 }
 
 async function textOf(path: Buffer): Promise<string> {
-  const file = await open(path, 'r');
+  const file = await open(path, READ_FLAGS);
   try {
     return (await file.readFile()).toString('utf8');
   } finally {

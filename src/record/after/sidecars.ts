@@ -8,8 +8,10 @@ import { decodeReceipt } from '../../ledger/journal/receipt-codec.ts';
 import { syncedFolder } from '../../ledger/journal/synced-folder.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { Recorded } from '../../ledger/ledger-codec.ts';
+import { inFolder, pathIn, splitPath } from '../../platform/files/exact-folder.ts';
 import { suffixed } from '../../platform/files/free-name.ts';
-import { pathsOf } from './set-aside.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
+import { originalOf } from './set-aside.ts';
 import { isSidecarOfAnother, writeSidecar } from './sidecar-file.ts';
 
 const SLASH = 0x2f;
@@ -77,7 +79,7 @@ export function createSidecars(options: {
 
   return {
     async write(intent, placed) {
-      const file = placed ?? pathsOf(intent).original;
+      const file = placed ?? originalOf(intent);
       const folder = file.toString('latin1', 0, file.lastIndexOf(SLASH));
       if (blocked.has(folder)) return 'later';
       const recorded = recordedOf(intent, placed);
@@ -99,7 +101,10 @@ export function createSidecars(options: {
     async synced() {
       const folders = [...unsynced];
       unsynced.clear();
-      for (const folder of folders) await syncedFolder(Buffer.from(folder, 'latin1'));
+      for (const folder of folders) {
+        // One that went away meanwhile took its receipts along.
+        await inFolder(Buffer.from(folder, 'latin1'), syncedFolder).catch(() => {});
+      }
     },
     tryAgain: () => blocked.clear(),
   };
@@ -111,13 +116,18 @@ export function createSidecars(options: {
  */
 export async function placeOfMoved(intent: Intent): Promise<Buffer | null> {
   if (typeof intent.action !== 'object') return null;
-  const target = Buffer.concat([Buffer.from(`${intent.action.moveTo}/`), bytesOf(intent)]);
+  const target = Buffer.concat([Buffer.from(`${realRootOf(intent.action.moveTo)}/`), bytesOf(intent)]);
+  const { parent, name } = splitPath(target);
   const mtimeMs = Number(BigInt(intent.mtimeNs) / 1_000_000n);
-  for (let count = 1; ; count += 1) {
-    const candidate = count === 1 ? target : suffixed(target, count);
-    const stats = await lstat(candidate).catch(() => null);
-    if (stats === null) return target;
-    const same = stats.size === intent.size && Math.abs(stats.mtimeMs - mtimeMs) <= TIME_STEP_MS;
-    if (same && !(await isSidecarOfAnother(candidate, intent.id))) return candidate;
-  }
+  const search = inFolder(parent, async (at) => {
+    for (let count = 1; ; count += 1) {
+      const entry = count === 1 ? Buffer.from(name) : suffixed(Buffer.from(name), count);
+      const candidate = pathIn(parent, entry);
+      const stats = await lstat(pathIn(at, entry)).catch(() => null);
+      if (stats === null) return target;
+      const same = stats.size === intent.size && Math.abs(stats.mtimeMs - mtimeMs) <= TIME_STEP_MS;
+      if (same && !(await isSidecarOfAnother(candidate, intent.id))) return candidate;
+    }
+  });
+  return await search.catch(() => target);
 }

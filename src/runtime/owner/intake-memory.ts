@@ -6,9 +6,14 @@ import type { AdmissionPorts } from '../../intake/ports.ts';
 import type { SourceStore } from '../../ledger/store/source-store.ts';
 import { openChangedVerdicts } from '../../ledger/tables/changed-verdicts.ts';
 import { openContentIndex } from '../../ledger/tables/content-index.ts';
-import { openInodeIndex } from '../../ledger/tables/inode-index.ts';
+import { type InodeState, openInodeIndex } from '../../ledger/tables/inode-index.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 import { earlierUploads } from './find-earlier-uploads.ts';
+
+export interface IntakeMemory extends Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents'> {
+  /** Which file on disk a receipt to come is about; null: nobody knows. */
+  readonly stateOf: (jobId: string) => InodeState | null;
+}
 
 /**
  * What intake asks of the records of one source. Opened before the recorder starts, since all of it is kept with the
@@ -20,7 +25,7 @@ export async function openIntakeMemory(options: {
   readonly pending: PendingJobs;
   readonly now: () => number;
   readonly log: Log;
-}): Promise<Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents'>> {
+}): Promise<IntakeMemory> {
   const { plan, store, pending, now, log } = options;
   const { ledger, journal } = store;
   const { destination } = plan;
@@ -36,6 +41,7 @@ export async function openIntakeMemory(options: {
       return known?.code === 'changed' ? { ...known, changedInRow: changed.inARow(id, known.gen) } : known;
     },
     uploads,
+    stateOf: inodes.remembered,
     contents: contents === null ? undefined : createContentCheck(uploads, log),
   };
 }

@@ -80,12 +80,12 @@ export async function keepRecords(
   releases.add(() => afterActions.stop());
   events.on('recorded', afterActions.wake);
   const attachments = await openAttachments({ plan, store, given: options.meta, log });
-  const memory = await openIntakeMemory({ plan, store, pending, now, log });
+  const { stateOf, ...memory } = await openIntakeMemory({ plan, store, pending, now, log });
   const batches = openBatchBook({
     ...{ source, now, log, ledger: store.ledger, journal: store.journal },
     onEnded: (end) => events.tell('batchEnded', end),
   });
-  const intentOf = intentsFor(plan);
+  const intentOf = intentsFor(plan, stateOf);
   const notifier = await tellEndpoints(options, intentOf, owned, events);
   releases.add(() => notifier?.close());
   events.on('recorded', () => {

@@ -1,8 +1,10 @@
-import { type BigIntStats, constants } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import { type PathName, pathOnDisk } from '../../domain/path-bytes.ts';
+import { inFolder } from '../../platform/files/exact-folder.ts';
 import { folderIdentityOf } from '../../platform/files/folder-identity.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import type { RootCheck } from '../root-check.ts';
 
 /** The file version that is to be sent. */
@@ -21,24 +23,24 @@ export interface FileToSend {
   readonly content?: { readonly bytes: Buffer; readonly sha256: string };
 }
 
-/**
- * Never follow a link that was put in the file's place, never hang on a pipe that was. Windows has neither flag.
- */
-export const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-
 export function diskPathOf(file: FileToSend): string | Buffer {
-  return pathOnDisk(file.root, file.at ?? file.name);
+  return pathOnDisk(realRootOf(file.root), file.at ?? file.name);
 }
 
 /**
  * Is this still the version that was queued (G2)? Asked before the first byte is read (`fstat`) and after the last
  * (`lstat` of the path), before the body's end is sent: a body that never ends is never stored.
- * @param openedIno inode that was opened; null at the first check
+ * @param opened what was opened; null at the first check
  * @throws SlipwayError `file_changed`
  */
-export function assertSameVersion(stats: BigIntStats, file: FileToSend, openedIno: bigint | null): void {
+export function assertSameVersion(
+  stats: BigIntStats,
+  file: FileToSend,
+  opened: Pick<BigIntStats, 'dev' | 'ino'> | null,
+): void {
   if (!stats.isFile()) throw changed('it is no regular file any more');
-  if (openedIno !== null && stats.ino !== openedIno) throw changed('another file took its place');
+  if (opened !== null && (stats.ino !== opened.ino || stats.dev !== opened.dev))
+    throw changed('another file took its place');
   if (stats.size !== BigInt(file.size)) throw changed(`${file.size} bytes became ${stats.size}`);
   if (!isSameTime(stats.mtimeNs, BigInt(file.mtimeNs))) throw changed('it was written again');
 }
@@ -86,7 +88,7 @@ export async function fileFailure(
   }
   if (UNREADABLE.has(reason)) {
     // The dot asks for the permission that every path below the root needs.
-    const closed = await stat(`${root}/.`).then(() => null, reasonOf);
+    const closed = await inFolder(realRootOf(root), (at) => stat(`${at}/.`)).then(() => null, reasonOf);
     return closed === null
       ? new SlipwayError('file_unreadable', { reason }, { cause: error })
       : new SlipwayError('source_root_closed', { root, reason: closed }, { cause: error });

@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, lstat, open } from 'node:fs/promises';
-import {
-  assertSameVersion,
-  diskPathOf,
-  type FileToSend,
-  fileFailure,
-  OPEN_FLAGS,
-} from '../attempt/file-check.ts';
+import type { BigIntStats } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { lstatFile, openFile } from '../../platform/files/exact-file.ts';
+import { assertSameVersion, diskPathOf, type FileToSend, fileFailure } from '../attempt/file-check.ts';
 import { fileChunks } from './file-chunks.ts';
 import type { MultipartFrame } from './multipart-body.ts';
 
@@ -21,13 +17,13 @@ export interface StreamedBody {
 
 /** Opens and checks it. Throws SlipwayError `file_changed` or the system's error. */
 export async function openLargeFile(file: FileToSend, frame: MultipartFrame): Promise<StreamedBody> {
-  const handle = await open(diskPathOf(file), OPEN_FLAGS);
+  const handle = await openFile(diskPathOf(file));
   try {
     const stats = await handle.stat({ bigint: true });
     assertSameVersion(stats, file, null);
     let sha256: string | null = null;
     return {
-      body: chunksOf(handle, file, frame, stats.ino, (digest) => {
+      body: chunksOf(handle, file, frame, stats, (digest) => {
         sha256 = digest;
       }),
       sha256: () => sha256,
@@ -44,14 +40,14 @@ async function* chunksOf(
   handle: FileHandle,
   file: FileToSend,
   frame: MultipartFrame,
-  ino: bigint,
+  opened: Pick<BigIntStats, 'dev' | 'ino'>,
   finished: (sha256: string) => void,
 ): AsyncGenerator<Buffer, void, void> {
   yield frame.head;
   const digest = createHash('sha256');
   try {
     yield* fileChunks(handle, { start: 0, size: file.size }, (chunk) => digest.update(chunk));
-    assertSameVersion(await lstat(diskPathOf(file), { bigint: true }), file, ino);
+    assertSameVersion(await lstatFile(diskPathOf(file)), file, opened);
   } catch (error) {
     throw await fileFailure(error, file);
   }

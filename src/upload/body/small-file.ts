@@ -1,13 +1,9 @@
 import { hash } from 'node:crypto';
-import { closeSync, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
-import {
-  assertSameVersion,
-  diskPathOf,
-  type FileToSend,
-  OPEN_FLAGS,
-  truncated,
-} from '../attempt/file-check.ts';
+import { READ_FLAGS } from '../../platform/files/exact-file.ts';
+import { below, inFolder, inFolderSync, splitPath } from '../../platform/files/exact-folder.ts';
+import { assertSameVersion, diskPathOf, type FileToSend, truncated } from '../attempt/file-check.ts';
 import type { MultipartFrame } from './multipart-body.ts';
 
 /** A small file framed in one Buffer: one write on the wire. */
@@ -27,40 +23,45 @@ export function bodyOfBytes(
 
 /** Reads on the event loop: see small-reads.ts for when. Throws SlipwayError `file_changed` or the system's error. */
 export function readSmallFileSync(file: FileToSend, frame: MultipartFrame): WholeBody {
-  const path = diskPathOf(file);
-  const fd = openSync(path, OPEN_FLAGS);
-  const body = framed(file, frame);
-  let ino: bigint;
-  try {
-    const stats = fstatSync(fd, { bigint: true });
-    assertSameVersion(stats, file, null);
-    ino = stats.ino;
-    for (let done = 0; done < file.size; ) {
-      const bytes = readSync(fd, body, frame.head.length + done, file.size - done, done);
-      if (bytes === 0) throw truncated();
-      done += bytes;
+  const { parent, name } = splitPath(diskPathOf(file));
+  return inFolderSync(parent, (at) => {
+    const path = below(at, name);
+    const fd = openSync(path, READ_FLAGS);
+    const body = framed(file, frame);
+    let opened: BigIntStats;
+    try {
+      opened = fstatSync(fd, { bigint: true });
+      assertSameVersion(opened, file, null);
+      for (let done = 0; done < file.size; ) {
+        const bytes = readSync(fd, body, frame.head.length + done, file.size - done, done);
+        if (bytes === 0) throw truncated();
+        done += bytes;
+      }
+    } finally {
+      closeSync(fd);
     }
-  } finally {
-    closeSync(fd);
-  }
-  assertSameVersion(lstatSync(path, { bigint: true }), file, ino);
-  return { body, sha256: sha256Of(body, file, frame) };
+    assertSameVersion(lstatSync(path, { bigint: true }), file, opened);
+    return { body, sha256: sha256Of(body, file, frame) };
+  });
 }
 
 /** The same through the thread pool: slower for the processor, but a slow disk holds up nothing else. */
 export async function readSmallFile(file: FileToSend, frame: MultipartFrame): Promise<WholeBody> {
-  const path = diskPathOf(file);
-  await using handle = await open(path, OPEN_FLAGS);
-  const stats = await handle.stat({ bigint: true });
-  assertSameVersion(stats, file, null);
-  const body = framed(file, frame);
-  for (let done = 0; done < file.size; ) {
-    const { bytesRead } = await handle.read(body, frame.head.length + done, file.size - done, done);
-    if (bytesRead === 0) throw truncated();
-    done += bytesRead;
-  }
-  assertSameVersion(await lstat(path, { bigint: true }), file, stats.ino);
-  return { body, sha256: sha256Of(body, file, frame) };
+  const { parent, name } = splitPath(diskPathOf(file));
+  return await inFolder(parent, async (at) => {
+    const path = below(at, name);
+    await using handle = await open(path, READ_FLAGS);
+    const opened = await handle.stat({ bigint: true });
+    assertSameVersion(opened, file, null);
+    const body = framed(file, frame);
+    for (let done = 0; done < file.size; ) {
+      const { bytesRead } = await handle.read(body, frame.head.length + done, file.size - done, done);
+      if (bytesRead === 0) throw truncated();
+      done += bytesRead;
+    }
+    assertSameVersion(await lstat(path, { bigint: true }), file, opened);
+    return { body, sha256: sha256Of(body, file, frame) };
+  });
 }
 
 function framed(file: FileToSend, { head, tail }: MultipartFrame): Buffer {

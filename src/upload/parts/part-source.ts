@@ -1,15 +1,11 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, lstat, open } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { SlipwayError } from '../../domain/errors.ts';
+import { lstatFile, openFile } from '../../platform/files/exact-file.ts';
 import { abortErrorOf, onAbort } from '../../platform/waiting/abort.ts';
-import {
-  assertSameVersion,
-  diskPathOf,
-  type FileToSend,
-  fileFailure,
-  OPEN_FLAGS,
-} from '../attempt/file-check.ts';
+import { assertSameVersion, diskPathOf, type FileToSend, fileFailure } from '../attempt/file-check.ts';
 import { type FileRange, fileChunks } from '../body/file-chunks.ts';
 import type { MultipartFrame } from '../body/multipart-body.ts';
 
@@ -56,7 +52,7 @@ export async function openPartSource(file: FileToSend, partBytes: number): Promi
     work.catch(async (error: unknown) => {
       throw await fileFailure(error, file);
     });
-  const { handle, ino } = await inOurWords(openChecked(file));
+  const { handle, opened } = await inOurWords(openChecked(file));
   const sha256 = createHash('sha256');
   const md5 = createHash('md5');
   const partCount = Math.ceil(file.size / partBytes);
@@ -64,7 +60,7 @@ export async function openPartSource(file: FileToSend, partBytes: number): Promi
   let turn: Promise<unknown> = Promise.resolve();
 
   async function assertUnchanged(): Promise<void> {
-    assertSameVersion(await lstat(diskPathOf(file), { bigint: true }), file, ino);
+    assertSameVersion(await lstatFile(diskPathOf(file)), file, opened);
   }
 
   async function takeNext(signal: AbortSignal): Promise<FilePart | null> {
@@ -123,12 +119,14 @@ export async function openPartSource(file: FileToSend, partBytes: number): Promi
   };
 }
 
-async function openChecked(file: FileToSend): Promise<{ readonly handle: FileHandle; readonly ino: bigint }> {
-  const handle = await open(diskPathOf(file), OPEN_FLAGS);
+async function openChecked(
+  file: FileToSend,
+): Promise<{ readonly handle: FileHandle; readonly opened: BigIntStats }> {
+  const handle = await openFile(diskPathOf(file));
   try {
-    const stats = await handle.stat({ bigint: true });
-    assertSameVersion(stats, file, null);
-    return { handle, ino: stats.ino };
+    const opened = await handle.stat({ bigint: true });
+    assertSameVersion(opened, file, null);
+    return { handle, opened };
   } catch (error) {
     await handle.close();
     throw error;

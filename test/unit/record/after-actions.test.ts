@@ -215,8 +215,8 @@ test('what the configuration no longer wants is undone at start, not done', asyn
   rig.record([receiptFor(rig.root, { path: 'a.txt' })]);
   const [stored] = rig.ledger.intents.take(0, 1);
   if (stored === undefined) throw new Error('no intent');
-  const { original, aside } = pathsOf(stored.intent);
-  renameSync(original, aside);
+  const { aside } = pathsOf(stored.intent);
+  renameSync(join(rig.root, 'a.txt'), join(rig.root, aside.toString()));
   await rig.finish({ onSuccess: 'keep' });
   expect(rig.files()).toEqual(['a.txt']);
   expect(rig.ledger.intents.count()).toBe(0);
