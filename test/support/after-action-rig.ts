@@ -5,6 +5,7 @@ import type { AfterActions } from '../../src/domain/after-action.ts';
 import { fileVersionId } from '../../src/domain/file-version.ts';
 import { type PathName, pathOnDisk } from '../../src/domain/path-bytes.ts';
 import type { Receipt } from '../../src/domain/receipt.ts';
+import { jobIdOf } from '../../src/domain/upload-job.ts';
 import { intentsFor } from '../../src/ledger/intent.ts';
 import { encodeReceipt } from '../../src/ledger/journal/receipt-codec.ts';
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
@@ -33,8 +34,8 @@ export interface AfterActionRig {
   readonly log: ReturnType<typeof rememberingLog>;
   /** Writes a file into the source. */
   write(path: string, content?: string): void;
-  /** Commits receipts, with what the source wants done after them. */
-  record(receipts: readonly Receipt[], actions?: AfterActions): void;
+  /** Commits receipts, with what the source wants done after them; `asSeenNow`: of the files that lie there now. */
+  record(receipts: readonly Receipt[], actions?: AfterActions, how?: { readonly asSeenNow: boolean }): void;
   start(change?: Partial<AfterActionOptions>): AfterActionRunner;
   /** Starts, waits until all is done, stops. */
   finish(change?: Partial<AfterActionOptions>): Promise<void>;
@@ -63,8 +64,14 @@ export function afterActionRig(actions: AfterActions): AfterActionRig {
       mkdirSync(join(root, path, '..'), { recursive: true });
       writeFileSync(join(root, path), content);
     },
-    record(receipts, wanted = actions) {
-      const intentOf = intentsFor({ ...wanted, root });
+    record(receipts, wanted = actions, how = { asSeenNow: false }) {
+      const seen = new Map(
+        receipts.map(({ id, gen, path }) => [
+          jobIdOf(id, gen),
+          how.asSeenNow ? statSync(join(root, path), { bigint: true }) : null,
+        ]),
+      );
+      const intentOf = intentsFor({ ...wanted, root }, (jobId) => seen.get(jobId) ?? null);
       let offset = ledger.mark();
       const entries = receipts.map((receipt) => {
         const line = encodeReceipt(receipt);

@@ -1,6 +1,7 @@
-import { realpathSync, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import type { EntryKind, Filter } from '../scan/filter.ts';
 import type { EventListener, EventSource } from './event-source.ts';
 
@@ -72,12 +73,4 @@ function rawPath(realRoot: string, path: unknown, details: unknown): string | nu
 function relativeTo(realRoot: string, path: string): string | null {
   const parts = relative(realRoot, path).split(sep);
   return parts[0] === '..' ? null : parts.join('/');
-}
-
-function realRootOf(root: string): string {
-  try {
-    return realpathSync(root);
-  } catch {
-    return root;
-  }
 }

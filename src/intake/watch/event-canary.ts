@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { reasonOf } from '../../domain/errors.ts';
+import { below, inFolder } from '../../platform/files/exact-folder.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import type { EventSource } from './event-source.ts';
 
 /**
@@ -43,17 +44,17 @@ export async function tryEvents(
     },
   });
   source.follower?.folder({ path: '' });
-  const path = join(root, name);
+  const folder = realRootOf(root);
   try {
     await within(ready.promise, READY_MS);
     const beganMs = monotonicMs();
-    await writeFile(path, '', { flag: 'wx', mode: 0o600 });
+    await inFolder(folder, (at) => writeFile(below(at, name), '', { flag: 'wx', mode: 0o600 }));
     const came = await within(heard.promise, EVENT_MS);
     return came ? { kind: 'events', ms: monotonicMs() - beganMs } : { kind: 'none', reason: failure };
   } catch (error) {
     return { kind: 'unwritable', reason: reasonOf(error) };
   } finally {
-    await rm(path, { force: true }).catch(() => undefined);
+    await inFolder(folder, (at) => rm(below(at, name), { force: true })).catch(() => undefined);
     await source.close().catch(() => undefined);
   }
 }

@@ -1,10 +1,11 @@
 /** Workers whose view of a source's folder is not the owner's: empty mount points, and mounts that come late. */
 import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { SourceReport } from '../../../src/domain/live-report.ts';
 import type { Run } from '../../../src/runtime/run.ts';
 import { watchForRoots } from '../../../src/runtime/worker/late-roots.ts';
+import { mayMount, mountBind, unmount as unmountDisk } from '../../support/real-mount.ts';
 import { type RunRig, runRig } from '../../support/run-rig.ts';
 import { autoglm, ends, GIVE_UP_MS, never, reportOf } from '../../support/run-steps.ts';
 import { sandboxForTest } from '../../support/sandbox.ts';
@@ -136,8 +137,10 @@ test('a worker on an empty mount point takes no files from one that sees them, a
   expect(tries(rig)).toBe(taken);
   await good.stop(5_000);
 
-  rmSync(mount, { recursive: true });
-  symlinkSync(rig.root(), mount);
+  // A link in the folder's place would not be followed: it has to be a mount.
+  if (!mayMount()) return;
+  mountBind(rig.root(), mount);
+  onTestFinished(() => unmountDisk(mount));
   await vi.waitFor(
     () => expect(said(rig)).toContainEqual(expect.stringMatching(/^opened the queue .* again/)),
     soon,
