@@ -1,20 +1,16 @@
-import { unlink } from 'node:fs/promises';
-import type { AfterActions } from '../../domain/after-action.ts';
 import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
-import { type Intent, isWanted } from '../../ledger/intent.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
-import { type IntentEnd, markOf, type StoredIntent } from '../../ledger/tables/intent-table.ts';
-import { pathIn } from '../../platform/files/exact-folder.ts';
+import type { StoredIntent } from '../../ledger/tables/intent-table.ts';
 import { settleRealRoot } from '../../platform/files/real-root.ts';
 import { createWaker } from '../../platform/waiting/waker.ts';
-import { createHeldFolders, type HeldFolders } from './held-folders.ts';
-import { type MoveStep, moveInto } from './move-file.ts';
-import { deviceOf, pathsOf, setAside, undoAside } from './set-aside.ts';
-import { createSidecars, placeOfMoved } from './sidecars.ts';
+import type { AfterActions } from '../../domain/after-action.ts';
+import { type ActionStep, createPageActor } from './act-on-page.ts';
+import type { HeldFolders } from './held-folders.ts';
+import { deviceOf } from './set-aside.ts';
+import { createSidecars } from './sidecars.ts';
 
-/** What has just been done when the fault harness may strike. */
-export type ActionStep = 'aside' | 'acting' | MoveStep | 'acted' | 'ended';
+export type { ActionStep } from './act-on-page.ts';
 
 export interface AfterActionOptions extends AfterActions {
   /** Absolute path of the source's folder. */
@@ -39,23 +35,14 @@ export interface AfterActionRunner {
   stop(): Promise<void>;
 }
 
-/** An intent with whose file nothing more is to be done. */
-interface Done {
-  readonly stored: StoredIntent;
-  readonly acted: IntentEnd['acted'];
-  /** Where the file lies since it was moved; null: where it lay, if it is still there. */
-  readonly placed: Buffer | null;
-}
-
-/** Files in hand at once; two transactions serve them all. */
-const PAGE = 64;
-/** The thread pool is shared with the reads of uploads. */
-const IN_FLIGHT = 8;
+/** Files in hand at once; two transactions, and one look at who writes, serve them all. */
+const PAGE = 256;
 const RETRY_MS = 60_000;
+/** How long a writer may take before it is looked at again. */
+const WRITER_MS = 5_000;
 /** Nothing to do: until somebody wakes it. A Node timer must end some time. */
 const LONG_MS = 3_600_000;
 const NOTHING = (): void => {};
-const GONE = { kind: 'gone' } as const;
 
 /** Starts with what an earlier process left unfinished. */
 export function startAfterActions(options: AfterActionOptions): AfterActionRunner {
@@ -69,115 +56,13 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
   let stopping = false;
   let cursor = 0;
   let failures = 0;
+  let toldOfWriters = false;
   let retryAtMs = Number.POSITIVE_INFINITY;
-
-  /**
-   * The story of a page: take the files aside, write down that it is about to happen, do it, write the receipts beside
-   * them, write down that it did.
-   * @returns false: the folder went away meanwhile, so that nothing can be said of files that are gone
-   */
-  async function act(page: readonly StoredIntent[], device: number): Promise<boolean> {
-    const folders = createHeldFolders();
-    try {
-      const done: Done[] = [];
-      const ready: StoredIntent[] = [];
-      await eachOf(page, folders, async (stored) => {
-        const aside = await taken(stored, folders);
-        if (aside === 'ready') ready.push(stored);
-        else done.push(aside);
-      });
-      await failpoint('aside');
-      if ((await deviceOf(root)) !== device) {
-        await eachOf(ready, folders, ({ intent }) => folders.putBack(intent));
-        return false;
-      }
-      if (ready.length > 0) ledger.intents.markActing(ready);
-      await failpoint('acting');
-      await eachOf(ready, folders, async (stored) => {
-        done.push(await perform(stored, folders));
-        await failpoint('acted');
-      });
-      const ends: IntentEnd[] = [];
-      await eachOf(done, folders, async (one) => {
-        const end = await endOf(one);
-        if (end !== null) ends.push(end);
-      });
-      await sidecars.synced();
-      if (ends.length > 0) ledger.intents.end(ends);
-      await failpoint('ended');
-      return true;
-    } finally {
-      await folders.close();
-    }
-  }
-
-  /** Out of everybody's way; or what there is to say of a file with which nothing is to be done, or can be. */
-  async function taken(stored: StoredIntent, folders: HeldFolders): Promise<'ready' | Done> {
-    const { intent, acting } = stored;
-    if (intent.action === 'keep') return { stored, acted: null, placed: placedOf(intent) };
-    const folder = await folders.of(intent);
-    // Its folder was moved away and a link left in its place: what lies there now is not ours to judge.
-    if (folder === 'linked') return { stored, acted: null, placed: null };
-    const aside =
-      folder === 'missing' ? GONE : await (isDue(intent) ? setAside : undoAside)(intent, folder.at);
-    if (aside.kind === 'ready') return 'ready';
-    // Gone although nobody was about to act: the user took it. Gone while acting: that was us, before a crash.
-    return aside.kind === 'gone' && acting
-      ? { stored, acted: markOf(intent), placed: await placeOfMoved(intent) }
-      : { stored, acted: null, placed: null };
-  }
-
-  /** The source still wants it, and the version has not been asked for again meanwhile. */
-  function isDue(intent: Intent): boolean {
-    const known = ledger.find(intent.id);
-    return isWanted(intent, options) && known !== null && known.gen === intent.gen && !known.again;
-  }
-
-  async function perform(stored: StoredIntent, folders: HeldFolders): Promise<Done> {
-    const { intent } = stored;
-    const folder = await folders.of(intent);
-    if (typeof folder === 'string' || !(await folders.isInPlace(intent))) {
-      await folders.putBack(intent);
-      return { stored, acted: null, placed: null };
-    }
-    const aside = pathIn(folder.at, pathsOf(intent).aside);
-    const placed =
-      typeof intent.action === 'object'
-        ? await moveInto(intent.action.moveTo, intent, aside, failpoint)
-        : await unlink(aside).then(() => null);
-    return { stored, acted: markOf(intent), placed };
-  }
-
-  /** Once its receipt lies beside it, where the source wants that. @returns null: everything is still to be done */
-  async function endOf({ stored: { key, intent }, acted, placed }: Done): Promise<IntentEnd | null> {
-    const wanted = intent.sidecar === true && options.sidecar === true && intent.root === root;
-    if (!wanted || (await sidecars.write(intent, placed)) === 'done') return { key, acted };
-    retryAtMs = Math.min(retryAtMs, performance.now() + retryMs);
-    if (intent.action === 'keep') return null;
-    const rest: Intent = { ...intent, action: 'keep' };
-    return { key, acted, rest: placed === null ? rest : { ...rest, placed: placed.toString('base64') } };
-  }
-
-  /** One file that cannot be moved stays where it was and holds up no other (G7). */
-  async function eachOf<Item extends StoredIntent | Done>(
-    page: readonly Item[],
-    folders: HeldFolders,
-    work: (item: Item) => Promise<void>,
-  ): Promise<void> {
-    for (let start = 0; start < page.length; start += IN_FLIGHT) {
-      await Promise.all(
-        page
-          .slice(start, start + IN_FLIGHT)
-          .map((item) =>
-            work(item).catch((error) => failed('stored' in item ? item.stored : item, folders, error)),
-          ),
-      );
-    }
-  }
+  const act = createPageActor({ ...options, failpoint, sidecars, failed, later, beingWritten });
 
   async function failed({ intent }: StoredIntent, folders: HeldFolders, error: unknown): Promise<void> {
     failures += 1;
-    retryAtMs = Math.min(retryAtMs, performance.now() + retryMs);
+    later();
     await folders
       .putBack(intent)
       .catch((reason: unknown) =>
@@ -193,6 +78,18 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
       facts,
       'a file could not be moved or deleted after its upload; it stays, and is tried again later',
     );
+  }
+
+  function later(afterMs = retryMs): void {
+    retryAtMs = Math.min(retryAtMs, performance.now() + afterMs);
+  }
+
+  /** Whoever wrote to it meanwhile has made another version of it; else it is this one's turn once it is closed. */
+  function beingWritten(path: string): void {
+    if (!toldOfWriters)
+      log.info({ path }, 'a file is still open for writing elsewhere; what follows its upload waits');
+    toldOfWriters = true;
+    later(Math.min(retryMs, WRITER_MS));
   }
 
   async function run(): Promise<void> {
@@ -251,8 +148,4 @@ export function startAfterActions(options: AfterActionOptions): AfterActionRunne
       await running;
     },
   };
-}
-
-function placedOf({ placed }: Intent): Buffer | null {
-  return placed === undefined ? null : Buffer.from(placed, 'base64');
 }

@@ -5,7 +5,14 @@ import type { Intent } from '../../ledger/intent.ts';
 import { syncedFolder } from '../../ledger/journal/synced-folder.ts';
 import { TEMPORARY_PREFIX } from '../../platform/files/atomic-file.ts';
 import { READ_FLAGS } from '../../platform/files/exact-file.ts';
-import { inMadeFolder, openedPath, type Path, pathIn, splitPath } from '../../platform/files/exact-folder.ts';
+import {
+  inFolder,
+  inMadeFolder,
+  openedPath,
+  type Path,
+  pathIn,
+  splitPath,
+} from '../../platform/files/exact-folder.ts';
 import { isSameFile, renameToFree, withFreeName } from '../../platform/files/free-name.ts';
 import { realRootOf } from '../../platform/files/real-root.ts';
 import { isCopy } from './is-copy.ts';
@@ -34,7 +41,7 @@ export async function moveInto(
   const target = Buffer.concat([Buffer.from(`${realRootOf(folder)}/`), bytesOf(intent)]);
   const { parent, name } = splitPath(target);
   const placed = await inMadeFolder(parent, async (at) => {
-    const temporary = pathIn(at, `${TEMPORARY_PREFIX}${intent.id}-${intent.gen}`);
+    const temporary = temporaryIn(at, intent);
     try {
       return await withFreeName(pathIn(at, name), (candidate) =>
         unlessThere({ aside, temporary }, candidate, (to) => renameToFree(aside, to)),
@@ -45,6 +52,16 @@ export async function moveInto(
     return await copyInto(at, pathIn(at, name), { aside, temporary }, failpoint);
   });
   return pathIn(parent, splitPath(placed).name);
+}
+
+/** Removes the copy that a crash has left of a file that is not to be moved any more. Throws nothing. */
+export async function removeCopy(folder: string, intent: MovedFile): Promise<void> {
+  const { parent } = splitPath(Buffer.concat([Buffer.from(`${realRootOf(folder)}/`), bytesOf(intent)]));
+  await inFolder(parent, (at) => rm(temporaryIn(at, intent), { force: true })).catch(() => {});
+}
+
+function temporaryIn(at: Path, { id, gen }: MovedFile): Buffer {
+  return pathIn(at, `${TEMPORARY_PREFIX}${id}-${gen}`);
 }
 
 interface OnTheWay {

@@ -7,16 +7,20 @@ import { TEMPORARY_PREFIX } from '../../platform/files/atomic-file.ts';
 import { inFolder, type Path, pathIn } from '../../platform/files/exact-folder.ts';
 import { renameToFree, withFreeName } from '../../platform/files/free-name.ts';
 import { realRootOf } from '../../platform/files/real-root.ts';
+import { fileKey } from '../../platform/process/open-for-writing.ts';
 
 const SLASH = 0x2f;
 
 /**
  * What became of the attempt to take a file out of everybody's way.
- * - `ready`: it lies under its aside name, and is the version that was recorded
+ * - `ready`: it lies under its aside name, and is the version that was recorded; `file`: which file it is (`fileKey`)
  * - `changed`: another version lies there; nothing was touched, or all of it put back
  * - `gone`: neither name is there
  */
-export type SetAside = { readonly kind: 'ready' } | { readonly kind: 'changed' } | { readonly kind: 'gone' };
+export type SetAside =
+  | { readonly kind: 'ready'; readonly file: string }
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'gone' };
 
 /** Where a file lies, and where it lies while something is done with it. */
 export interface IntentPaths {
@@ -62,7 +66,7 @@ export async function setAside(intent: Intent, at: Path): Promise<SetAside> {
 }
 
 async function verified(intent: Intent, stats: BigIntStats, at: Path): Promise<SetAside> {
-  if (isVersion(stats, intent)) return { kind: 'ready' };
+  if (isVersion(stats, intent)) return { kind: 'ready', file: fileKey(stats) };
   await putBack(intent, at);
   return { kind: 'changed' };
 }

@@ -2,7 +2,7 @@ import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises';
 import { isReceiptText, RECEIPT_SUFFIX } from '../../domain/receipt.ts';
 import { TEMPORARY_PREFIX } from '../../platform/files/atomic-file.ts';
 import { READ_FLAGS } from '../../platform/files/exact-file.ts';
-import { inFolder, pathIn, splitPath } from '../../platform/files/exact-folder.ts';
+import { inFolder, type Path, pathIn, splitPath } from '../../platform/files/exact-folder.ts';
 import { renameToFree } from '../../platform/files/free-name.ts';
 
 /** No receipt is longer; what is, is somebody's file. */
@@ -25,7 +25,7 @@ export async function writeSidecar(file: Buffer, line: Buffer, key: string): Pro
   const { parent, name } = splitPath(sidecarPathOf(file));
   return await inFolder(parent, async (at) => {
     const target = pathIn(at, name);
-    const temporary = pathIn(at, `${TEMPORARY_PREFIX}${key}.tmp`);
+    const temporary = temporaryIn(at, key);
     if ((await holder(target)) === 'somebody') return false;
     await rm(temporary, { force: true });
     try {
@@ -35,6 +35,16 @@ export async function writeSidecar(file: Buffer, line: Buffer, key: string): Pro
       await rm(temporary, { force: true });
     }
   });
+}
+
+/** Removes what a crash has left of a receipt that is not to be written any more. Throws nothing. */
+export async function removeUnfinished(file: Buffer, key: string): Promise<void> {
+  const { parent } = splitPath(file);
+  await inFolder(parent, (at) => rm(temporaryIn(at, key), { force: true })).catch(() => {});
+}
+
+function temporaryIn(at: Path, key: string): Buffer {
+  return pathIn(at, `${TEMPORARY_PREFIX}${key}.tmp`);
 }
 
 /** Whether the receipt beside a file is of another version than this one. */

@@ -12,7 +12,7 @@ import { inFolder, pathIn, splitPath } from '../../platform/files/exact-folder.t
 import { suffixed } from '../../platform/files/free-name.ts';
 import { realRootOf } from '../../platform/files/real-root.ts';
 import { originalOf } from './set-aside.ts';
-import { isSidecarOfAnother, writeSidecar } from './sidecar-file.ts';
+import { isSidecarOfAnother, removeUnfinished, writeSidecar } from './sidecar-file.ts';
 
 const SLASH = 0x2f;
 /** FAT keeps times to two seconds. */
@@ -25,6 +25,8 @@ export interface Sidecars {
    * @returns `later`: it cannot be written now, and is to be tried again
    */
   write(intent: Intent, placed: Buffer | null): Promise<'done' | 'later'>;
+  /** It is not wanted any more: takes away what a crash may have left of it. */
+  forget(intent: Intent, placed: Buffer | null): Promise<void>;
   /** Makes the names of those just written durable; to be called before their intents end. */
   synced(): Promise<void>;
   /** A new round: folders that could not be written are tried again. */
@@ -80,15 +82,15 @@ export function createSidecars(options: {
   return {
     async write(intent, placed) {
       const file = placed ?? originalOf(intent);
+      const key = `${intent.id}-${intent.gen}`;
       const folder = file.toString('latin1', 0, file.lastIndexOf(SLASH));
       if (blocked.has(folder)) return 'later';
       const recorded = recordedOf(intent, placed);
-      if (recorded === null) return 'done';
+      if (recorded === null) return await removeUnfinished(file, key).then(() => 'done');
       const line = await lineOf(intent, recorded).catch(() => 'unreadable' as const);
-      if (line === 'unreadable') return 'later';
-      if (line === null) return 'done';
+      if (line === 'unreadable' || line === null) return line === null ? 'done' : 'later';
       try {
-        if (!(await writeSidecar(file, line, `${intent.id}-${intent.gen}`))) {
+        if (!(await writeSidecar(file, line, key))) {
           return refused(intent.path, 'its name is taken by a file that is not ours');
         }
         told = false;
@@ -98,6 +100,7 @@ export function createSidecars(options: {
         return failed(intent.path, folder, error);
       }
     },
+    forget: (intent, placed) => removeUnfinished(placed ?? originalOf(intent), `${intent.id}-${intent.gen}`),
     async synced() {
       const folders = [...unsynced];
       unsynced.clear();

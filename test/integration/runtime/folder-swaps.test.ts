@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { AfterAction } from '../../../src/record/options.ts';
+import type { AfterAction } from '../../../src/domain/after-action.ts';
 import { seededRandom } from '../../../src/sandbox/trouble/seeded-random.ts';
 import { startIntakeRig } from '../../support/intake-rig.ts';
 import { runRig } from '../../support/run-rig.ts';

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   linkSync,
@@ -12,12 +14,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { pathNameOf, pathOnDisk } from '../../../src/domain/path-bytes.ts';
 import { markOf } from '../../../src/ledger/tables/intent-table.ts';
 import { suffixed } from '../../../src/platform/files/free-name.ts';
 import type { ActionStep } from '../../../src/record/after/after-actions.ts';
 import { pathsOf } from '../../../src/record/after/set-aside.ts';
+import type { AfterActions } from '../../../src/domain/after-action.ts';
 import { afterActionRig, receiptFor } from '../../support/after-action-rig.ts';
 import { nextGeneration } from '../../support/next-generation.ts';
 import { testFolder } from '../../support/record-rig.ts';
@@ -263,3 +266,32 @@ test.each([
 ])('%s gets the suffix of try %i', (path, count, wanted) => {
   expect(suffixed(Buffer.from(path), count).toString()).toBe(wanted);
 });
+
+test.skipIf(process.platform !== 'linux').each<[string, AfterActions['onSuccess']]>([
+  ['deleted', 'delete'],
+  ['moved', { moveTo: 'done' }],
+])(
+  'a file that another process has open for writing is not %s until it is closed; readers do not matter',
+  async (_, wanted) => {
+    const actions: AfterActions = { onSuccess: wanted, onFailure: 'keep' };
+    const rig = afterActionRig(actions);
+    const onSuccess = typeof wanted === 'object' ? { moveTo: join(rig.folder, wanted.moveTo) } : wanted;
+    for (const name of ['written.txt', 'read.txt']) rig.write(name);
+    rig.record(
+      ['written.txt', 'read.txt'].map((path) => receiptFor(rig.root, { path })),
+      { ...actions, onSuccess },
+    );
+    const writer = spawn('sh', ['-c', 'exec 3>>written.txt 4<read.txt; echo open; read line'], {
+      cwd: rig.root,
+    });
+    onTestFinished(() => void writer.kill('SIGKILL'));
+    await once(writer.stdout, 'data');
+    const runner = rig.start({ onSuccess, retryMs: 20 });
+    await runner.settled();
+    await vi.waitFor(() => expect(rig.ledger.intents.count()).toBe(1));
+    await vi.waitFor(() => expect(rig.files()).toEqual(['written.txt']));
+    writer.stdin.end();
+    await vi.waitFor(() => expect(rig.ledger.intents.count()).toBe(0));
+    expect(rig.files()).toEqual([]);
+  },
+);

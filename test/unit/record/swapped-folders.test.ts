@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import type { ActionStep } from '../../../src/record/after/after-actions.ts';
-import type { AfterActions } from '../../../src/record/options.ts';
+import type { AfterActions } from '../../../src/domain/after-action.ts';
 import { type AfterActionRig, afterActionRig, receiptFor } from '../../support/after-action-rig.ts';
 import { folderOnOtherDisk } from '../../support/other-disk.ts';
 
@@ -122,4 +122,20 @@ test('another file with the same size and time took its place after the upload: 
   await rig.finish();
   expect(rig.files()).toEqual(['d/a.txt']);
   expect(rig.ledger.intents.count()).toBe(0);
+});
+
+test('what a kill left of a receipt or of a copy goes, also when it is not wanted any more', async () => {
+  const rig = afterActionRig({ onSuccess: 'keep', onFailure: 'keep' });
+  const done = join(rig.folder, 'done');
+  const wanted: AfterActions = { onSuccess: { moveTo: done }, onFailure: 'keep', sidecar: true };
+  rig.write('d/a.txt');
+  const receipt = receiptFor(rig.root, { path: 'd/a.txt' });
+  rig.record([receipt], wanted);
+  rig.ledger.intents.markActing(rig.ledger.intents.take(0, 1));
+  mkdirSync(join(done, 'd'), { recursive: true });
+  writeFileSync(join(done, `d/.slipway-${receipt.id}-0`), 'half');
+  writeFileSync(join(rig.root, `d/.slipway-${receipt.id}-0.tmp`), 'half');
+  await rig.finish({ onSuccess: 'keep', onFailure: 'keep', sidecar: false });
+  expect(rig.files('done')).toEqual([]);
+  expect(rig.files()).toEqual(['d/a.txt']);
 });
