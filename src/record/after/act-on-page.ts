@@ -1,10 +1,10 @@
 import { unlink } from 'node:fs/promises';
+import type { AfterActions } from '../../domain/after-action.ts';
 import { type Intent, isWanted } from '../../ledger/intent.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { type IntentEnd, markOf, type StoredIntent } from '../../ledger/tables/intent-table.ts';
 import { pathIn } from '../../platform/files/exact-folder.ts';
 import { openForWriting } from '../../platform/process/open-for-writing.ts';
-import type { AfterActions } from '../../domain/after-action.ts';
 import { createHeldFolders, type HeldFolders } from './held-folders.ts';
 import { type MoveStep, moveInto, removeCopy } from './move-file.ts';
 import { deviceOf, pathsOf, setAside, undoAside } from './set-aside.ts';

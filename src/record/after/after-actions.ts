@@ -1,10 +1,10 @@
+import type { AfterActions } from '../../domain/after-action.ts';
 import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { StoredIntent } from '../../ledger/tables/intent-table.ts';
 import { settleRealRoot } from '../../platform/files/real-root.ts';
 import { createWaker } from '../../platform/waiting/waker.ts';
-import type { AfterActions } from '../../domain/after-action.ts';
 import { type ActionStep, createPageActor } from './act-on-page.ts';
 import type { HeldFolders } from './held-folders.ts';
 import { deviceOf } from './set-aside.ts';

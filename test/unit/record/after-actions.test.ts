@@ -15,12 +15,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import type { AfterActions } from '../../../src/domain/after-action.ts';
 import { pathNameOf, pathOnDisk } from '../../../src/domain/path-bytes.ts';
 import { markOf } from '../../../src/ledger/tables/intent-table.ts';
 import { suffixed } from '../../../src/platform/files/free-name.ts';
 import type { ActionStep } from '../../../src/record/after/after-actions.ts';
 import { pathsOf } from '../../../src/record/after/set-aside.ts';
-import type { AfterActions } from '../../../src/domain/after-action.ts';
 import { afterActionRig, receiptFor } from '../../support/after-action-rig.ts';
 import { nextGeneration } from '../../support/next-generation.ts';
 import { testFolder } from '../../support/record-rig.ts';

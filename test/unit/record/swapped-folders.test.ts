@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import type { ActionStep } from '../../../src/record/after/after-actions.ts';
 import type { AfterActions } from '../../../src/domain/after-action.ts';
+import type { ActionStep } from '../../../src/record/after/after-actions.ts';
 import { type AfterActionRig, afterActionRig, receiptFor } from '../../support/after-action-rig.ts';
 import { folderOnOtherDisk } from '../../support/other-disk.ts';
 
