@@ -1,3 +1,35 @@
+/*
+ * The suspension of a destination
+ *
+ * Most ways for work not to go on are a file's or a source's. This one is the destination's: for a while nobody sends
+ * there, in any process, and no file pays for it.
+ *
+ *                 more than five failures in a row, or half of many (down)
+ *                 refused credentials, clock, account (stopped)
+ *     ┌─────────┐ ──────────────────────────────────────────────▶ ┌────────────────┐
+ *     │ running │                                                 │ down │ stopped │ ◀─┐
+ *     └─────────┘ ◀──────────────┐                                └────────────────┘   │ the probe failed: a longer wait;
+ *          ▲                     │ the probe, or any upload               │ its time   │ it told nothing: another
+ *          │                     │ still under way, succeeded             │ has come   │ process may try
+ *          │                ┌─────────┐ ◀─────────────────────────────────┘            │
+ *          │                │ probing │ ───────────────────────────────────────────────┘
+ *          │                └─────────┘
+ *          └── `slipway resume`, or another token: probed at once, and the record in Redis says so to all
+ *
+ * - The two kinds differ in their patience alone. `down` is probed after 0.5, 1, 2 and then every 3 s, in a long outage every
+ *   fortieth of its length (pacing/circuit.ts); `stopped` after 15 s, doubling up to 5 min. What is stopped and does not
+ *   answer either is still stopped.
+ * - It is shared. The record of the destination in Redis (shared-destination.ts) holds kind, failure, beginning and number of tries;
+ *   each process follows what it reads there once a second, or when it is told. Without Redis a process goes on with what it knows.
+ * - One upload of all processes is the probe: whoever gets the lease becomes `probing`, its limit is 1 for as long, and it
+ *   keeps the lease alive. A prober that has no job to send hands the lease on after 2 s if anybody else is there. One that dies
+ *   loses it after 10 s.
+ * - `inherited`: it was there when this process came, and nobody has tried since. `--once` does not end with 7 for such a one
+ *   before somebody has tried in vain.
+ * - Not suspensions, though files wait as well: a `Retry-After` (retry-after-pause.ts), a token service that is away
+ *   (token-outage.ts, of one process only), refusals before the first success (unproven-refusals.ts), pauses of the user.
+ */
+
 import type { UploadFailure } from '../domain/attempt.ts';
 import type { DestinationBlocker } from '../domain/blocker.ts';
 import type { Log } from '../domain/log.ts';

@@ -72,6 +72,16 @@ describe('references to the tree', () => {
     expect(unknown).toEqual([]);
   });
 
+  it('finds every source file that a comment in src names', () => {
+    const unknown = files('src/**/*.ts').flatMap((path) =>
+      commentsOf(read(path))
+        .flatMap((comment) => namedFiles(comment))
+        .filter((name) => !tree.some((one) => one.endsWith(`/${name}`)))
+        .map((name) => `${path}: ${name}`),
+    );
+    expect(unknown).toEqual([]);
+  });
+
   it('finds where the architecture says to begin reading, in the room it says', () => {
     const missing = roomRows().flatMap(([room, , start = '']) =>
       namedFiles(start)
@@ -138,6 +148,11 @@ function namedFiles(text: string): string[] {
     [...block.matchAll(names)].map(([, name]) => (name?.includes('/') ? name : '')).join(' '),
   );
   return [...prose.matchAll(names)].map(([, name = '']) => name);
+}
+
+/** Whole-line comments. */
+function commentsOf(code: string): string[] {
+  return [...code.matchAll(/^[ \t]*(?:\/\*[\s\S]*?\*\/|\/\/.*$)/gm)].map(([comment]) => comment);
 }
 
 /** The table of rooms: name, question, where to begin. */

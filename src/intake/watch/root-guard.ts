@@ -1,3 +1,33 @@
+/*
+ * The root of a source
+ *
+ * A folder without its files is either an empty folder or a disk that is not there, and the two are opposites: after the
+ * first its files are gone, after the second none is. So nothing is concluded from a missing file before its root is known.
+ *
+ *                        the path is gone
+ *     ┌─────────┐ ───────────────────────────────────────────────▶ ┌─────────┐
+ *     │ present │ ◀─────────────────────────────────────────────── │ missing │
+ *     └─────────┘         a folder with files in it, or the one    └─────────┘
+ *       │     ▲           that held files before                        │ an empty folder stands there that is not
+ *       │     │                                                         ▼ the one that held files
+ *       │     └─────────────────────────────────────────────────── ┌───────────┐
+ *       └────────────────────────────────────────────────────────▶ │ unmounted │
+ *          another folder than before, and nothing in it           └───────────┘
+ *
+ * - A folder's identity is device, inode and birth time. Which one held files is remembered in the ledger
+ *   (ledger/tables/root-memory.ts), under its path, since a process may start on an empty mount point.
+ * - The folder that is in use may be emptied by whoever likes: only another, empty one raises the question. A mount
+ *   point in which something lies cannot be told from the folder (docs/guarantees.md).
+ * - `gone`: the watcher says `root` is out of sight, takes nothing as vanished, and keeps looking. `appeared` (another folder that
+ *   counts): everything is watched and scanned anew.
+ * - Uploads ask by themselves (upload/root-check.ts), since they may run on another host: a file that cannot be opened is
+ *   `vanished` only where the root is present. A worker that sees an empty folder it does not know asks the owner, who
+ *   does (runtime/worker/root-question.ts), and takes no more of its files until the answer is yes or something
+ *   lies in it (runtime/worker/root-watch.ts).
+ * - A batch holds the identity it was asked for (intake/batch/batch-root.ts), so that nothing is taken from an empty mount point
+ *   by whoever carries it out.
+ */
+
 import { folderIdentityOf, isEmptyFolder } from '../../platform/files/folder-identity.ts';
 
 /**

@@ -1,3 +1,35 @@
+/*
+ * The life of a delivery
+ *
+ * The journal is the outbox. Per endpoint the ledger holds a cursor (up to where deliveries were made out), and every
+ * delivery that is not acknowledged. What is sent is read from the journal again each time.
+ *
+ *     journal, ends of batches
+ *          │ a look at the outbox (outbox/delivery-batch.ts): one transaction moves the cursor and writes the deliveries
+ *          ▼
+ *     ┌───────┐   due, the endpoint is sent to   ┌─────────┐  2xx
+ *     │ fresh │ ───────────────────────────────▶ │ in hand │ ─────▶ acknowledged: removed from the ledger
+ *     └───────┘                                  └─────────┘
+ *     ┌───────┐ ───────────────────────────────▶   │  │  │ 410: as it was, its endpoint is disabled
+ *     │ retry │ ◀──────────────────────────────────┘  │
+ *     └───────┘  failed: due by the schedule          │ failed for the tenth time
+ *          ▲     given back: nothing became of it     ▼
+ *          │                                       ┌──────┐
+ *          └────────────────────────────────────── │ dead │ ─────▶ discarded: removed
+ *             `failed retry`, `webhooks replay`    └──────┘
+ *
+ * - It is durable before it is first sent, and its `webhook-id` depends only on endpoint and content. So a kill at any moment
+ *   costs a repetition under the same id, never an event.
+ * - What became of an attempt is kept here until the next transaction has it (`write`, `written`). A kill in between: sent again.
+ * - In memory are at most 10,000 of an endpoint, of them 1,000 never tried; where the ledger has more, they are read in once half of the
+ *   room is free, and the journal waits in the meantime. Those that failed and those never tried wait apart, so that a row of
+ *   retries holds up nothing new.
+ * - Whether an endpoint is sent to at all is its own state, not the delivery's (endpoint-progress.ts): disabled, resting after a row
+ *   of failures, or stopping. Such a wait uses up no attempt.
+ * - An endpoint is told what is recorded from when it is first seen. A replay is a second stretch of the journal that takes
+ *   turns with the first; it makes deliveries of the same ids.
+ */
+
 import type { Delivery } from '../../domain/delivery.ts';
 import type { Outbox } from '../../ledger/tables/outbox-store.ts';
 import { createDueHeap, type DueHeap } from '../../platform/waiting/due-heap.ts';

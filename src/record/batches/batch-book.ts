@@ -1,3 +1,33 @@
+/*
+ * The life of a batch
+ *
+ * A batch is asked for (ledger/store/batch-spec.ts, or a folder dropped into a source), its files are found (intake/batch), uploaded like
+ * any other, and once the last one has its receipt it ends. What is durable of it is a row in the ledger; everything
+ * before the end may be done again after a kill, to the same effect.
+ *
+ *     open ─────▶ walked ─────▶ discovered ─────▶ manifest written ─────▶ ended ─────▶ put away
+ *      │           │             │                 │                      │            │
+ *      │           │             │                 │ fsync, no trace      │ one        │ members removed page by
+ *      │           │             │ every file has  │ in the ledger yet:   │ transac-   │ page, then the row; its
+ *      │           │             │ been found      │ a kill here, or a    │ tion: the  │ number may be used again
+ *      │           │ the inputs were looked        │ late member, writes  │ row and a  │
+ *      │           │ through: only other versions  │ it once more         │ place      │
+ *      │           │ of what was found may join    │                      │ among the  │
+ *      │ add: members, and those of them that      │                      │ ends       │
+ *      │ wait for a receipt                        └── when `waiting` = 0 ┘            │
+ *      └── a lost job, a restart: found again from the beginning, adding the same members and the same job ids
+ *
+ * - `members` and `waiting` are counted in the row. A member is added before its job exists; the transaction that records a receipt
+ *   takes it off `waiting` (batch-members.ts), so no kill leaves the two apart. What was recorded before the batch is done at once.
+ * - `discovered` with `waiting` = 0 is all that an end needs, so both ways there ask for it (batch-ending.ts): in a later turn of the
+ *   event loop, one batch at a time, never inside the transaction that made it possible, which may still fail.
+ * - The manifest is complete and durable before the end is said; the end holds its sha256. Webhooks read the ends behind the
+ *   files (notify/outbox), `ingest` waits for `ended`.
+ * - A member whose file is gone, with everything Redis held of it, can never get a receipt. Once nothing is in hand such
+ *   members are taken out (batch-orphans.ts): better an end without them than none.
+ * - Who follows a batch in another process reads its row and its end from the ledger, or asks the owner.
+ */
+
 import type { BatchEnd, BatchMissed, BatchState } from '../../domain/batch.ts';
 import type { Log } from '../../domain/log.ts';
 import type { ManifestJournal } from '../../ledger/journal/manifest-journal.ts';
