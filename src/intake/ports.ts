@@ -1,3 +1,4 @@
+import type { EntryMarks } from '../domain/entry-mark.ts';
 import type { FileMeta } from '../domain/file-meta.ts';
 import type { Arrival, Lane } from '../domain/lane.ts';
 import type { Log } from '../domain/log.ts';
@@ -60,6 +61,10 @@ export interface AdmissionPorts {
   /** Makes receipts without a job; resolves when they are durable, rejects when they cannot be kept any more. */
   settle(outcomes: readonly Outcome[]): Promise<void>;
   readonly uploads: EarlierUploads;
+  /** By what entries of archives are known again; left out: by name, size and time alone. */
+  readonly entryMarks?: EntryMarks | undefined;
+  /** One durable transaction: these versions, recorded with this generation, go once more. */
+  sendAgain(versions: readonly { readonly id: string; readonly gen: number }[]): void;
   /** Left out: contents are not compared. */
   readonly contents?: ContentCheck | undefined;
   /** The mutex of the source: {ledger check, enqueue} here and {remove} in the recorder exclude each other. */

@@ -79,6 +79,7 @@ export const NO_UPLOADS: EarlierUploads = {
   ofInode: () => null,
   ofContent: () => null,
   standIn: async () => null,
+  sha256Of: async () => null,
   untilRecorded: () => new Promise(() => {}),
 };
 
@@ -131,6 +132,12 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
       outcomes.push(...batch);
       for (const { id, gen, status, error } of batch)
         recorded.set(id, { gen, status, code: error?.code ?? null, again: false });
+    },
+    sendAgain(versions) {
+      for (const { id, gen } of versions) {
+        const known = recorded.get(id);
+        if (known?.gen === gen) recorded.set(id, { ...known, again: true });
+      }
     },
     uploads,
     ...(dedupe !== 'content' ? {} : { contents: createContentCheck(uploads, log) }),

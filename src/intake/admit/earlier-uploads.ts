@@ -11,6 +11,8 @@ export interface EarlierUploads {
   ofContent(sha256: string): string | null;
   /** Its receipt, when that upload can still stand for a file of so many bytes; null: it cannot. */
   standIn(id: string, size: number): Promise<Receipt | null>;
+  /** Hash (hex) of the bytes that the newest receipt of a version is of; null: not known. */
+  sha256Of(id: string): Promise<string | null>;
   /** Resolves when a job has left Redis; rejects when the signal fires. */
   untilRecorded(jobId: string, signal: AbortSignal): Promise<void>;
 }

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { BatchInput } from '../../domain/batch-source.ts';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import type { DiscoveryDeps } from '../batch/batch-sink.ts';
-import type { ArchiveEntry, LeftOutEntry } from './archive-entry.ts';
+import type { DiscoveryDeps, FoundIn } from '../batch/batch-sink.ts';
+import { networkFileSystemOf } from '../watch/network-fs.ts';
+import type { ArchiveEntry, EntryFacts, LeftOutEntry } from './archive-entry.ts';
 import { type FileFormat, formatOf } from './archive-kind.ts';
 import { pathInArchive } from './entry-name.ts';
 import { tarEntries } from './tar-entries.ts';
@@ -25,6 +26,7 @@ export async function discoverArchive(input: ArchiveInput, means: DiscoveryDeps)
   const archive = { path: basename(path) };
   const facts = await archiveFacts(path, archive);
   const entries = await entriesOf(input, means);
+  const found = { archive: facts.identity, signal };
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -36,23 +38,28 @@ export async function discoverArchive(input: ArchiveInput, means: DiscoveryDeps)
       if ('broken' in next) {
         tally.refused += 1;
         const refusal = { code: 'archive_broken', details: { reason: next.broken } } as const;
-        return await sink.refused(archive, facts, refusal, signal);
+        return await sink.refused(archive, facts, refusal, found);
       }
       if (next.done === true) return;
-      await takeEntry(archive, next.value, means);
+      await takeEntry(archive, next.value, found, means);
     }
   } finally {
     await entries.return(undefined).catch(() => undefined);
   }
 }
 
-async function takeEntry(archive: PathName, entry: ArchiveEntry, means: DiscoveryDeps): Promise<void> {
-  const { filter, sink, tally, signal } = means;
+async function takeEntry(
+  archive: PathName,
+  entry: ArchiveEntry,
+  found: FoundIn,
+  means: DiscoveryDeps,
+): Promise<void> {
+  const { filter, sink, tally } = means;
   const name = pathInArchive(archive, entry.name);
   if (entry.kind === 'left_out') return leaveOut(name, entry.reason, means);
   if (entry.kind === 'refused') {
     tally.refused += 1;
-    return await sink.refused(name, entry, entry.refusal, signal);
+    return await sink.refused(name, entry, entry.refusal, found);
   }
   const reason = filter.path(entry.name.path, 'file');
   if (reason !== null) {
@@ -61,7 +68,7 @@ async function takeEntry(archive: PathName, entry: ArchiveEntry, means: Discover
   }
   tally.files += 1;
   tally.bytes += entry.size;
-  await sink.entry(name, entry, signal);
+  await sink.entry(name, entry, found);
 }
 
 function leaveOut({ path }: PathName, reason: LeftOutEntry['reason'], means: DiscoveryDeps): void {
@@ -107,13 +114,17 @@ export function foreignArchive(
   return new SlipwayError('archive_foreign', { path, format, command: command.replace('FILE', name) });
 }
 
-async function archiveFacts(
-  path: string,
-  name: PathName,
-): Promise<{ name: PathName; size: number; mtimeNs: string }> {
+interface ArchiveFacts extends EntryFacts {
+  readonly identity: string;
+}
+
+async function archiveFacts(path: string, name: PathName): Promise<ArchiveFacts> {
   try {
-    const stats = await stat(path, { bigint: true });
-    return { name, size: Number(stats.size), mtimeNs: String(stats.mtimeNs) };
+    const { size, mtimeNs, ino } = await stat(path, { bigint: true });
+    // Over a network a file may have another number each time it is mounted.
+    const isLocal = (await networkFileSystemOf(dirname(path))) === null;
+    const identity = isLocal ? `${size} ${mtimeNs} ${ino}` : `${size} ${mtimeNs}`;
+    return { name, size: Number(size), mtimeNs: String(mtimeNs), identity };
   } catch (error) {
     throw unreadable(path, error);
   }

@@ -15,6 +15,7 @@ import type { AdmissionPorts, RecordedVersion } from '../ports.ts';
 import type { SettledFile } from '../scan/seen-file.ts';
 import { type BatchDispatch, type BatchDispatchOptions, createBatchDispatch } from './batch-dispatch.ts';
 import type { BatchSink } from './batch-sink.ts';
+import { createEntryVersions } from './entry-versions.ts';
 
 export interface BatchPorts extends AdmissionPorts {
   /** These belong to the batch; durable when it returns. */
@@ -48,6 +49,10 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
   const { source, destination, batch, spool, now } = options;
   let members = new Map<string, { id: string; gen: number }>();
   let gatheringSinceMs = 0;
+  const entries = createEntryVersions(
+    { spool, flush, isSettled: (version, recorded) => rulingOn(version, recorded).kind === 'nothing' },
+    ports,
+  );
   const dispatch = createBatchDispatch(
     {
       ...options,
@@ -61,9 +66,10 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
   );
 
   /** Into the batch; null when it has its receipt, or gets one here. */
-  function noted(version: FileVersion, sight: SeenTimes): Upload | null {
+  function noted(version: FileVersion, sight: SeenTimes, again = false): Upload | null {
     const id = fileVersionId(version);
-    const recorded = ports.recorded(id);
+    const known = ports.recorded(id);
+    const recorded = known !== null && again ? { ...known, again } : known;
     const ruling = rulingOn(version, recorded);
     const gen = ruling.kind === 'nothing' ? (recorded?.gen ?? 0) : ruling.gen;
     if (members.size === 0) gatheringSinceMs = now().monotonicMs;
@@ -94,27 +100,10 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
 
   /** Members first, durably: so nothing of the batch is in the queue that the batch does not know. */
   async function flush(signal: AbortSignal): Promise<void> {
+    entries.keep();
     ports.members([...members.values()]);
     members = new Map();
     await dispatch.flush(signal);
-  }
-
-  async function spooled(need: Upload, entry: FileEntry, signal: AbortSignal): Promise<void> {
-    const { size } = entry;
-    // What is gathered holds room in the spool that only a recorded upload gives back.
-    if (!spool.fits(size)) await flush(signal);
-    const hash = ports.contents === undefined ? null : createHash('sha256');
-    try {
-      const unpacked = await spool.put(need.jobId, entry, signal, (chunk) => hash?.update(chunk));
-      // One whose job waits already is sent: it gets no receipt beside it.
-      const isNew = unpacked && !ports.isPending(need.jobId);
-      const sha256 = isNew ? (hash?.digest('hex') ?? null) : null;
-      dispatch.add({ ...need, sha256 });
-    } catch (error) {
-      if (!(error instanceof SlipwayError) || error.code !== 'archive_entry_broken') throw error;
-      const { code, kind, message } = error;
-      refuse(need, { status: 'failed', code, kind, message });
-    }
   }
 
   return {
@@ -134,24 +123,57 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
       await flushIfDue(signal);
     },
 
-    async entry(name: PathName, entry, signal) {
-      const { size, mtimeNs } = entry;
-      const need = noted({ source, destination, ...name, size, mtimeNs }, atFirstSight(now().wallMs));
+    async entry(name: PathName, entry, { archive, signal }) {
+      const { size, mtimeNs, crc32 } = entry;
+      const version = { source, destination, ...name, size, mtimeNs };
+      const again = await entries.hasOtherBytes(version, entry, archive, signal);
+      const need = noted(version, atFirstSight(now().wallMs), again);
+      if (need !== null) ports.entryMarks?.remember(need.jobId, { archive, crc32 });
       const isUnderWay = ({ jobId }: Upload): boolean => ports.isPending(jobId) && spool.has(jobId, size);
       if (need !== null && !dispatch.has(need.jobId) && !isUnderWay(need)) {
         if (size > spool.maxBytes) refuse(need, tooLarge(size, spool.maxBytes));
-        else await spooled(need, entry, signal);
+        else await unpack(need, entry, { spool, dispatch, ports, flush, refuse }, signal);
       }
       await flushIfDue(signal);
     },
 
-    async refused(name, { size, mtimeNs }, { code, details }, signal) {
+    async refused(name, { size, mtimeNs }, { code, details }, { archive, signal }) {
       const need = noted({ source, destination, ...name, size, mtimeNs }, atFirstSight(now().wallMs));
       const message = errorMessage(code, details);
+      if (need !== null) ports.entryMarks?.remember(need.jobId, { archive, crc32: null });
       if (need !== null) refuse(need, { status: 'failed', code, kind: ERRORS[code].kind, message });
       await flushIfDue(signal);
     },
   };
+}
+
+/** Into the spool, and on its way; one that cannot be unpacked gets its receipt. */
+async function unpack(
+  need: Upload,
+  entry: FileEntry,
+  deps: Pick<BatchAdmission, 'flush'> & {
+    readonly spool: Spool;
+    readonly dispatch: BatchDispatch;
+    readonly ports: BatchPorts;
+    readonly refuse: (need: Upload, reason: UnsentReason) => void;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const { spool, dispatch, ports, flush, refuse } = deps;
+  // What is gathered holds room in the spool that only a recorded upload gives back.
+  if (!spool.fits(entry.size)) await flush(signal);
+  const hash = ports.contents === undefined ? null : createHash('sha256');
+  try {
+    const unpacked = await spool.put(need.jobId, entry, signal, (chunk) => hash?.update(chunk));
+    // One whose job waits already is sent: it gets no receipt beside it.
+    const isNew = unpacked && !ports.isPending(need.jobId);
+    const sha256 = isNew ? (hash?.digest('hex') ?? null) : null;
+    dispatch.add({ ...need, sha256 });
+  } catch (error) {
+    if (!(error instanceof SlipwayError) || error.code !== 'archive_entry_broken') throw error;
+    const { code, kind, message } = error;
+    refuse(need, { status: 'failed', code, kind, message });
+  }
 }
 
 function tooLarge(size: number, maxBytes: number): UnsentReason {

@@ -9,14 +9,21 @@ import type { SourceFilterOptions } from '../scan/source-filter.ts';
 import type { FileStats } from '../scan/stat-files.ts';
 import type { BatchRoot } from './batch-root.ts';
 
+/** Where an entry was found. */
+export interface FoundIn {
+  /** Which file the archive is, see `EntryMark`. */
+  readonly archive: string;
+  readonly signal: AbortSignal;
+}
+
 /** What takes the files of a batch, one step at a time: discovery goes no faster than it does. */
 export interface BatchSink {
   /** Whole files on disk, seen just now. */
   files(files: readonly SettledFile[], signal: AbortSignal): Promise<void>;
   /** A file of an archive, to be read now or never. */
-  entry(name: PathName, entry: FileEntry, signal: AbortSignal): Promise<void>;
+  entry(name: PathName, entry: FileEntry, found: FoundIn): Promise<void>;
   /** What is in an archive and not taken; or the archive itself. */
-  refused(name: PathName, facts: EntryFacts, refusal: Refusal, signal: AbortSignal): Promise<void>;
+  refused(name: PathName, facts: EntryFacts, refusal: Refusal, found: FoundIn): Promise<void>;
 }
 
 export interface BatchDiscoveryOptions extends SourceFilterOptions {

@@ -39,6 +39,7 @@ export const LEDGER_TABLES = {
   cursors: { coding: JSON_ROWS, fate: 'moved' },
   inodes: { coding: BINARY, fate: 'copied' },
   'changed-verdicts': { coding: BINARY, fate: 'copied' },
+  'entry-marks': { coding: BINARY, fate: 'copied' },
   root: { coding: JSON_ROWS, fate: 'copied' },
   batches: { coding: JSON_ROWS, fate: 'copied' },
   'batch-members': { coding: BINARY, fate: 'copied' },

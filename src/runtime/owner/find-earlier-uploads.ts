@@ -37,6 +37,12 @@ export function earlierUploads(options: {
       : null;
   }
 
+  async function sha256Of(id: string): Promise<string | null> {
+    const known = ledger.find(id);
+    const receipt = known === null ? null : await journal.read(known).catch(() => null);
+    return receipt?.id === id ? receipt.sha256 : null;
+  }
+
   function isExpired({ expiresAt }: Receipt): boolean {
     if (expiresAt === null) return false;
     const atMs = Date.parse(expiresAt);
@@ -49,6 +55,7 @@ export function earlierUploads(options: {
     ofInode: inodes.find,
     ofContent: (sha256) => contents?.find(sha256, destination) ?? null,
     standIn,
+    sha256Of,
     untilRecorded: pending.waitUntilGone,
   };
 }

@@ -3,14 +3,17 @@ import { jobIdOf } from '../../domain/upload-job.ts';
 import { createContentCheck } from '../../intake/admit/content-check.ts';
 import type { PendingJobs } from '../../intake/admit/pending-jobs.ts';
 import type { AdmissionPorts } from '../../intake/ports.ts';
+import { versionKey } from '../../ledger/ledger-codec.ts';
 import type { SourceStore } from '../../ledger/store/source-store.ts';
 import { openChangedVerdicts } from '../../ledger/tables/changed-verdicts.ts';
 import { openContentIndex } from '../../ledger/tables/content-index.ts';
+import { openEntryMarks } from '../../ledger/tables/entry-marks.ts';
 import { type InodeState, openInodeIndex } from '../../ledger/tables/inode-index.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 import { earlierUploads } from './find-earlier-uploads.ts';
 
-export interface IntakeMemory extends Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents'> {
+export interface IntakeMemory
+  extends Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents' | 'entryMarks' | 'sendAgain'> {
   /** Which file on disk a receipt to come is about; null: nobody knows. */
   readonly stateOf: (jobId: string) => InodeState | null;
 }
@@ -42,6 +45,10 @@ export async function openIntakeMemory(options: {
     },
     uploads,
     stateOf: inodes.remembered,
+    entryMarks: openEntryMarks(ledger),
+    sendAgain(versions) {
+      ledger.sendAgain(versions.map(({ id, gen }) => ({ key: versionKey(id), gen })));
+    },
     contents: contents === null ? undefined : createContentCheck(uploads, log),
   };
 }

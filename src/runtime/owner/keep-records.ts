@@ -51,7 +51,7 @@ export interface Kept {
   readonly folders: FolderBatches | null;
   readonly attachments: Attachments;
   /** What intake asks of the records. */
-  readonly memory: Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents'>;
+  readonly memory: Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents' | 'entryMarks' | 'sendAgain'>;
   readonly spool: Spool;
   readonly snapshot: ManifestSnapshot;
   readonly afterActions: AfterActionRunner;

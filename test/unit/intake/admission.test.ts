@@ -52,6 +52,12 @@ function rig(
       async settle(batch) {
         outcomes.push(...batch);
       },
+      sendAgain(versions) {
+        for (const { id, gen } of versions) {
+          const known = recorded.get(id);
+          if (known?.gen === gen) recorded.set(id, { ...known, again: true });
+        }
+      },
       uploads: NO_UPLOADS,
       ...ports,
     },
