@@ -8,8 +8,8 @@ import { silentLog } from '../../src/domain/log.ts';
 import type { Outcome } from '../../src/domain/receipt.ts';
 import { encodeReceipt } from '../../src/ledger/journal/receipt-codec.ts';
 import { openRecordReader } from '../../src/ledger/store/record-reader.ts';
+import { applyResend } from '../../src/ledger/store/resend-request.ts';
 import { openSourceStore, type SourceStore } from '../../src/ledger/store/source-store.ts';
-import { grantWish } from '../../src/ledger/store/wishes.ts';
 import { rebuildSource } from '../../src/ledger/upkeep/rebuild-ledger.ts';
 import { createMutex } from '../../src/platform/waiting/mutex.ts';
 import { createSnapshot } from '../../src/record/manifest/manifest-snapshot.ts';
@@ -123,9 +123,9 @@ async function stalls(manifest: string, store: SourceStore, row: Row): Promise<v
   });
   row('snapshot, every file listed', await watched(() => snapshot.refresh()));
   const again = await watched(async () => {
-    const wish = { v: 1, name: null, mark: journal.size() } as const;
+    const request = { name: null, mark: journal.size() } as const;
     for (let from: number | null = 0; from !== null; )
-      from = (await grantWish(wish, ledger, journal.path, from)).next;
+      from = (await applyResend(request, ledger, journal.path, from)).next;
   });
   row('resend --source: all are marked to go again', again);
   // With everything at once.

@@ -78,6 +78,12 @@ export const ERRORS = {
     message:
       'the process that works on source {source} did not answer within {seconds} s; nothing was done: see slipway status, and try again',
   },
+  owner_out_of_reach: {
+    kind: 'local',
+    retryable: true,
+    message:
+      'process {pid} works on source {source}, but Redis does not lead to it now; nothing was done: try again (slipway status shows whether it runs)',
+  },
   owner_gone: {
     kind: 'local',
     retryable: true,

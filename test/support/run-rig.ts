@@ -11,6 +11,7 @@ import { journalPathOf } from '../../src/ledger/journal/manifest-journal.ts';
 import { concurrencySchema } from '../../src/pacing/options.ts';
 import { type HttpClient, openHttpClient } from '../../src/platform/http/http-client.ts';
 import { recordOptionsSchema } from '../../src/record/options.ts';
+import { withOwner } from '../../src/runtime/owner/owner-request.ts';
 import type { SourcePlan } from '../../src/runtime/plans/source-plan.ts';
 import { type Run, type RunFacts, startRun } from '../../src/runtime/run.ts';
 import { type RetryOptions, retrySchema } from '../../src/upload/options.ts';
@@ -185,4 +186,12 @@ function wholeLines(path: string): Receipt[] {
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line) as Receipt);
+}
+
+/** A recorded file of `inbox` is to be sent again by the next run; nobody runs now. */
+export async function askAgain(rig: RunRig, path: string): Promise<void> {
+  const { dataDir, log } = rig;
+  const place = { dataDir, redis: { url: rig.redis.socketPath, prefix: 'slipway' }, log };
+  const request = { kind: 'send-again', name: { path }, batch: null, to: null, mark: null, from: 0 } as const;
+  await withOwner<'send-again'>({ name: 'inbox', plan: rig.plan() }, request, place);
 }

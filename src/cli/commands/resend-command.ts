@@ -94,6 +94,6 @@ function sentence(answer: ResendAnswer): string {
 function whatOf({ path, source, ...answer }: ResendAnswer): string {
   if (path !== null) return printable(path);
   if (source === null) return 'nothing';
-  const files = 'files' in answer && answer.files !== null ? ` (${answer.files})` : '';
+  const files = 'files' in answer ? ` (${answer.files})` : '';
   return `every file of source ${source}${files}`;
 }

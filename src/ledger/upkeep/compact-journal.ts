@@ -9,7 +9,6 @@ import type { FrozenLedger } from '../ledger.ts';
 import { sourceFolder } from '../store/data-dir.ts';
 import { lockSource } from '../store/source-lock.ts';
 import { openLockedStore, type StorePlace } from '../store/source-store.ts';
-import { grantWishes } from '../store/wishes.ts';
 import { buildLedger } from './build-ledger.ts';
 import {
   announceSwitch,
@@ -58,8 +57,6 @@ export async function compactSource(
     let dropped = 0;
     try {
       await replayJournal({ journal, ledger, log, intentOf });
-      // They name places in this journal.
-      await grantWishes({ ...place, ledger, journal: path });
       const owed = owedLines(ledger);
       const frozen = ledger.frozen();
       try {

@@ -1,8 +1,5 @@
-import { SlipwayError } from '../../domain/errors.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import { openRecordReader } from '../../ledger/store/record-reader.ts';
-import { ownerOf } from '../../ledger/store/source-lock.ts';
-import { leaveWish } from '../../ledger/store/wishes.ts';
 import {
   becomeOwner,
   type DoneBy,
@@ -14,7 +11,7 @@ import { type KnownSource, placeOf } from '../../runtime/plans/known-sources.ts'
 import { findFiles, type NamedFile } from '../inspect/named-file.ts';
 
 /**
- * What came of the wish to send something again.
+ * What came of a request to send something again.
  * - `asked`: it is durable; `owner` is the process that sends it, null: the next one to start
  * - `needless`: what lies there now is not the version that is recorded, and is sent by itself
  * - `refused`: it cannot be sent again; `reason` says why and what would help
@@ -24,8 +21,8 @@ export type ResendAnswer =
       readonly kind: 'asked';
       readonly source: string;
       readonly path: string | null;
-      /** Files that are asked for; null: not known, since the owner could not be reached and finds the wish later. */
-      readonly files: number | null;
+      /** Files that are asked for. */
+      readonly files: number;
       readonly owner: number | null;
     }
   | {
@@ -49,13 +46,11 @@ interface Meant {
   readonly to: string | null;
 }
 
-/** Redis or the owner cannot be asked now, although there may be one. */
-const OUT_OF_REACH: ReadonlySet<string> = new Set(['redis_unreachable', 'owner_silent', 'source_owned']);
-
 /**
  * Asks for one file to be sent again, as its next generation: of the live owner over Redis, on whatever host, else as
  * its owner for that moment.
- * @throws SlipwayError `owner_refused`, what opening the store throws
+ * @throws SlipwayError `redis_unreachable`, `owner_out_of_reach`, `owner_silent` (then nothing was done), `owner_refused`,
+ *   what opening the store throws
  */
 export async function resendFile(
   options: ResendOptions & Omit<Parameters<typeof findFiles>[0], 'history'>,
@@ -69,7 +64,7 @@ export async function resendFile(
   const answers: ResendAnswer[] = [];
   for (const file of files) {
     const { source, name, mark } = file;
-    const live = await liveOwnerOf(source, options);
+    const live = await reachLiveOwner(source, options);
     try {
       // What an owner on another host has recorded cannot be read here.
       const against = hindrance(file, live !== null && mark === 0);
@@ -92,7 +87,7 @@ export async function resendSources(
   const { sources, dataDir, batch, log } = options;
   const answers: ResendAnswer[] = [];
   for (const source of sources) {
-    const live = await liveOwnerOf(source, options);
+    const live = await reachLiveOwner(source, options);
     try {
       const reader = live === null ? await openRecordReader(placeOf(source, dataDir, log)) : null;
       const nothing = live === null && (reader?.mark ?? 0) === 0;
@@ -114,18 +109,7 @@ export async function resendSources(
   return [{ kind: 'refused', source: null, path: null, reason }];
 }
 
-/** Of those who cannot be asked now nothing is known: `asked` leaves the wish. */
-async function liveOwnerOf(source: KnownSource, facts: ResendOptions): Promise<OwnerDoor | null> {
-  return await reachLiveOwner(source, facts).catch((error: unknown) => {
-    if (isOutOfReach(error)) return null;
-    throw error;
-  });
-}
-
-/**
- * Durable when it resolves. An owner of this data folder that cannot be reached finds the wish there, which needs no
- * Redis.
- */
+/** Durable when it resolves. */
 async function asked(
   source: KnownSource,
   live: OwnerDoor | null,
@@ -134,22 +118,16 @@ async function asked(
 ): Promise<ResendAnswer> {
   const { name } = source;
   const path = meant.name?.path ?? null;
-  let door: OwnerDoor | null = live;
+  const door = live ?? (await becomeOwner(source, facts));
   try {
-    door ??= await becomeOwner(source, facts);
     const files = await everyPage(door, meant);
     if (files === 0 && path !== null) {
       const reason = 'nothing that could be sent again is recorded of it: what lies there is sent by itself';
       return { kind: 'needless', source: name, path, reason };
     }
     return { kind: 'asked', source: name, path, files, owner: pidOf(door.by) };
-  } catch (error) {
-    const owner = isOutOfReach(error) ? ownerOf(facts.dataDir, name) : null;
-    if (owner === null) throw error;
-    await leaveWish(facts.dataDir, name, { v: 1, ...meant, mark: await markOf(source, facts) });
-    return { kind: 'asked', source: name, path, files: null, owner };
   } finally {
-    if (door !== live) await door?.close();
+    if (door !== live) await door.close();
   }
 }
 
@@ -194,10 +172,6 @@ async function markOf(source: KnownSource, { dataDir, log }: OwnerRequestOptions
   const reader = await openRecordReader(placeOf(source, dataDir, log));
   await reader?.close();
   return reader?.mark ?? 0;
-}
-
-function isOutOfReach(error: unknown): boolean {
-  return error instanceof SlipwayError && OUT_OF_REACH.has(error.code);
 }
 
 function pidOf(by: DoneBy): number | null {

@@ -6,7 +6,6 @@ import type { AdmissionPorts } from '../../intake/ports.ts';
 import type { Instant } from '../../intake/scan/settle.ts';
 import type { RootMemory } from '../../intake/watch/root-guard.ts';
 import { startIntake } from '../../intake/watch/watcher.ts';
-import { watchWishes } from '../../ledger/store/wish-watch.ts';
 import { openFirstPass } from '../../ledger/tables/first-pass.ts';
 import { openKeptRoot } from '../../ledger/tables/root-memory.ts';
 import { isEmptyFolderOf } from '../../platform/files/folder-identity.ts';
@@ -55,13 +54,8 @@ export async function findFiles(
   signal: AbortSignal,
 ): Promise<Found> {
   const { plan, batch, log } = options;
-  const { ledger, journal } = owned.store;
+  const { ledger } = owned.store;
   const { folders } = kept;
-  const wishes = await watchWishes({
-    ...{ dataDir: options.dataDir, source: plan.name, log, ledger, journal: journal.path },
-    onGranted: () => events.tell('sendAgain', null),
-  });
-  releases.add(() => wishes.close());
   const rootMemory = openKeptRoot(ledger, plan.root, log);
   const parts: Parts = { options, owned, kept, rootMemory, ports: admissionPorts(owned, kept) };
   const runner = findBatches(parts);
@@ -70,7 +64,6 @@ export async function findFiles(
   if (batch !== undefined) runner.start(batch);
   const intake = batch === undefined ? await watch(parts, signal) : batchIntake(batch.batch, runner);
   releases.add(() => intake.stop());
-  events.on('sendAgain', () => intake.rescan());
   const touchFolders = (): void => folders?.folders().forEach(intake.touch);
   touchFolders();
   events.on('jobsLost', touchFolders);

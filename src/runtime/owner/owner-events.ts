@@ -13,8 +13,6 @@ interface Events {
   readonly recording: RecorderState;
   /** So many jobs are not in Redis any more, and not recorded; 0: a comparison found none. */
   readonly jobsLost: number;
-  /** Somebody asked for recorded files once more: the ledger knows which. */
-  readonly sendAgain: null;
   /** Another process works on this source now; nothing of it may go on here. */
   readonly lost: SlipwayError;
 }
@@ -30,7 +28,7 @@ type Ears = { readonly [Name in keyof Events]: ((event: Events[Name]) => void)[]
 
 /** Nobody listens yet. */
 export function createOwnerEvents(): OwnerEvents {
-  const ears: Ears = { recorded: [], batchEnded: [], recording: [], jobsLost: [], sendAgain: [], lost: [] };
+  const ears: Ears = { recorded: [], batchEnded: [], recording: [], jobsLost: [], lost: [] };
   return {
     on(name, hear) {
       ears[name].push(hear);

@@ -6,8 +6,8 @@ import type { PathName } from '../../domain/path-bytes.ts';
 import type { BatchRunner } from '../../intake/batch/batch-runner.ts';
 import { replayJournal } from '../../ledger/journal/journal-replay.ts';
 import { readBatchSpec } from '../../ledger/store/batch-spec.ts';
+import { applyResend } from '../../ledger/store/resend-request.ts';
 import { openSourceStore, type SourceStore } from '../../ledger/store/source-store.ts';
-import { grantWish } from '../../ledger/store/wishes.ts';
 import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';
 import type { Endpoint } from '../../notify/endpoint/endpoint.ts';
 import { type Telling, tellingOf } from '../../notify/outbox/telling.ts';
@@ -125,7 +125,7 @@ export async function answerRequest(
       const { ledger, journal } = means.store;
       const { name, batch, to, from } = request;
       const mark = request.mark ?? journal.size();
-      const page = await grantWish({ v: 1, name, batch, to, mark }, ledger, journal.path, from);
+      const page = await applyResend({ name, batch, to, mark }, ledger, journal.path, from);
       // Once, at the end: a look at the whole folder for every page would be many.
       if (page.next === null) means.rescan(name?.path);
       return { ...page, mark };
@@ -173,8 +173,7 @@ function refuseOther(parts: readonly BatchSource[], { plan, store }: OwnerDeps):
 
 /**
  * Reaches the live owner of a source over Redis, else becomes it until closed (contract §4).
- * @throws SlipwayError `source_owned` for an owner that cannot be reached over Redis, `redis_unreachable`, what opening
- *   the store throws
+ * @throws SlipwayError `redis_unreachable`, `owner_out_of_reach`, what opening the store throws
  */
 export async function reachOwner(source: KnownSource, options: OwnerRequestOptions): Promise<OwnerDoor> {
   return (await reachLiveOwner(source, options)) ?? (await becomeOwner(source, options));
@@ -211,14 +210,16 @@ export async function reachLiveOwner(
 
 /**
  * Becomes the owner of a source that nobody works on, until closed.
- * @throws SlipwayError `source_owned`, what opening the store throws
+ * @throws SlipwayError `owner_out_of_reach` for one of this host whose Redis is away, what opening the store throws
  */
 export async function becomeOwner(
   source: KnownSource,
   { dataDir, log, endpoints }: OwnerRequestOptions,
 ): Promise<OwnerDoor> {
   const place = placeOf(source, dataDir, log);
-  const store = await openSourceStore(place);
+  const store = await openSourceStore(place).catch((error: unknown) => {
+    throw outOfReach(error);
+  });
   const telling = endpoints === undefined ? null : tellingOf(store, endpoints);
   const means: OwnerDeps = {
     ...{ store, plan: source.plan, rescan() {}, log, dataDir, runs: null, telling },
@@ -232,6 +233,12 @@ export async function becomeOwner(
     throw error;
   }
   return { by: { kind: 'self' }, ask: (request) => answerRequest(request, means), close: store.close };
+}
+
+/** Whoever it is, it was not there to be asked, and may be in a moment. */
+function outOfReach(error: unknown): unknown {
+  if (!(error instanceof SlipwayError) || error.code !== 'source_owned') return error;
+  return new SlipwayError('owner_out_of_reach', error.details, { cause: error });
 }
 
 /** `reachOwner` for a single request. */

@@ -6,8 +6,8 @@ import type { Outcome } from '../../../src/domain/receipt.ts';
 import { intentsFor } from '../../../src/ledger/intent.ts';
 import { replayJournal } from '../../../src/ledger/journal/journal-replay.ts';
 import { openRecordReader } from '../../../src/ledger/store/record-reader.ts';
+import { applyResend } from '../../../src/ledger/store/resend-request.ts';
 import { ownerOf } from '../../../src/ledger/store/source-lock.ts';
-import { grantWishes, leaveWish } from '../../../src/ledger/store/wishes.ts';
 import { markOf } from '../../../src/ledger/tables/intent-table.ts';
 import { compactSource } from '../../../src/ledger/upkeep/compact-journal.ts';
 import { importReceipts, sourcesIn } from '../../../src/ledger/upkeep/import-receipts.ts';
@@ -200,64 +200,38 @@ test('a line that is no receipt stops the import with its byte; what came before
   await expect(importReceipts(place)).rejects.toMatchObject({ code: 'journal_corrupt', details: { offset } });
 });
 
-test('a wish for one path is granted once, however often it is granted', async () => {
+test('a request for one path is applied once, however often it comes', async () => {
   const folder = testFolder();
   await filled(folder);
-  const place = placeIn(folder);
   const { ledger, journal, close } = await storeIn(folder);
-  const grant = { ...place, ledger, journal: journal.path };
-  const wish = { v: 1, name: { path: 'p5' }, mark: ledger.mark() } as const;
-  await leaveWish(place.dataDir, 'inbox', wish);
-  expect(await grantWishes(grant)).toBe(1);
+  const request = { name: { path: 'p5' }, mark: ledger.mark() } as const;
+  const applied = { versions: 1, next: null };
+  expect(await applyResend(request, ledger, journal.path, 0)).toEqual(applied);
   expect(ledger.find(jobFor('p5').id)).toMatchObject({ gen: 2, again: true });
-  expect(await grantWishes(grant)).toBe(0);
-  // A crash before the wish was removed, and the file was sent meanwhile.
+  expect(await applyResend(request, ledger, journal.path, 0)).toEqual(applied);
+  expect(ledger.find(jobFor('p5').id)).toMatchObject({ gen: 2, again: true });
+  // The one who asked was killed before he heard of it, asks again, and the file was sent meanwhile.
   await journal.append([lineOf('p5', { gen: 3 })]);
   await replayJournal({ journal, ledger, log: rememberingLog() });
-  await leaveWish(place.dataDir, 'inbox', wish);
-  expect(await grantWishes(grant)).toBe(0);
+  expect(await applyResend(request, ledger, journal.path, 0)).toEqual({ ...applied, versions: 0 });
   expect(ledger.find(jobFor('p5').id)).toMatchObject({ gen: 3, again: false });
   await close();
 });
 
-test('a wish for a whole source marks the latest version of every path', async () => {
+test('a request for a whole source marks the latest version of every path, and outlasts a compaction', async () => {
   const folder = testFolder();
   await filled(folder);
   const place = placeIn(folder);
   const { ledger, journal, close } = await storeIn(folder);
-  await leaveWish(place.dataDir, 'inbox', { v: 1, name: null, mark: ledger.mark() });
-  expect(await grantWishes({ ...place, ledger, journal: journal.path })).toBe(32);
+  const request = { name: null, mark: ledger.mark() };
+  expect(await applyResend(request, ledger, journal.path, 0)).toEqual({ versions: 32, next: null });
   expect(ledger.find(jobFor('p0').id)).toMatchObject({ again: false });
   expect(ledger.find(jobFor('p0', 'other').id)).toMatchObject({ again: true });
   await close();
-});
-
-test('a wish that cannot be read is said and dropped, and holds up no other', async () => {
-  const folder = testFolder();
-  await filled(folder);
-  const place = placeIn(folder);
-  await leaveWish(place.dataDir, 'inbox', { v: 1, name: { path: 'p5' }, mark: 10 ** 9 });
-  writeFileSync(join(folder, 'data/sources/inbox/wishes/0.json'), '{');
-  const { ledger, journal, close } = await storeIn(folder);
-  expect(await grantWishes({ ...place, ledger, journal: journal.path })).toBe(1);
-  expect(place.log.lines.map(({ level }) => level)).toEqual(['error']);
-  expect(readdirSync(join(folder, 'data/sources/inbox/wishes'))).toEqual([]);
-  await close();
-});
-
-test('wishes are granted before the journal they point into is compacted', async () => {
-  const folder = testFolder();
-  await filled(folder);
-  const place = placeIn(folder);
-  await leaveWish(place.dataDir, 'inbox', {
-    v: 1,
-    name: { path: 'p9' },
-    mark: statSync(journalIn(folder)).size,
-  });
   await compactSource(place);
-  const { ledger, close } = await storeIn(folder);
-  expect(ledger.find(jobFor('p9').id)).toMatchObject({ again: true });
-  await close();
+  const after = await storeIn(folder);
+  expect(after.ledger.find(jobFor('p9').id)).toMatchObject({ again: true });
+  await after.close();
 });
 
 test('a reader brings a ledger up that a crash left behind, and reads beside an owner', async () => {

@@ -2,13 +2,12 @@
 import { renameSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { leaveWish } from '../../../src/ledger/store/wishes.ts';
 import { compactSource } from '../../../src/ledger/upkeep/compact-journal.ts';
 import { rebuildSource } from '../../../src/ledger/upkeep/rebuild-ledger.ts';
 import { type Trace, traceFile } from '../../../src/operations/inspect/trace.ts';
 import { definitionFrom } from '../../support/destination-definitions.ts';
 import { startHttpServer } from '../../support/http-server.ts';
-import { type RunRig, runRig } from '../../support/run-rig.ts';
+import { askAgain, type RunRig, runRig } from '../../support/run-rig.ts';
 import { drain, receiptOf } from '../../support/run-steps.ts';
 
 const SETTLE_MS = 300;
@@ -95,7 +94,7 @@ test('failed, left out, renamed and sent again: each generation tells its own wa
   rig.file('again.txt');
   renameSync(join(rig.root(), 'good.txt'), join(rig.root(), 'renamed.txt'));
   await drain(rig);
-  await leaveWish(rig.dataDir, 'inbox', { v: 1, name: { path: 'again.txt' }, mark: Number.MAX_SAFE_INTEGER });
+  await askAgain(rig, 'again.txt');
   await drain(rig);
 
   const bad = await traceOf(rig, 'bad.txt');

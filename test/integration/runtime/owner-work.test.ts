@@ -2,10 +2,11 @@
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { EXIT, exitCodeOf } from '../../../src/cli/exit-codes.ts';
 import { replayJournal } from '../../../src/ledger/journal/journal-replay.ts';
 import { journalPathOf } from '../../../src/ledger/journal/manifest-journal.ts';
+import { applyResend } from '../../../src/ledger/store/resend-request.ts';
 import { openSourceStore } from '../../../src/ledger/store/source-store.ts';
-import { grantWish, grantWishes } from '../../../src/ledger/store/wishes.ts';
 import { resendFile, resendSources } from '../../../src/operations/control/resend.ts';
 import type { DeadLetterFacts } from '../../../src/operations/failed/dead-letter-kind.ts';
 import { deadLetterKinds } from '../../../src/operations/failed/dead-letters.ts';
@@ -78,7 +79,7 @@ test('a file, and all of a source, are sent again by the owner, asked from elsew
   ]);
 });
 
-test('an owner of this data folder that cannot be reached over Redis finds the wish in it', async () => {
+test('while Redis is away nothing is asked for, and whoever asked is told to try again', async () => {
   const folder = testFolder();
   const store = await storeIn(folder);
   onTestFinished(() => store.close());
@@ -90,23 +91,22 @@ test('an owner of this data folder that cannot be reached over Redis finds the w
   const plan = { ...rig.plan(), root: folder, manifest: join(folder, 'inbox.manifest.json') };
   const dataDir = join(folder, 'data');
   const facts = { sources: [{ name: 'inbox', plan }], dataDir, log };
-  // Nobody listens there.
-  const redis = { url: 'redis://127.0.0.1:1', prefix: 'slipway' };
-  expect(await resendSources({ ...facts, redis, batch: 'b1' })).toEqual([
-    { kind: 'asked', source: 'inbox', path: null, files: null, owner: process.pid },
-  ]);
-  expect(readdirSync(join(dataDir, 'sources/inbox/wishes'))).toHaveLength(1);
-  expect(await grantWishes({ dataDir, source: 'inbox', ledger, journal: journal.path, log })).toBe(1);
-  expect(ledger.find(jobFor('a').id)).toMatchObject({ again: false });
-  expect(ledger.find(jobFor('b').id)).toMatchObject({ again: true });
-  // A dead letter is not retried behind anybody's back: the one who asked is told.
-  await expect(
-    deadLetterKinds({ ...facts, redis, config: { dataDir, redis, webhooks: [], sources: {} } })[0]?.retry(
-      ANY,
-    ),
-  ).rejects.toMatchObject({
-    code: 'redis_unreachable',
+  const away = { url: 'redis://127.0.0.1:1', prefix: 'slipway' };
+  const [uploads] = deadLetterKinds({
+    ...{ ...facts, redis: away, config: { dataDir, redis: away, webhooks: [], sources: {} } },
   });
+  const asked: readonly [string, () => Promise<unknown>][] = [
+    ['redis_unreachable', () => resendSources({ ...facts, redis: away, batch: 'b1' })],
+    ['redis_unreachable', async () => await uploads?.retry(ANY)],
+    // A private one that does not run, although a process of this host owns the source.
+    ['owner_out_of_reach', () => resendSources({ ...facts, redis: { ...away, url: null }, batch: 'b1' })],
+  ];
+  for (const [code, ask] of asked) {
+    const error: unknown = await ask().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code });
+    expect(exitCodeOf(error)).toBe(EXIT.temporary);
+  }
+  expect(ledger.find(jobFor('b').id)).toMatchObject({ again: false });
 });
 
 test('what concerns many files is granted page by page, each once, however much is recorded between', async () => {
@@ -117,16 +117,16 @@ test('what concerns many files is granted page by page, each once, however much 
   const big = { remote: 'x'.repeat(12_000), batch: 'b1' };
   await journal.append(paths.map((path) => lineOf(path, big)));
   await replayJournal({ ledger, journal, log });
-  const wish = { v: 1, name: null, batch: 'b1', to: 'dest', mark: journal.size() } as const;
-  const first = await grantWish(wish, ledger, journal.path, 0);
+  const request = { name: null, batch: 'b1', to: 'dest', mark: journal.size() } as const;
+  const first = await applyResend(request, ledger, journal.path, 0);
   expect(first.versions).toBeLessThan(paths.length);
   expect(first.next).not.toBeNull();
   await journal.append([lineOf('p2399', { gen: 1 }), lineOf('late', big)]);
   await replayJournal({ ledger, journal, log });
-  const second = await grantWish(wish, ledger, journal.path, first.next ?? 0);
+  const second = await applyResend(request, ledger, journal.path, first.next ?? 0);
   expect([first.versions + second.versions, second.next]).toEqual([paths.length - 1, null]);
   expect(ledger.findPath({ path: 'late' })).toMatchObject({ again: false });
-  expect((await grantWish({ ...wish, to: 'other' }, ledger, journal.path, 0)).versions).toBe(0);
+  expect((await applyResend({ ...request, to: 'other' }, ledger, journal.path, 0)).versions).toBe(0);
 });
 
 test('a file that lies where it was moved to is put back, and sent again by the next run', async () => {

@@ -2,11 +2,10 @@
 import { copyFileSync, linkSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { leaveWish } from '../../../src/ledger/store/wishes.ts';
 import { compactSource } from '../../../src/ledger/upkeep/compact-journal.ts';
 import { definitionFrom } from '../../support/destination-definitions.ts';
 import { startHttpServer } from '../../support/http-server.ts';
-import { runRig } from '../../support/run-rig.ts';
+import { askAgain, runRig } from '../../support/run-rig.ts';
 import { autoglm, drain, ends, GIVE_UP_MS, never, receiptOf, reportOf } from '../../support/run-steps.ts';
 import { sandboxForTest } from '../../support/sandbox.ts';
 
@@ -222,7 +221,7 @@ test('what somebody asks to be sent again is sent, whatever might stand for it',
   rig.file('a', 'equal');
   rig.file('b', 'equal');
   await drain(rig);
-  await leaveWish(rig.dataDir, 'inbox', { v: 1, name: { path: 'b' }, mark: Number.MAX_SAFE_INTEGER });
+  await askAgain(rig, 'b');
   await drain(rig);
   const sent = rig.receipts().map(({ path, gen, attempts }) => `${path} ${gen} ${attempts}`);
   expect(sent.slice(2)).toEqual(['b 1 1']);

@@ -10,7 +10,7 @@ test('parts hear in the order of asking, and only what comes later', () => {
   events.on('jobsLost', (jobs) => heard.push(`first ${jobs}`));
   events.on('jobsLost', (jobs) => heard.push(`second ${jobs}`));
   events.tell('jobsLost', 2);
-  events.tell('sendAgain', null);
+  events.tell('lost', new SlipwayError('source_lost', { source: 'inbox' }));
   expect(heard).toEqual(['first 2', 'second 2']);
 });
 
