@@ -26,6 +26,8 @@ export interface NotifierOptions {
   readonly source: string;
   /** Of this source. */
   readonly endpoints: readonly Endpoint[];
+  /** Only this one is told now; left out: each of them. */
+  readonly only?: string | undefined;
   readonly store: SourceStore;
   readonly intentOf: IntentOf | undefined;
   readonly senders: SenderOptions;
@@ -83,6 +85,7 @@ class SourceNotifier implements Notifier {
   readonly #outbox: Outbox;
   readonly #ends: BatchEnds;
   readonly #signal = createWaker();
+  readonly #byName: ReadonlyMap<string, EndpointSender>;
   readonly #senders: readonly EndpointSender[];
   readonly #ways: Sender[] = [];
   readonly #waiting = new Set<() => void>();
@@ -95,7 +98,9 @@ class SourceNotifier implements Notifier {
     this.#timing = options.timing ?? NOTIFY_TIMING;
     this.#outbox = outbox;
     this.#ends = ends;
-    this.#senders = options.endpoints.map((endpoint) => this.#senderOf(endpoint));
+    const told = options.endpoints.filter(({ name }) => name === (options.only ?? name));
+    this.#byName = new Map(told.map((endpoint) => [endpoint.name, this.#senderOf(endpoint)]));
+    this.#senders = [...this.#byName.values()];
     this.#running = this.#senders.length === 0 ? Promise.resolve() : this.#run();
   }
 
@@ -133,9 +138,7 @@ class SourceNotifier implements Notifier {
   }
 
   hurry(name: string): void {
-    for (const [index, endpoint] of this.endpoints.entries()) {
-      if (endpoint.name === name) this.#senders[index]?.hurry(this.#mark());
-    }
+    this.#byName.get(name)?.hurry(this.#mark());
     this.wake();
   }
 

@@ -53,6 +53,13 @@ test('from a dropped file to a signed event, with list, test, replay and status 
   const secret = await place.run(['webhooks', 'secret']);
   expect(secret.stdout).toMatch(/^whsec_[A-Za-z0-9+/]{43}=\n$/);
 
+  const sent = await place.run(['webhooks', 'deliver', 'pipeline']);
+  expect(sent).toMatchObject({ code: 0, stdout: 'pipeline, source inbox: nothing waits any more\n' });
+  expect(await place.run(['webhooks', 'deliver', 'pipelin'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('there are pipeline, onSettled'),
+  });
+
   // Nobody runs: it is kept for the next start. Then somebody does: he is asked.
   const asked = await place.run(['webhooks', 'replay', 'pipeline', '--since', '1h']);
   expect(asked.stdout).toBe('pipeline, source inbox: everything since at the next slipway run\n');

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
+import { type DeliverAnswer, deliverNow } from '../../operations/webhooks/webhook-deliver.ts';
 import {
   type DeadDelivery,
   endpointNames,
@@ -30,7 +31,7 @@ interface ReplayFlags extends JsonFlags {
   readonly failed?: boolean;
 }
 
-/** `slipway webhooks list|test|secret|replay`. */
+/** `slipway webhooks list|test|secret|deliver|replay`. */
 export function addWebhooksCommand(program: Command, done: (code: ExitCode) => void): void {
   const webhooks = program
     .command('webhooks')
@@ -65,6 +66,16 @@ export function addWebhooksCommand(program: Command, done: (code: ExitCode) => v
       await print(flags.json === true ? `${JSON.stringify({ secret })}\n` : `${secret}\n`);
       done(EXIT.ok);
     });
+  webhooks
+    .command('deliver')
+    .description('send now what waits: for its next attempt, for more of its window, for an endpoint at rest')
+    .argument('<name>', 'a webhook of the config file (`onSettled` for the command of sources)')
+    .option('--json', 'print a JSON line per source')
+    .addHelpText(
+      'after',
+      '\nA running process sends them; without one this command does, and exits 5 while something still waits.\n\nExample:\n  slipway webhooks deliver pipeline\n',
+    )
+    .action(async (name: string, flags: JsonFlags) => done(await deliver(name, flags)));
   webhooks
     .command('replay')
     .description('tell once more, under the same ids; an endpoint that was disabled is delivered to again')
@@ -118,6 +129,33 @@ function trialText({ target, id, status, problem, body, durationMs, secret }: We
   return lines.join('\n');
 }
 
+async function deliver(name: string, flags: JsonFlags): Promise<ExitCode> {
+  const session = await openSession(flags, false);
+  const { config, log } = session;
+  refuseUnknown(name, endpointNames(config));
+  const sources = await knownSources(config);
+  const answers = await deliverNow({ config, sources, name, senders: senderOptions(session), log });
+  for (const answer of answers)
+    await print(flags.json === true ? `${JSON.stringify(answer)}\n` : `${deliverText(answer)}\n`);
+  return answers.some(({ problem }) => problem !== null) ? EXIT.temporary : EXIT.ok;
+}
+
+function deliverText({ endpoint, source, deliveries, owner, waiting, problem }: DeliverAnswer): string {
+  const what =
+    owner !== null
+      ? `what waits (${deliveries} deliveries) is sent now by process ${owner.pid}`
+      : problem === null
+        ? 'nothing waits any more'
+        : `${waiting ?? 0} events still wait: ${printable(problem)}`;
+  return `${endpoint}, source ${source}: ${what}`;
+}
+
+function refuseUnknown(name: string, names: readonly string[]): void {
+  if (names.includes(name)) return;
+  const known = names.length === 0 ? 'the config has none' : `there are ${names.join(', ')}`;
+  throw new SlipwayError('usage', { problem: `there is no webhook ${name}: ${known}` });
+}
+
 async function replay(name: string | undefined, flags: ReplayFlags): Promise<ExitCode> {
   const { since, id, failed } = flags;
   const ways = [since, id, failed].filter((flag) => flag !== undefined).length;
@@ -126,11 +164,7 @@ async function replay(name: string | undefined, flags: ReplayFlags): Promise<Exi
       problem: 'what is to be told again? Give one of --since, --id or --failed',
     });
   const { config, log } = await openSession(flags, false);
-  const names = endpointNames(config);
-  if (name !== undefined && !names.includes(name)) {
-    const known = names.length === 0 ? 'the config has none' : `there are ${names.join(', ')}`;
-    throw new SlipwayError('usage', { problem: `there is no webhook ${name}: ${known}` });
-  }
+  if (name !== undefined) refuseUnknown(name, endpointNames(config));
   const sources = await knownSources(config);
   const answers = await replayWebhooks({
     ...{ config, sources, name: name ?? null, log },

@@ -15,6 +15,13 @@ export function receiptBody(receipt: Receipt, line: string): EventBody {
   return `{"type":"${fileEventOf(receipt)}","timestamp":${JSON.stringify(recordedAt)},"data":${line}}`;
 }
 
+/** A trial: its receiver has nothing to do for it. */
+export function testBody(receipt: Receipt): EventBody {
+  return JSON.stringify({
+    ...{ type: fileEventOf(receipt), timestamp: receipt.recordedAt, test: true, data: receipt },
+  });
+}
+
 /** A window, in the order of recording; without `remote` and the failed tries, to stay small. */
 export function windowBody(receipts: readonly Receipt[]): EventBody {
   const timestamp = receipts.at(-1)?.recordedAt ?? null;

@@ -81,7 +81,15 @@ const remote = z.unknown().describe('the API’s own answer, secrets removed, at
 
 const eventOf = <Data extends z.ZodType>(type: string, data: Data, description: string) =>
   z
-    .looseObject({ type: z.literal(type), timestamp: isoTime.describe('when it was recorded'), data })
+    .looseObject({
+      type: z.literal(type),
+      timestamp: isoTime.describe('when it was recorded'),
+      test: z
+        .literal(true)
+        .optional()
+        .describe('a trial by `slipway webhooks test`: no file is behind it, and nothing is to be done'),
+      data,
+    })
     .describe(description);
 
 const batchEnd = z.looseObject({

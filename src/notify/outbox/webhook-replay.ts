@@ -24,6 +24,8 @@ export type ReplayWhat =
   | { readonly kind: 'id'; readonly id: string }
   /** Dead deliveries. */
   | { readonly kind: 'failed' }
+  /** What waits is sent now: for its next attempt, for more of its window, for an endpoint that rests or is disabled. */
+  | { readonly kind: 'now' }
   /** Not to be told at all: a dead delivery by its webhook-id, or (null) every one. */
   | { readonly kind: 'discard'; readonly id: string | null };
 
@@ -63,11 +65,12 @@ export async function replayDeliveries(
     for (const endpoint of endpoints)
       found.set(endpoint.name, await madeOutById(what.id, endpoint, { path, mark, ledger, telling }));
   }
-  return telling.alter((outbox, ends) =>
+  const answers = telling.alter((outbox, ends) =>
     endpoints.map((endpoint) => {
       const state = outbox.state(endpoint.name) ?? newEndpoint(mark, ends.last());
       const job = { endpoint, outbox, ends, state };
       if (what.kind === 'failed') return replayFailed(job);
+      if (what.kind === 'now') return dueNow(job);
       if (what.kind === 'since') return replaySince(job, from, what.atMs);
       const made = found.get(endpoint.name) ?? [];
       // An endpoint that the id means nothing to stays as it is, disabled too.
@@ -76,6 +79,8 @@ export async function replayDeliveries(
         : replayMadeOut(job, made, state);
     }),
   );
+  if (what.kind === 'now') for (const endpoint of endpoints) telling.hurry(endpoint.name);
+  return answers;
 }
 
 interface Job {
@@ -89,6 +94,13 @@ function replayFailed({ endpoint, outbox, state }: Job): ReplayedEndpoint {
   const dead = [...outbox.deliveries(endpoint.name)].filter((delivery) => delivery.state === 'dead');
   for (const delivery of dead) outbox.put(endpoint.name, opened(delivery));
   return enable(endpoint, outbox, state, { ...state, dead: 0 }, dead.length);
+}
+
+/** Each goes on counting its attempts: an endpoint that is still down gives up no sooner or later than before. */
+function dueNow({ endpoint, outbox, state }: Job): ReplayedEndpoint {
+  const open = [...outbox.deliveries(endpoint.name)].filter((delivery) => delivery.state === 'open');
+  for (const delivery of open) outbox.put(endpoint.name, { ...delivery, dueAtMs: 0 });
+  return enable(endpoint, outbox, state, state, open.length);
 }
 
 function discardDead(telling: Telling, id: string | null, only: string | null): ReplayedEndpoint[] {

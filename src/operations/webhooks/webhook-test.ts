@@ -3,7 +3,7 @@ import type { ResolvedConfig } from '../../config/resolved-config.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { type Endpoint, shownTarget } from '../../notify/endpoint/endpoint.ts';
-import { receiptBody } from '../../notify/event/event-body.ts';
+import { testBody } from '../../notify/event/event-body.ts';
 import { hasUserInfo, NO_USER_INFO } from '../../notify/options.ts';
 import { openSender, type SenderOptions } from '../../notify/send/open-sender.ts';
 import { newSecret } from '../../notify/send/secret.ts';
@@ -31,7 +31,7 @@ export interface WebhookTrial {
 const URL_TIMEOUT_MS = 15_000;
 
 /**
- * Sends a signed sample, a `file.uploaded` of a file that does not exist. Nothing is written down, nothing is tried
+ * Sends a signed sample, a `file.uploaded` of a file that does not exist, marked `test: true`. Nothing is written down, nothing is tried
  * again.
  * @param nameOrUrl of a configured endpoint, or any http(s) URL; that of a configured one is sent to as configured
  * @throws SlipwayError `usage` naming the choices
@@ -46,8 +46,7 @@ export async function tryWebhook(
   const id = `msg_test_${randomUUID().replaceAll('-', '')}`;
   const receipt = sampleReceipt(new Date().toISOString());
   try {
-    const body = receiptBody(receipt, JSON.stringify(receipt));
-    const end = await sender.send({ id, body }, new AbortController().signal);
+    const end = await sender.send({ id, body: testBody(receipt) }, new AbortController().signal);
     if (end.kind === 'aborted') throw new SlipwayError('internal', { reason: 'the trial was cut short' });
     return {
       ...{ endpoint: endpoint.name, target: shownTarget(endpoint), id, secret },

@@ -7,7 +7,7 @@ import type { BatchRunner } from '../../intake/batch/batch-runner.ts';
 import { replayJournal } from '../../ledger/journal/journal-replay.ts';
 import { readBatchSpec } from '../../ledger/store/batch-spec.ts';
 import { applyResend } from '../../ledger/store/resend-request.ts';
-import { openSourceStore, type SourceStore } from '../../ledger/store/source-store.ts';
+import { openSourceStore, type SourceStore, type StorePlace } from '../../ledger/store/source-store.ts';
 import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';
 import type { Endpoint } from '../../notify/endpoint/endpoint.ts';
 import { type Telling, tellingOf } from '../../notify/outbox/telling.ts';
@@ -217,9 +217,7 @@ export async function becomeOwner(
   { dataDir, log, endpoints }: OwnerRequestOptions,
 ): Promise<OwnerDoor> {
   const place = placeOf(source, dataDir, log);
-  const store = await openSourceStore(place).catch((error: unknown) => {
-    throw outOfReach(error);
-  });
+  const store = await openIdleStore(place);
   const telling = endpoints === undefined ? null : tellingOf(store, endpoints);
   const means: OwnerDeps = {
     ...{ store, plan: source.plan, rescan() {}, log, dataDir, runs: null, telling },
@@ -235,10 +233,15 @@ export async function becomeOwner(
   return { by: { kind: 'self' }, ask: (request) => answerRequest(request, means), close: store.close };
 }
 
-/** Whoever it is, it was not there to be asked, and may be in a moment. */
-function outOfReach(error: unknown): unknown {
-  if (!(error instanceof SlipwayError) || error.code !== 'source_owned') return error;
-  return new SlipwayError('owner_out_of_reach', error.details, { cause: error });
+/**
+ * Opens the store of a source whose owner was not there to be asked.
+ * @throws SlipwayError `owner_out_of_reach` when there is one all the same, what opening the store throws
+ */
+export async function openIdleStore(place: StorePlace): Promise<SourceStore> {
+  return await openSourceStore(place).catch((error: unknown) => {
+    if (!(error instanceof SlipwayError) || error.code !== 'source_owned') throw error;
+    throw new SlipwayError('owner_out_of_reach', error.details, { cause: error });
+  });
 }
 
 /** `reachOwner` for a single request. */

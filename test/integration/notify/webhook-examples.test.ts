@@ -4,8 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { webhookSchema } from '../../../src/notify/options.ts';
 import { createSigner } from '../../../src/notify/send/signature.ts';
-import { endpointTo, notifyRig, paths } from '../../support/notify-rig.ts';
+import { tryWebhook } from '../../../src/operations/webhooks/webhook-test.ts';
+import { endpointTo, notifyRig, paths, SENDERS } from '../../support/notify-rig.ts';
 import { testFolder } from '../../support/record-rig.ts';
 import { SECRET } from '../../support/webhook-receiver.ts';
 
@@ -66,6 +68,9 @@ test('the documented receiver makes one request per file, however often it is to
   const made = requests(out);
   expect(made).toHaveLength(9);
   expect(new Set(made.map(({ key }) => key)).size).toBe(9);
+  const webhooks = [webhookSchema.parse({ name: 'trial', url: second.url, secret: SECRET })];
+  expect(await tryWebhook('trial', { webhooks, sources: {} }, SENDERS)).toMatchObject({ acknowledged: true });
+  expect(requests(out)).toHaveLength(9);
 });
 
 const body = '{"type":"file.uploaded","timestamp":"2026-11-22T01:02:05.000Z","data":{"path":"报告.pdf"}}';

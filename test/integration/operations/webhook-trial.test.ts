@@ -18,6 +18,10 @@ test('the URL of a configured webhook is tried with its secret and headers, any 
     ...{ endpoint: 'pipeline', acknowledged: true, secret: null },
   });
   expect(tokens).toEqual(['Bearer t']);
+  // At the top level: whoever reads no further than the type sees it.
+  const [{ body } = { body: null }] = receiver.arrived;
+  expect(Object.keys(body ?? {})).toEqual(['type', 'timestamp', 'test', 'data']);
+  expect(body).toMatchObject({ type: 'file.uploaded', test: true });
   expect(await tryWebhook(`${receiver.origin}/other`, config, SENDERS)).toMatchObject({
     ...{ acknowledged: false, status: 401, secret: expect.stringMatching(/^whsec_/) },
   });
