@@ -1,22 +1,20 @@
-import type { UploadFailure } from '../domain/attempt.ts';
-import { type ErrorCode, type ErrorDetails, errorMessage, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { isLoopbackHost } from '../platform/http/http-proxy.ts';
-import { orderedSecrets, redactText, type Secrets } from './answer/redact-secrets.ts';
-import { createRefusalCount } from './answer/refusal-count.ts';
+import { redactText } from './answer/redact-secrets.ts';
 import { judgeAnswer } from './answer/verdict.ts';
 import type { DestinationDefinition } from './definition/definition.ts';
-import { HEADER_VALUE } from './definition/definition-schema.ts';
 import { fieldsFor } from './definition/field-templates.ts';
 import type { Answer, AuthorizedRequest, Destination, Verdict } from './destination.ts';
-import { openParts, type PartsMeans, type RequestCredentials } from './open-parts.ts';
-import { openReadiness, type ReadinessCredentials, type ReadinessPort } from './readiness-port.ts';
+import { openParts, type PartsMeans } from './open-parts.ts';
+import { ownSecrets } from './own-secrets.ts';
+import { readinessFailure } from './readiness-failure.ts';
+import { openReadiness, type ReadinessPort } from './readiness-port.ts';
+import { createRefusedCredentials } from './refused-credentials.ts';
 import { openRemoteCalls, type RemoteCalls } from './remote-calls.ts';
-import { signatureHeaders } from './signer.ts';
+import { openCredentials } from './request-credentials.ts';
 import { createSigningClock } from './signing-clock.ts';
 import { createCachedToken } from './token/cached-token.ts';
 import { type FetchText, openTokenSource } from './token/token-source.ts';
-import { authorizationValue, withoutScheme } from './token/token-text.ts';
 
 export interface DestinationPorts {
   readonly fetchText: FetchText;
@@ -47,107 +45,28 @@ export interface OpenDestination extends Destination {
 
 /** Brings a definition to life: token, signature, verdict and what refusals lead to. Nothing is sent or read yet. */
 export function openDestination(definition: DestinationDefinition, ports: DestinationPorts): OpenDestination {
-  const { name, auth, signer } = definition;
+  const { name } = definition;
   const { log, now, random } = ports;
   const url = new URL(definition.url);
   const source = definition.token === null ? null : openTokenSource(definition.token, ports);
   const token = source === null ? null : createCachedToken({ source, destination: name, log, now, random });
   const clock = createSigningClock(now);
-  const refusals = createRefusalCount();
-  const ownSecrets = [...secretsIn(definition.headers), ...secretsIn(Object.fromEntries(url.searchParams))];
-  let lastGeneration = 0;
-  // Tokens change once a day and signatures once a second, answers come by the thousand.
-  let known: { found: readonly string[]; ordered: Secrets } = { found: [], ordered: orderedSecrets([]) };
+  const where = source?.where ?? '';
+  const refused = createRefusedCredentials({ destination: name, token, where, clock, log });
+  const secretsWith = ownSecrets(definition, token);
+  const { authorized, signed } = openCredentials(definition, token, where, clock);
 
   if (definition.token !== null && 'value' in definition.token) {
     log.warn({ destination: name }, 'the token is written in the config: use token.env or token.file');
   }
 
-  async function authorized(
-    signal: AbortSignal,
-  ): Promise<{ headers: Record<string, string>; generation: number }> {
-    if (token === null || source === null) return { headers: {}, generation: 0 };
-    const { value, generation } = await token.current(signal);
-    return { headers: { [auth.header]: authorizationValue(value, auth.scheme, source.where) }, generation };
-  }
-
-  function failureOf(code: ErrorCode, details: ErrorDetails, failure: UploadFailure): UploadFailure {
-    return {
-      ...failure,
-      kind: 'misconfigured',
-      code,
-      message: `${errorMessage(code, details)} (${failure.message})`,
-    };
-  }
-
-  function afterRefusedToken(failure: UploadFailure, request: AuthorizedRequest): 'again' | UploadFailure {
-    if (token === null) {
-      return failureOf('token_missing', { where: `destinations.${name}.token` }, failure);
-    }
-    token.refused(request.tokenGeneration);
-    if (refusals.refused(request.tokenFirstUse === true) === 'again') return 'again';
-    return failureOf('token_refused', { destination: name, where: source?.where ?? '' }, failure);
-  }
-
-  function afterRefusedSignature(
-    failure: UploadFailure,
-    request: AuthorizedRequest,
+  function judgeAs(
+    as: DestinationDefinition,
     answer: Answer,
-  ): 'again' | UploadFailure {
-    const before = clock.generation();
-    if (clock.refused(request.clockGeneration ?? 0, answer.headers.date) === 'condemned') {
-      return failureOf('clock_drift', { destination: name }, failure);
-    }
-    if (clock.generation() !== before) {
-      log.warn(
-        { destination: name, offsetMs: clock.offsetMs() },
-        'the signature was refused: signing with the time of the destination from now on; check the clock of this machine',
-      );
-    }
-    return 'again';
+    request?: Pick<AuthorizedRequest, 'headers'>,
+  ): Verdict {
+    return judgeAnswer(as, answer, { nowMs: now(), secrets: secretsWith(request?.headers ?? null) });
   }
-
-  /** Token and signature of one request, made now. */
-  async function credentials(signal: AbortSignal): Promise<RequestCredentials> {
-    const { headers, generation } = await authorized(signal);
-    // Before anything else is awaited: two requests must not both be the first.
-    const tokenFirstUse = generation > lastGeneration;
-    lastGeneration = Math.max(lastGeneration, generation);
-    return {
-      headers: checkedHeaders({
-        ...definition.headers,
-        ...headers,
-        ...signatureHeaders(signer, clock.nowMs()),
-      }),
-      tokenGeneration: generation,
-      tokenFirstUse,
-      clockGeneration: clock.generation(),
-    };
-  }
-
-  function judgeAs(as: DestinationDefinition, answer: Answer, request?: AuthorizedRequest): Verdict {
-    const sent = request === undefined ? [] : sentSecrets(request.headers);
-    return judgeAnswer(as, answer, { nowMs: now(), secrets: secretsWith(sent) });
-  }
-
-  function secretsWith(sent: readonly string[]): Secrets {
-    const found = [...ownSecrets, ...(token?.recent() ?? []), ...sent];
-    const same = found.length === known.found.length && found.every((text, at) => text === known.found[at]);
-    if (!same) {
-      const bare = found.map((value) => withoutScheme(value, auth.scheme));
-      known = { found, ordered: orderedSecrets([...found, ...bare]) };
-    }
-    return known.ordered;
-  }
-
-  /** Of requests that are not signed: looks at files, and other calls about them. */
-  const unsigned: ReadinessCredentials = {
-    async headers(signal) {
-      const { headers, generation } = await authorized(signal);
-      return { headers: checkedHeaders({ ...definition.headers, ...headers }), generation };
-    },
-    refused: (generation) => token?.refused(generation),
-  };
 
   const opened: OpenDestination = {
     definition,
@@ -155,23 +74,32 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
     visibility: definition.visibility,
     origin: url.origin,
     loopback: isLoopbackHost(url.hostname),
-    ...faceOf(definition, { credentials, judgeAs }),
-    as: (other) => ({ ...opened, ...faceOf(other, { credentials, judgeAs }) }),
-    readiness: openReadiness(definition.readiness, unsigned),
-    remote: openRemoteCalls(definition, unsigned),
+    ...faceOf(definition, { credentials: signed, judgeAs }),
+    as: (other) => ({ ...opened, ...faceOf(other, { credentials: signed, judgeAs }) }),
+    remote: openRemoteCalls(definition, { authorized, refused: (generation) => token?.refused(generation) }),
+    readiness: openReadiness(definition.readiness, {
+      headers: authorized,
+      whyNot(answer, request) {
+        const verdict = judgeAs(definition, answer, request);
+        if (verdict.kind === 'uploaded' || verdict.failure.kind !== 'unauthenticated')
+          return readinessFailure(verdict, answer);
+        const ruling = refused.token(verdict.failure, request);
+        return ruling === 'again' ? verdict.failure : ruling;
+      },
+      accepted: refused.accepted,
+    }),
     tokenChanged: async () => (await token?.changed()) ?? false,
     tokenProblem: () => token?.problem() ?? null,
-    withoutSecrets: (text, headers) => redactText(text, secretsWith(sentSecrets(headers))),
+    withoutSecrets: (text, headers) => redactText(text, secretsWith(headers)),
 
     accepted(request) {
-      refusals.accepted();
+      refused.accepted();
       clock.accepted(request.clockGeneration ?? 0);
     },
 
     reconsider(failure, request, answer) {
-      if (failure.kind === 'unauthenticated') return afterRefusedToken(failure, request);
-      if (failure.code === 'clock_drift') return afterRefusedSignature(failure, request, answer);
-      return failure;
+      if (failure.kind === 'unauthenticated') return refused.token(failure, request);
+      return failure.code === 'clock_drift' ? refused.signature(failure, request, answer) : failure;
     },
 
     close() {
@@ -180,12 +108,6 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
     },
   };
   return opened;
-
-  function sentSecrets(headers: AuthorizedRequest['headers']): readonly string[] {
-    const carried = headers[auth.header];
-    const bare = carried === undefined ? [] : [carried, withoutScheme(carried, auth.scheme)];
-    return [...bare, ...secretsIn(headers)];
-  }
 }
 
 /** What depends on the text fields. */
@@ -207,19 +129,4 @@ function faceOf(
     },
     judge: (answer, request) => judgeAs(as, answer, request),
   };
-}
-
-/** Values whose name says that they are credentials. `X-Auth-Appid` and the like are constants of a preset. */
-function secretsIn(named: Readonly<Record<string, string>>): readonly string[] {
-  return Object.entries(named)
-    .filter(([key]) => /authorization|token|secret|password|cookie|sign|api.?key|^key$/i.test(key))
-    .map(([, value]) => value);
-}
-
-/** An invalid header wedges a bounded undici pool for good: the last look is here. */
-function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  for (const [name, value] of Object.entries(headers)) {
-    if (!HEADER_VALUE.test(value)) throw new SlipwayError('token_invalid', { where: `header ${name}` });
-  }
-  return headers;
 }

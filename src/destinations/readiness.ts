@@ -1,9 +1,13 @@
+import type { UploadFailure } from '../domain/attempt.ts';
 import { parseAnswer, textAt } from './answer/answer-body.ts';
 import type { ReadinessPlan } from './definition/definition.ts';
 import type { Answer } from './destination.ts';
 
 /** Can an uploaded file be used? `failed`: it never will be. */
 export type Readiness = 'ready' | 'failed' | 'pending';
+
+/** What one look came to: the file's state, or why the answer tells none (a refusal, a page, a busy server). */
+export type ReadinessLook = Readiness | UploadFailure;
 
 /** What a file object says about itself. A state nobody knows is not ready yet. */
 export function readinessIn(plan: ReadinessPlan, body: unknown): Readiness {
@@ -14,19 +18,21 @@ export function readinessIn(plan: ReadinessPlan, body: unknown): Readiness {
 }
 
 /**
- * One look at one file; holds no slot between looks. Anything but a clear answer (a 429, a 500, a 404 of a store that
- * has not caught up with itself) is `pending`: only the deadline ends the waiting. Throws what `get` throws.
+ * One look at one file; holds no slot between looks. What is no file object is told as what it is, never as a file that
+ * is still being processed. Throws what `get` throws.
  * @param get sends one authorised GET
+ * @param whyNot what an answer that is none means
  */
 export async function pollReadiness(
   plan: ReadinessPlan,
   fileId: string,
   get: (url: string) => Promise<Answer>,
-): Promise<Readiness> {
+  whyNot: (answer: Answer) => UploadFailure,
+): Promise<ReadinessLook> {
   const answer = await get(plan.url.replace('{id}', () => encodeURIComponent(fileId.toWellFormed())));
-  return answer.status >= 200 && answer.status <= 299
-    ? readinessIn(plan, parseAnswer(answer.body))
-    : 'pending';
+  const body = answer.status >= 200 && answer.status <= 299 ? parseAnswer(answer.body) : undefined;
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+  return isObject ? readinessIn(plan, body) : whyNot(answer);
 }
 
 export type NextPoll = { readonly kind: 'poll'; readonly atMs: number } | { readonly kind: 'give-up' };

@@ -1,5 +1,5 @@
 import type { DestinationDefinition, RemoteCallName } from './definition/definition.ts';
-import type { ReadinessCredentials } from './readiness-port.ts';
+import type { SentCredentials } from './readiness-port.ts';
 
 /** A call with its credentials. */
 export interface PreparedRemoteCall {
@@ -29,17 +29,20 @@ export interface RemoteCalls {
 
 export function openRemoteCalls(
   { calls, name: destination }: DestinationDefinition,
-  credentials: ReadinessCredentials,
+  credentials: {
+    readonly authorized: (signal: AbortSignal) => Promise<SentCredentials>;
+    readonly refused: (generation: number) => void;
+  },
 ): RemoteCalls {
   return {
     can: (name) => calls[name] !== undefined,
     async prepare(name, { id = '', query = '' }, signal) {
       const call = calls[name];
       if (call === undefined) throw new TypeError(`${destination} has no call ${name}`);
-      const { headers, generation } = await credentials.headers(signal);
+      const { headers, tokenGeneration } = await credentials.authorized(signal);
       const url = call.url.replace('{id}', () => encodeURIComponent(id.toWellFormed()));
       const joined = query === '' ? url : `${url}${url.includes('?') ? '&' : '?'}${query}`;
-      return { method: call.method, url: joined, headers, tokenGeneration: generation };
+      return { method: call.method, url: joined, headers, tokenGeneration };
     },
     refused: ({ tokenGeneration }) => credentials.refused(tokenGeneration),
   };

@@ -383,6 +383,12 @@ export const ERRORS = {
     message:
       'the destination took the file ({id}) but could not process it: check that it opens, and that its format is what its name says',
   },
+  file_unknown: {
+    kind: 'unavailable',
+    retryable: false,
+    message:
+      'the destination took the file ({id}) and after {waited} does not know it (last look: {last}): look for it there before you send it again',
+  },
   not_ready: {
     kind: 'unavailable',
     retryable: false,

@@ -1,6 +1,6 @@
-import type { Readiness } from '../../destinations/readiness.ts';
+import type { ReadinessLook } from '../../destinations/readiness.ts';
 import type { ReadinessPort, SendGet } from '../../destinations/readiness-port.ts';
-import type { AttemptResult, UploadedResult, UploadFailure } from '../../domain/attempt.ts';
+import type { UploadedResult, UploadFailure } from '../../domain/attempt.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import { formatDuration } from '../../platform/units.ts';
 import { sleep } from '../../platform/waiting/abort.ts';
@@ -89,15 +89,12 @@ export function createAwaitReady(options: AwaitReadyOptions): AwaitReady {
     return atMs !== undefined && clock.nowMs() - atMs < LATE_MS;
   }
 
-  async function ask(
-    uploaded: UploadedResult,
-    signal: AbortSignal,
-  ): Promise<Readiness | Extract<AttemptResult, { kind: 'failed' }>> {
+  async function ask(uploaded: UploadedResult, signal: AbortSignal): Promise<ReadinessLook> {
     try {
       return await readiness.poll(uploaded.accepted.fileId ?? '', send, signal);
     } catch (error) {
       const result = resultOfError(error, 0);
-      if (result.kind === 'failed') return result;
+      if (result.kind === 'failed') return result.failure;
       throw error;
     }
   }
@@ -125,8 +122,8 @@ export function createAwaitReady(options: AwaitReadyOptions): AwaitReady {
       if (signal.aborted) return { kind: 'give-back' };
       const seen = await ask(uploaded, signal);
       if (signal.aborted) return { kind: 'give-back' };
-      if (typeof seen === 'object' && seen.failure.kind === 'misconfigured')
-        return { kind: 'stop-destination', failure: seen.failure };
+      if (typeof seen === 'object' && (seen.kind === 'misconfigured' || seen.kind === 'exhausted'))
+        return { kind: 'stop-destination', failure: seen };
       const step = afterLook(seen, uploaded, clock.nowMs(), options);
       if (step.kind === 'look-again') place(jobId, step.atMs);
       return step;
@@ -136,7 +133,7 @@ export function createAwaitReady(options: AwaitReadyOptions): AwaitReady {
 
 /** What a look means; takes a place in the quota when there is to be another one. */
 function afterLook(
-  seen: Readiness | Extract<AttemptResult, { kind: 'failed' }>,
+  seen: ReadinessLook,
   uploaded: UploadedResult,
   nowMs: number,
   { readiness, outageMs, outagePauseMs }: AwaitReadyOptions,
@@ -146,17 +143,23 @@ function afterLook(
   if (seen === 'failed') {
     return { kind: 'settle', jobEnd: failedBy(new SlipwayError('processing_failed', { id })) };
   }
-  const failure = seen === 'pending' ? null : seen.failure;
+  const failure = seen === 'pending' ? null : seen;
   const acceptedAtMs = Date.parse(uploaded.uploadedAt);
   const next = readiness.next(acceptedAtMs, nowMs);
-  if (next.kind === 'poll') return { kind: 'look-again', atMs: next.atMs, failure };
+  if (next.kind === 'poll') {
+    // Who says when to come again is believed, beyond the deadline too: the look there is the last one.
+    const askedMs = nowMs + (failure?.retryAfterMs ?? 0);
+    const atMs = askedMs > next.atMs ? readiness.turn(askedMs) : next.atMs;
+    return { kind: 'look-again', atMs, failure };
+  }
   // An outage says nothing about the file: it is waited out, as long as an upload would be tried again.
-  if (failure !== null && nowMs - acceptedAtMs < outageMs) {
+  if (failure !== null && failure.code !== 'file_unknown' && nowMs - acceptedAtMs < outageMs) {
     return { kind: 'look-again', atMs: readiness.turn(nowMs + outagePauseMs), failure };
   }
   const waited = formatDuration(Math.max(1, nowMs - acceptedAtMs));
   const last = failure?.message ?? 'still being processed';
-  return { kind: 'settle', jobEnd: failedBy(new SlipwayError('not_ready', { id, waited, last })) };
+  const code = failure?.code === 'file_unknown' ? 'file_unknown' : 'not_ready';
+  return { kind: 'settle', jobEnd: failedBy(new SlipwayError(code, { id, waited, last })) };
 }
 
 /** The far side's own text: one line, and not without end. */

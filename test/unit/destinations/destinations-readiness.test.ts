@@ -24,23 +24,55 @@ test.each([
   expect(readinessIn(plan, { id: 'x', status })).toBe(readiness);
 });
 
-test.each([
-  ['a 404 of a store that has not caught up', answerOf(404, { error: { message: 'no such file' } })],
-  ['a 429', answerOf(429, '')],
-  ['a 500', answerOf(500, '<html>')],
-  ['HTML', answerOf(200, '<html>')],
-  ['no status', answerOf(200, { id: 'x' })],
-  ['a redirect', answerOf(302, { status: 'processed' })],
-])('%s leaves the file pending', async (_what, answer: Answer) => {
-  await expect(pollReadiness(plan, 'x', () => Promise.resolve(answer))).resolves.toBe('pending');
+const noWord = () => expect.fail('the answer is a file object');
+
+test('a file object without a state is pending', async () => {
+  const get = () => Promise.resolve(answerOf(200, { id: 'x' }));
+  await expect(pollReadiness(plan, 'x', get, noWord)).resolves.toBe('pending');
+});
+
+function opened(env: Record<string, string>) {
+  return openDestination(definition, {
+    fetchText: () => Promise.reject(new Error('not used')),
+    ...{ log: silentLog, now: () => 0, random: () => 0.5, env },
+  });
+}
+
+test.each<[string, Answer, object]>([
+  [
+    'a 404, of a store that has not caught up or of a file that is gone',
+    answerOf(404, { error: { message: 'no such file' } }),
+    { kind: 'unavailable', code: 'file_unknown', message: expect.stringContaining('no such file') },
+  ],
+  ['a 429', answerOf(429, '', { 'retry-after': '7' }), { kind: 'throttled', retryAfterMs: 7_000 }],
+  ['a 500', answerOf(500, '<html>'), { kind: 'unavailable' }],
+  [
+    'a page',
+    answerOf(200, '<html><title>Sign in</title>'),
+    { code: 'bad_answer', message: expect.stringContaining('Sign in') },
+  ],
+  ['a list', answerOf(200, [1]), { kind: 'unavailable' }],
+  ['a redirect', answerOf(302, { status: 'processed' }, { location: '/login' }), { code: 'bad_answer' }],
+  ['a 400', answerOf(400, { error: { message: 'odd id' } }), { kind: 'unavailable' }],
+  ['a 403 of the API', answerOf(403, { error: { message: 'not yours' } }), { kind: 'misconfigured' }],
+  ['a 403 of a firewall', answerOf(403, '<html>'), { kind: 'unavailable' }],
+  ['an empty account', answerOf(402, { error: { message: 'pay' } }), { kind: 'exhausted' }],
+])('%s is told as what it is, never as a file that is still being processed', async (_what, answer, look) => {
+  const destination = opened({ DASHSCOPE_API_KEY: 'sk-a' });
+  expect(await destination.readiness?.poll('f', () => Promise.resolve(answer), never)).toMatchObject(look);
 });
 
 test('a look goes to the file’s own address, whatever its id holds', async () => {
   const urls: string[] = [];
-  await pollReadiness(plan, 'a/b?c $& d', (url) => {
-    urls.push(url);
-    return Promise.resolve(answerOf(200, { status: 'processed' }));
-  });
+  await pollReadiness(
+    plan,
+    'a/b?c $& d',
+    (url) => {
+      urls.push(url);
+      return Promise.resolve(answerOf(200, { status: 'processed' }));
+    },
+    noWord,
+  );
   expect(urls).toEqual(['https://dashscope.aliyuncs.com/compatible-mode/v1/files/a%2Fb%3Fc%20%24%26%20d']);
 });
 
@@ -58,13 +90,7 @@ test('looks at many files keep to the quota together', () => {
 
 test('a look carries the token but no signature, and a 401 brings a fresh token to the next one', async () => {
   const env: Record<string, string> = { DASHSCOPE_API_KEY: 'sk-old' };
-  const destination = openDestination(definition, {
-    fetchText: () => Promise.reject(new Error('not used')),
-    log: silentLog,
-    now: () => 0,
-    random: () => 0.5,
-    env,
-  });
+  const destination = opened(env);
   const seen: unknown[] = [];
   const send = (answer: Answer) => (request: { readonly headers: object }) => {
     seen.push(request.headers);
@@ -73,8 +99,19 @@ test('a look carries the token but no signature, and a 401 brings a fresh token 
   const first = await destination.readiness?.poll('f', send(answerOf(401, '')), never);
   env.DASHSCOPE_API_KEY = 'sk-new';
   const second = await destination.readiness?.poll('f', send(answerOf(200, { status: 'processed' })), never);
-  expect([first, second]).toEqual(['pending', 'ready']);
+  expect([first, second]).toEqual([expect.objectContaining({ kind: 'unauthenticated' }), 'ready']);
   expect(seen).toEqual([{ Authorization: 'Bearer sk-old' }, { Authorization: 'Bearer sk-new' }]);
+});
+
+test('two freshly read tokens that looks are refused with stop the destination, as those of uploads do', async () => {
+  const env: Record<string, string> = { DASHSCOPE_API_KEY: 'sk-1' };
+  const { readiness } = opened(env);
+  const refuse = () => Promise.resolve(answerOf(401, { error: { message: 'bad key' } }));
+  expect(await readiness?.poll('f', refuse, never)).toMatchObject({ kind: 'unauthenticated' });
+  env.DASHSCOPE_API_KEY = 'sk-2';
+  expect(await readiness?.poll('f', refuse, never)).toMatchObject({
+    ...{ kind: 'misconfigured', code: 'token_refused', message: expect.stringContaining('bad key') },
+  });
 });
 
 test('a destination that was not asked to wait has nothing to wait for', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ReadinessPlan } from '../../../src/destinations/definition/definition.ts';
-import type { Readiness } from '../../../src/destinations/readiness.ts';
+import type { ReadinessLook } from '../../../src/destinations/readiness.ts';
 import { openReadiness, type ReadinessPort } from '../../../src/destinations/readiness-port.ts';
 import type { UploadedResult } from '../../../src/domain/attempt.ts';
 import { SlipwayError } from '../../../src/domain/errors.ts';
@@ -43,13 +43,17 @@ interface Rig {
   readonly looks: string[];
   nowMs: number;
   /** What the next looks see; a thrown error is an unreachable far side. */
-  seen: Readiness | Error;
+  seen: ReadinessLook | Error;
 }
 
 function rig(): Rig {
-  const slots = openReadiness(plan, { headers: () => Promise.reject(new Error('unused')), refused() {} });
+  const slots = openReadiness(plan, {
+    headers: () => Promise.reject(new Error('unused')),
+    whyNot: () => expect.fail('unused'),
+    accepted() {},
+  });
   if (slots === null) throw new Error('there is a plan');
-  const self: { nowMs: number; seen: Readiness | Error } = { nowMs: NOW, seen: 'pending' };
+  const self: { nowMs: number; seen: ReadinessLook | Error } = { nowMs: NOW, seen: 'pending' };
   const looks: string[] = [];
   const readiness: ReadinessPort = {
     ...slots,
@@ -138,6 +142,28 @@ test('an outage longer than any upload would be tried for ends with its reason',
   self.nowMs = NOW + 24 * HOUR;
   expect(await self.wait.look('a', uploaded, never)).toMatchObject({
     jobEnd: { code: 'not_ready', message: expect.stringContaining('ECONNREFUSED') },
+  });
+});
+
+test('a wait that is asked for is kept, beyond the deadline too; then the file fails with what was said last', async () => {
+  const self = rig();
+  const busy = { kind: 'throttled', code: 'throttled', message: 'HTTP 429', httpStatus: 429 } as const;
+  self.seen = { ...busy, retryAfterMs: 90 * SECOND };
+  expect(await lookInTime(self)).toMatchObject({ kind: 'look-again', atMs: self.nowMs + 90 * SECOND });
+  self.nowMs = NOW + 25 * HOUR;
+  expect(await self.wait.look('a', uploaded, never)).toMatchObject({
+    jobEnd: { code: 'not_ready', message: expect.stringContaining('last look: HTTP 429') },
+  });
+});
+
+test('a file that is not known there when the deadline comes has an end of its own', async () => {
+  const self = rig();
+  const gone = { kind: 'unavailable', code: 'file_unknown', message: 'HTTP 404: no such file' } as const;
+  self.seen = { ...gone, httpStatus: 404, retryAfterMs: null };
+  expect(await lookInTime(self)).toMatchObject({ kind: 'look-again' });
+  self.nowMs = NOW + plan.deadlineMs;
+  expect(await self.wait.look('a', uploaded, never)).toMatchObject({
+    jobEnd: { code: 'file_unknown', message: expect.stringMatching(/file-1.*10m.*HTTP 404: no such file/) },
   });
 });
 
