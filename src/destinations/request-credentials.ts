@@ -8,7 +8,7 @@ import type { SigningClock } from './signing-clock.ts';
 import type { CachedToken } from './token/cached-token.ts';
 import { authorizationValue } from './token/token-text.ts';
 
-/** What a request is sent with. Made inside each attempt, never before: tokens and signatures grow old (§4). */
+/** What a request is sent with. Made inside each attempt, never before: tokens and signatures grow old (contract §4). */
 export interface Credentials {
   /** The token, and the headers of the definition. Throws SlipwayError `token_…`. */
   authorized(signal: AbortSignal): Promise<SentCredentials>;
