@@ -7,7 +7,7 @@ import { presetNames } from '../destinations/definition/presets.ts';
 import { destinationProblems } from '../destinations/definition/resolve-destination.ts';
 import { parseBytes } from '../platform/units.ts';
 import { bareDurations } from './bare-durations.ts';
-import { gatewayMistakes } from './gateway-checks.ts';
+import { gatewayMistakes, reservedNames } from './gateway-checks.ts';
 import type { Mistake } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { defaultManifest } from './place.ts';
@@ -35,6 +35,7 @@ export function crossChecks(tree: unknown, placed: (path: string) => string): re
       'destinations',
       destinations.map(([name]) => name),
     ),
+    ...reservedNames(sources.map(([key]) => key)),
     ...gatewayMistakes(
       at(tree, 'gateway'),
       destinations.map(([key]) => key),

@@ -15,6 +15,18 @@ export function gatewayMistakes(gateway: unknown, configured: readonly string[])
   ];
 }
 
+/** Files that come in by HTTP belong to a source of this name. */
+const RESERVED = 'gateway';
+
+export function reservedNames(sources: readonly string[]): Mistake[] {
+  return sources
+    .filter((name) => name.normalize('NFC').toLowerCase() === RESERVED)
+    .map((name) => ({
+      path: ['sources', name],
+      message: 'is the name of what comes in by `slipway gateway`: give the folder another one',
+    }));
+}
+
 function routeMistakes(prefix: string, route: unknown, configured: readonly string[]): Mistake[] {
   if (!isRecord(route)) return [];
   const path = ['gateway', 'routes', prefix, 'destination'];

@@ -40,6 +40,12 @@ const routeSchema = z.strictObject({
     .record(z.string().min(1), z.string())
     .default({})
     .describe('text fields of its uploads, such as purpose, besides those of the destination'),
+  dedupe: z
+    .enum(['none', 'content'])
+    .default('none')
+    .describe(
+      'content answers from the record where the same bytes are there already under the same name and purpose, and sends nothing',
+    ),
 });
 
 /** Compared in constant time, so length tells nothing; short ones are guessed all the same. */

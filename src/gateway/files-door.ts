@@ -1,9 +1,11 @@
 import { text as textOf } from 'node:stream/consumers';
 import { SlipwayError } from '../domain/errors.ts';
+import { type ReceivedBook, receivedId } from '../operations/receive/received-book.ts';
 import { askFarSide, farContent, type RemoteAnswer } from '../operations/remote/ask-far-side.ts';
 import type { Action } from './paths.ts';
 import { badRequest, Refusal } from './refusal.ts';
 import { isObject } from './shapes/far-answer.ts';
+import { receiptObject } from './shapes/file-object.ts';
 import { errorBody, openaiError } from './shapes/openai.ts';
 import { ERROR_HEADER, type Reply } from './shapes/shape.ts';
 import type { UploadTarget } from './upload-target.ts';
@@ -18,6 +20,11 @@ export interface ListQuery {
   readonly purpose: string | null;
 }
 
+export interface FilesPlace {
+  readonly target: UploadTarget;
+  readonly book: ReceivedBook;
+}
+
 export type FilesAction = Exclude<Action, { kind: 'upload' }>;
 
 /**
@@ -28,15 +35,19 @@ export type FilesAction = Exclude<Action, { kind: 'upload' }>;
 export async function files(
   action: FilesAction,
   search: string,
-  target: UploadTarget,
+  { target, book }: FilesPlace,
   signal: AbortSignal,
 ): Promise<Reply> {
   try {
-    if (action.kind === 'list') return await list(search, target, signal);
+    if (action.kind === 'list') return await list(search, { target, book }, signal);
     // A dot segment would be another path at the far side.
     if (/^\.{1,2}$/.test(action.id)) throw unknownId(action.id);
     if (action.kind === 'content') return await content(action.id, target, signal);
-    if (!target.destination.remote.can(action.kind)) throw notSupported();
+    if (!target.destination.remote.can(action.kind)) {
+      const known = await ownFile(action.id, { target, book });
+      if (action.kind === 'remove') throw notSupported();
+      return { status: 200, body: known };
+    }
     const answer = await askFarSide(
       target.destination,
       { name: action.kind, id: action.id },
@@ -68,9 +79,38 @@ export function parseListQuery(search: string): ListQuery {
   return { limit: limit === null ? null : Number(limit), order, after, purpose: query.get('purpose') };
 }
 
-async function list(search: string, target: UploadTarget, signal: AbortSignal): Promise<Reply> {
-  parseListQuery(search);
-  if (!target.destination.remote.can('list')) throw notSupported();
+/** A file that only the door itself knows. @throws Refusal 404 */
+async function ownFile(id: string, { target, book }: FilesPlace): Promise<object> {
+  const receipt = await book.find(id);
+  if (receipt === null || receipt.destination !== target.destination.name) throw unknownId(id);
+  return receiptObject(receipt, id);
+}
+
+async function ownList(query: ListQuery, { target, book }: FilesPlace): Promise<Reply> {
+  const { after, purpose } = query;
+  const page = await book.page({
+    ...{ after, purpose, order: query.order ?? 'desc', limit: query.limit ?? MOST_LISTED },
+    destination: target.destination.name,
+  });
+  if (page === null) throw badRequest('invalid_after', `there is no file ${JSON.stringify(after)}`, 'after');
+  const data = page.receipts.map((receipt) => receiptObject(receipt, receivedId(receipt)));
+  const ids = data.map(({ id }) => id);
+  return {
+    status: 200,
+    body: {
+      object: 'list',
+      data,
+      first_id: ids[0] ?? null,
+      last_id: ids.at(-1) ?? null,
+      has_more: page.hasMore,
+    },
+  };
+}
+
+async function list(search: string, place: FilesPlace, signal: AbortSignal): Promise<Reply> {
+  const { target } = place;
+  const query = parseListQuery(search);
+  if (!target.destination.remote.can('list')) return await ownList(query, place);
   const answer = await askFarSide(target.destination, { name: 'list', query: search }, target.http, signal);
   return said(target, answer, (body) => {
     if (!isObject(body) || !Array.isArray(body.data)) return body;

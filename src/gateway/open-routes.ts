@@ -1,15 +1,13 @@
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { OpenDestination } from '../destinations/open-destination.ts';
 import type { Log } from '../domain/log.ts';
+import { GATEWAY_SOURCE } from '../operations/receive/received-book.ts';
 import { directUploader } from '../operations/upload/direct-upload.ts';
 import { compose } from '../runtime/compose.ts';
 import { chooseDestination } from '../runtime/plans/destination-choice.ts';
 import type { OpenRoute } from './entry.ts';
 import { routesOf } from './route-table.ts';
 import { openTarget, type UploadTarget } from './upload-target.ts';
-
-/** The name of the internal source that the door's files belong to. */
-export const GATEWAY_SOURCE = 'gateway';
 
 /** A destination that refuses our credentials is tried again once a second: somebody may have mended them. */
 const PROBE = { firstMs: 1_000, lastMs: 1_000 } as const;

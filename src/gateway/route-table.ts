@@ -8,6 +8,8 @@ export interface Route {
   /** A configured destination or a preset; undefined: the only one. */
   readonly destination: string | undefined;
   readonly fields: Readonly<Record<string, string>>;
+  /** `content`: what is there already is not sent again. */
+  readonly dedupe: 'none' | 'content';
 }
 
 /**
@@ -18,18 +20,26 @@ export function routesOf(
   config: Pick<ResolvedConfig, 'destinations'> & { readonly gateway: Pick<GatewayOptions, 'routes'> },
   to: string | undefined,
 ): readonly Route[] {
-  const written = Object.entries(config.gateway.routes).map(([prefix, { destination, fields }]) => ({
+  const written = Object.entries(config.gateway.routes).map(([prefix, { destination, fields, dedupe }]) => ({
     prefix,
     destination: destination ?? to,
     fields,
+    dedupe,
   }));
   if (written.length > 0) return written;
   const names = Object.keys(config.destinations);
   const root = to ?? (names.length === 1 ? names[0] : undefined);
   const named = names
     .filter((name) => !OWN_SEGMENTS.has(name))
-    .map((name) => ({ prefix: `/${encodeURIComponent(name)}`, destination: name, fields: {} }));
-  return root === undefined ? named : [{ prefix: '/', destination: root, fields: {} }, ...named];
+    .map((name) => ({
+      prefix: `/${encodeURIComponent(name)}`,
+      destination: name,
+      fields: {},
+      dedupe: 'none' as const,
+    }));
+  return root === undefined
+    ? named
+    : [{ prefix: '/', destination: root, fields: {}, dedupe: 'none' }, ...named];
 }
 
 /** The route with the longest prefix of a path, and what follows it; null: none. */

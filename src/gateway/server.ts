@@ -100,14 +100,14 @@ async function handle(
   try {
     if (isPreflight(request)) {
       checkOrigin(request.headers, facts.origins, false);
-      return send(request, reply, { status: 204, body: null }, line, startedMs, log);
+      return send(request, reply, { status: 204, body: null }, line, startedMs, facts);
     }
     if (facts.closing()) throw overloaded('the gateway is shutting down', 1);
     const entry = enter(request.raw, path, facts);
     Object.assign(line, { route: entry.route.prefix, key: entry.caller?.name });
     if (entry.action.kind === 'upload') shape = SHAPES[entry.action.shape];
     const result = await perform(request, reply, entry, shape, facts, line);
-    return send(request, reply, result, line, startedMs, log);
+    return send(request, reply, result, line, startedMs, facts);
   } catch (error) {
     if (error instanceof ClientGone || reply.raw.destroyed) {
       log.info({ ...line, durationMs: elapsed(startedMs) }, 'the client went away');
@@ -116,7 +116,7 @@ async function handle(
       return reply;
     }
     const refusal = refusalOf(error, log);
-    return send(request, reply, shape.refused(refusal), { ...line, code: refusal.code }, startedMs, log);
+    return send(request, reply, shape.refused(refusal), { ...line, code: refusal.code }, startedMs, facts);
   }
 }
 
@@ -129,7 +129,8 @@ async function perform(
   line: AccessLine,
 ): Promise<Reply> {
   const gone = callerGone(request.raw, reply.raw);
-  if (action.kind !== 'upload') return await files(action, searchOf(request), route.target, gone);
+  if (action.kind !== 'upload')
+    return await files(action, searchOf(request), { target: route.target, book: facts.uploads.book }, gone);
   modeOf(searchOf(request));
   const limit = fileLimitOf(route, facts.uploads.maxBytes);
   const body = planBody(request.headers, shape, limit, facts.uploads);
@@ -151,8 +152,10 @@ function send(
   result: Reply,
   line: AccessLine,
   startedMs: number,
-  log: Log,
+  { log, closing }: ServerFacts,
 ): FastifyReply {
+  // A connection that is kept for the next request would hold up the end.
+  if (closing()) reply.header('connection', 'close');
   reply.raw.once('finish', () => discardRest(request.raw));
   sendReply(reply, result);
   log.info({ ...line, status: result.status, durationMs: elapsed(startedMs) }, 'answered');

@@ -7,9 +7,11 @@ import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { createByteBudget } from '../operations/receive/byte-budget.ts';
 import type { IncomingPlace } from '../operations/receive/incoming.ts';
+import { openReceivedBook } from '../operations/receive/received-book.ts';
 import { openKeyring } from './access/keyring.ts';
 import { isLoopbackAddress } from './access/origin-check.ts';
 import type { OpenRoute } from './entry.ts';
+import { createIdempotency } from './idempotency.ts';
 import { buildServer } from './server.ts';
 
 /** Of small files in memory, all together. */
@@ -53,6 +55,9 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
     })),
     { env: facts.env, monotonicMs: () => performance.now(), log },
   );
+  // First of all: whoever has the book has the folder of what comes in as well.
+  const book = await openReceivedBook(config.dataDir, log, Date.now);
+  const ending = new AbortController();
   const place = await openIncomingPlace(config.dataDir, config.spool.maxBytes);
   let closing = false;
   const app = buildServer({
@@ -69,6 +74,7 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
       maxJsonBytes: gateway.maxJsonBytes,
       idleMs: config.timeouts.idle,
       now: Date.now,
+      ...{ book, log, ending: ending.signal, idempotency: createIdempotency(book.answers, Date.now) },
     },
     closing: () => closing,
     log,
@@ -76,6 +82,7 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
   try {
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {
+    await book.close();
     const where = `${options.host}:${options.port}`;
     throw new SlipwayError('port_unavailable', { where, reason: reasonOf(error) }, { cause: error });
   }
@@ -91,6 +98,8 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
         complete = false;
       }, budgetMs);
       await app.close();
+      ending.abort(new Error('the gateway closes'));
+      await book.close();
       clearTimeout(timer);
       clearTimeout(late);
       await rm(place.folder, { recursive: true, force: true }).catch(() => undefined);

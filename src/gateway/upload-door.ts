@@ -1,17 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { DestinationDefinition } from '../destinations/definition/definition.ts';
+import { reasonOf } from '../domain/errors.ts';
+import type { Log } from '../domain/log.ts';
+import type { Receipt } from '../domain/receipt.ts';
 import { receivedType } from '../operations/receive/content-type.ts';
 import { safeFileName } from '../operations/receive/file-name.ts';
 import { type IncomingPlace, MEMORY_BYTES } from '../operations/receive/incoming.ts';
 import type { ReceivedFile } from '../operations/receive/incoming-file.ts';
+import { type ReceivedBook, receivedId } from '../operations/receive/received-book.ts';
 import type { DirectFile, DirectResult } from '../operations/upload/direct-upload.ts';
 import type { Caller } from './access/keyring.ts';
 import { readJsonUpload } from './body/read-json.ts';
 import { boundaryOf, type ReceivedForm, readForm } from './body/upload-form.ts';
 import type { OpenRoute } from './entry.ts';
+import type { Idempotency, RequestContent } from './idempotency.ts';
 import { checkLimits, planUpload } from './plan-upload.ts';
 import { badRequest, tooLarge, unsupportedBody } from './refusal.ts';
-import type { Reply, Shape } from './shapes/shape.ts';
+import type { Reply, Shape, UploadEnd } from './shapes/shape.ts';
 
 /** Everything around the file in a form that is still in order: 20 fields of 64 KiB, headers, boundaries. */
 const FORM_BYTES = 1_500_000;
@@ -23,6 +29,11 @@ export interface UploadRules {
   /** Longest silence while the body is awaited. */
   readonly idleMs: number;
   readonly now: () => number;
+  readonly book: ReceivedBook;
+  readonly idempotency: Idempotency;
+  /** The door closes, and nobody waits any more. */
+  readonly ending: AbortSignal;
+  readonly log: Log;
 }
 
 /** One upload as it stands when its body is about to be read. */
@@ -105,8 +116,8 @@ export function fileLimitOf(route: OpenRoute, doorBytes: number): FileLimit {
 }
 
 /**
- * One upload from its body to its answer: take the form in whole → what does the destination want with it → send it →
- * say how it ended. The file is gone on every way out.
+ * One upload from its body to its answer: take the form in whole → was it answered before → what does the destination want
+ * with it → is it there already → send it → record it → say how it ended. The file is gone on every way out.
  * @throws Refusal, ClientGone, or the signal's reason once the caller is gone
  */
 export async function uploadThrough(
@@ -114,37 +125,90 @@ export async function uploadThrough(
   body: BodyPlan,
   rules: UploadRules,
 ): Promise<Reply> {
-  const { route, shape, gone } = upload;
+  const { route, shape, caller, request } = upload;
   const { target } = route;
-  const form = await readUpload(upload, body, rules);
+  const scope = [caller?.name ?? '', route.prefix, shape.name];
+  const repeatable = rules.idempotency.begin(request.headers['idempotency-key'], scope);
   try {
-    const filename = safeFileName(form.filename);
-    const plan = planUpload(form.fields, target.destination.definition, route.fields, shape.name);
-    const definition = target.with(plan.fields);
-    const type = await receivedType(form.contentType, form.file.head);
-    checkLimits(definition, { name: filename, bytes: form.file.bytes });
-    upload.received({ name: filename, bytes: form.file.bytes, type, sha256: form.file.sha256 });
-    const doorId = newDoorId();
-    const file: DirectFile = {
-      ...storedAt(form.file, filename, rules.now()),
-      shown: Buffer.from(`${doorId}/${filename}`),
-      ...(type === null ? {} : { contentType: type }),
-      destination: target.destination.as(definition),
-      meta: { request_id: upload.requestId, ...(upload.caller === null ? {} : { key: upload.caller.name }) },
-    };
-    const result: DirectResult = await target.uploader.upload(file, gone);
-    return shape.ended({
-      result,
-      definition,
-      filename,
-      purpose: plan.purpose,
-      doorId,
-      farIds: target.farIds,
-      nowMs: rules.now(),
-    });
+    const form = await readUpload(upload, body, rules);
+    try {
+      const filename = safeFileName(form.filename);
+      const plan = planUpload(form.fields, target.destination.definition, route.fields, shape.name);
+      const { sha256, bytes, head } = form.file;
+      const content = { sha256, filename, purpose: plan.purpose };
+      const earlier = repeatable?.earlier(content) ?? null;
+      if (earlier !== null) return earlier;
+      const definition = target.with(plan.fields);
+      const type = await receivedType(form.contentType, head);
+      checkLimits(definition, { name: filename, bytes });
+      upload.received({ name: filename, bytes, type, sha256 });
+      const end = await sendOrFind(upload, { form, type, definition, content }, rules, repeatable === null);
+      const reply = shape.ended(end);
+      if (isFinal(end.result)) repeatable?.keep(content, reply);
+      return reply;
+    } finally {
+      await form.file.release();
+    }
   } finally {
-    await form.file.release();
+    repeatable?.done();
   }
+}
+
+interface Sendable {
+  readonly form: ReceivedForm;
+  readonly type: string | null;
+  readonly definition: DestinationDefinition;
+  readonly content: RequestContent;
+}
+
+/** @param abortable the caller's going away ends the upload; a repeatable one is asked for again */
+async function sendOrFind(
+  { route, caller, requestId, gone }: UploadRequest,
+  { form, type, definition, content }: Sendable,
+  rules: UploadRules,
+  abortable: boolean,
+): Promise<UploadEnd> {
+  const { target } = route;
+  const { filename, purpose, sha256 } = content;
+  const facts = { definition, filename, purpose, farIds: target.farIds, nowMs: rules.now() };
+  if (route.dedupe === 'content') {
+    const known = await rules.book.sameContent(target.destination.name, sha256, filename);
+    if (known !== null && known.meta?.purpose === purpose) {
+      const result = { receipt: known, stopped: false, retryAfterMs: null, answer: null };
+      return { ...facts, result, doorId: receivedId(known) };
+    }
+  }
+  const doorId = newDoorId();
+  const file: DirectFile = {
+    ...storedAt(form.file, filename, rules.now()),
+    shown: Buffer.from(`${doorId}/${filename}`),
+    ...(type === null ? {} : { contentType: type }),
+    destination: target.destination.as(definition),
+    meta: {
+      request_id: requestId,
+      purpose: purpose.slice(0, 200),
+      ...(caller === null ? {} : { key: caller.name }),
+    },
+  };
+  const result = await target.uploader.upload(file, abortable ? gone : rules.ending);
+  await recordSoon(result.receipt, rules);
+  return { ...facts, result, doorId };
+}
+
+/** A receipt on a slow disk holds up no answer for longer; it is found all the same, and written as soon as it can be. */
+const RECORD_WAIT_MS = 5;
+
+async function recordSoon(receipt: Receipt, { book, log }: UploadRules): Promise<void> {
+  const { recordedAt: _, ...outcome } = receipt;
+  const recorded = book.record(outcome).catch((error: unknown) => {
+    log.error({ path: receipt.path, reason: reasonOf(error) }, 'a receipt could not be recorded');
+  });
+  await Promise.race([recorded, new Promise((resolve) => setTimeout(resolve, RECORD_WAIT_MS))]);
+}
+
+/** A success or a refusal of this file: whatever else it was may be over by the next time. */
+function isFinal({ receipt }: DirectResult): boolean {
+  return receipt.status === 'uploaded' || receipt.error?.kind === 'rejected';
 }
 
 /** `file-` and 32 hex digits: a name of the far side may hold slashes. */

@@ -37,10 +37,10 @@ test('on loopback a foreign Host, Origin or site is turned away, whatever it ask
   const status = async (headers: Record<string, string>, path = '/v1/files/file-x') =>
     (await ask(door.url, path, headers)).status;
   const here = new URL(door.url).host;
-  expect(await status({})).toBe(501);
-  expect(await status({ host: 'door.example' })).toBe(501);
+  expect(await status({})).toBe(404);
+  expect(await status({ host: 'door.example' })).toBe(404);
   expect(await status({ host: 'evil.example' })).toBe(403);
-  expect(await status({ origin: `http://${here}` })).toBe(501);
+  expect(await status({ origin: `http://${here}` })).toBe(404);
   expect(await status({ origin: 'https://evil.example' })).toBe(403);
   expect(await status({ origin: 'null' })).toBe(403);
   expect(await status({ 'sec-fetch-site': 'cross-site' })).toBe(403);
@@ -50,7 +50,7 @@ test('on loopback a foreign Host, Origin or site is turned away, whatever it ask
     'sec-fetch-site': 'cross-site',
   });
   expect(allowed).toMatchObject({
-    status: 501,
+    status: 404,
     headers: { 'access-control-allow-origin': 'https://app.example' },
   });
 });

@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
 import type { Log } from '../../src/domain/log.ts';
+import type { Receipt } from '../../src/domain/receipt.ts';
 import { openRoutes } from '../../src/gateway/open-routes.ts';
 import { startGateway } from '../../src/gateway/start-gateway.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
@@ -12,6 +13,8 @@ import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 export interface TestGateway {
   readonly url: string;
   readonly dataDir: string;
+  /** The receipts that are recorded. */
+  receipts(): readonly Receipt[];
   /** Every line of the log, as `{level, message, …fields}`. */
   readonly log: readonly Readonly<Record<string, unknown>>[];
   /** Names of the files that are kept of uploads under way. */
@@ -29,13 +32,19 @@ export function sandboxDestinations(sandbox: Sandbox): Record<string, unknown> {
   };
 }
 
+/** Where a door keeps what it has: for tests that open it again. */
+export function gatewayFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'slipway-gateway-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 /** Opens a door on a free port of 127.0.0.1, with this config file. */
 export async function gatewayForTest(
   config: Readonly<Record<string, unknown>>,
   env: Readonly<Record<string, string>> = {},
+  folder: string = gatewayFolder(),
 ): Promise<TestGateway> {
-  const folder = mkdtempSync(join(tmpdir(), 'slipway-gateway-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'slipway.yaml');
   writeFileSync(file, JSON.stringify({ dataDir: 'data', ...config }));
   const loaded = await loadConfig({ file, env: { API_KEY: 'sk-of-the-door', ...env }, cwd: folder });
@@ -61,6 +70,11 @@ export async function gatewayForTest(
     url: gateway.url,
     dataDir,
     log: lines,
+    receipts: () =>
+      readFileSync(join(dataDir, 'gateway.manifest.jsonl'), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Receipt),
     incoming: () => readdirSync(join(dataDir, 'gateway', 'incoming')),
     stop,
   };

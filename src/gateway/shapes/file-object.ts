@@ -1,3 +1,4 @@
+import type { Receipt } from '../../domain/receipt.ts';
 import { isObject } from './far-answer.ts';
 import type { UploadEnd } from './shape.ts';
 
@@ -36,6 +37,25 @@ export function fileObject(end: UploadEnd, id: string): FileObject {
     purpose: text('purpose') ?? end.purpose,
     status: text('status') ?? 'processed',
     status_details: far.status_details ?? null,
+  };
+}
+
+/** The file object of a receipt, under the door's own id. */
+export function receiptObject(receipt: Receipt, id: string): FileObject {
+  const isUploaded = receipt.status === 'uploaded';
+  return {
+    id,
+    object: 'file',
+    bytes: receipt.bytes,
+    created_at: Math.floor(Date.parse(receipt.uploadedAt ?? receipt.recordedAt) / 1000),
+    filename: receipt.path.slice(receipt.path.indexOf('/') + 1),
+    purpose: receipt.meta?.purpose ?? '',
+    status: isUploaded ? 'processed' : 'error',
+    status_details: receipt.error?.message ?? null,
+    url: receipt.url,
+    ref: receipt.ref,
+    sha256: receipt.sha256,
+    remote_id: receipt.fileId,
   };
 }
 

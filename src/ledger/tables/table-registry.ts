@@ -53,6 +53,10 @@ export const LEDGER_TABLES = {
   'webhook-endpoints': { coding: JSON_ROWS, fate: 'moved' },
   'webhook-deliveries': { coding: JSON_ROWS, fate: 'moved' },
   'webhook-windows': { coding: JSON_ROWS, fate: 'moved' },
+  /** Files that came in by HTTP, by their ids. */
+  received: { coding: JSON_ROWS, fate: 'replayed' },
+  'kept-answers': { coding: JSON_ROWS, fate: 'copied' },
+  'key-usage': { coding: JSON_ROWS, fate: 'copied' },
 } as const satisfies Readonly<Record<string, TableEntry>>;
 
 export type TableName = keyof typeof LEDGER_TABLES;
