@@ -21,7 +21,7 @@ const BELOW_OPERATIONS = ['runtime', 'config', ...STAGES, ...BELOW_STAGES] as co
 /** What each room may import besides itself (docs/architecture.md). A folder that is not named here is no room. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Files directly in src: the public API.
-  '': ['operations', 'runtime', 'config', ...GROUND],
+  '': ['gateway', 'operations', 'runtime', 'config', ...GROUND],
   cli: ['gateway', 'sandbox', 'operations', 'runtime', 'config', ...GROUND],
   gateway: ['operations', 'runtime', 'config', ...GROUND],
   operations: [...BELOW_OPERATIONS],
@@ -63,6 +63,7 @@ const LIBRARY_HOMES: Readonly<Record<string, string | readonly string[] | null>>
   commander: 'cli/',
   '@fastify/busboy': 'gateway/',
   'file-type': 'operations/receive/',
+  'prom-client': 'gateway/',
   zod: null,
 };
 

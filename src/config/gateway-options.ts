@@ -69,6 +69,14 @@ const keySchema = z
       .min(1)
       .optional()
       .describe('routes this key opens, such as /pictures; left out: every route'),
+    rate: z
+      .strictObject({
+        perMinute: z.int().min(1).describe('requests in any 60 s; all of them may come at once'),
+      })
+      .optional()
+      .describe('how often it may ask'),
+    bytesPerDay: byteSize().describe('bytes of files in a day (UTC)').optional(),
+    concurrency: z.int().min(1).optional().describe('uploads at once'),
   })
   .refine(({ env, file }) => (env === undefined) !== (file === undefined), 'needs either env or file');
 
@@ -99,6 +107,11 @@ export const gatewayOptionsSchema = z
       'a larger file is refused; the limit of its destination holds as well',
     ),
     maxJsonBytes: byteSize('20MB').describe('a larger JSON body (base64) is refused: it is held in memory'),
+    maxInFlight: z
+      .int()
+      .min(1)
+      .default(1024)
+      .describe('uploads at once; more are answered with 503 before they are read'),
     patience: duration('60s').describe(
       'how long a caller waits for a new try to begin after one failed for now; a try under way is never cut',
     ),

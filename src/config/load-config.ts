@@ -18,6 +18,8 @@ import { configSchema } from './schema.ts';
 export interface ConfigInput {
   /** Absolute; null: no file, every default. */
   readonly file: string | null;
+  /** What would be in a file, where there is none. */
+  readonly text?: string;
   readonly env: Environment;
   readonly cwd: string;
   readonly flags?: ConfigFlags;
@@ -60,7 +62,7 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
  */
 export async function checkConfig(input: ConfigInput): Promise<ConfigCheck> {
   const { file, cwd } = input;
-  const document = parseYaml(maskVariables(file === null ? '' : await textOf(file)));
+  const document = parseYaml(maskVariables(file === null ? (input.text ?? '') : await textOf(file)));
   const env = await environmentFor(file, input.env);
   const baseDir = file === null ? cwd : dirname(file);
   const placed = (path: string): string => placePath(path, baseDir, env);

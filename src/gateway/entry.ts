@@ -19,6 +19,15 @@ export interface Entry {
   readonly action: Action;
 }
 
+/** The door's own pages, below no route. */
+export type OwnPage = 'healthz' | 'readyz' | 'metrics';
+
+/** Which page of the door's own a path is; null: none. */
+export function ownPageOf(path: string): OwnPage | null {
+  const name = path.slice(1);
+  return name === 'healthz' || name === 'readyz' || name === 'metrics' ? name : null;
+}
+
 export interface EntryRules {
   readonly origins: OriginRules;
   readonly keyring: Keyring;

@@ -1,4 +1,5 @@
 import type { LoadedConfig } from '../config/load-config.ts';
+import type { DestinationDefinition } from '../destinations/definition/definition.ts';
 import type { OpenDestination } from '../destinations/open-destination.ts';
 import type { Log } from '../domain/log.ts';
 import { GATEWAY_SOURCE } from '../operations/receive/received-book.ts';
@@ -36,6 +37,30 @@ export function openRoutes(
   // Nothing at all to send to: said as every command says it.
   if (planned.length === 0) chooseDestination(config, to, baseDir);
   const definitions = [...new Map(planned.map(({ definition }) => [definition.name, definition])).values()];
+  const opened = openTargets(loaded, definitions, log);
+  return {
+    routes: planned.flatMap(({ route, definition }) => {
+      const target = opened.targets.get(definition.name);
+      return target === undefined ? [] : [{ ...route, target }];
+    }),
+    destinations: [...opened.targets.values()].map(({ destination }) => destination),
+    close: opened.close,
+  };
+}
+
+/** Destinations as the door sends to them, by name. */
+export interface OpenedTargets {
+  readonly targets: ReadonlyMap<string, UploadTarget>;
+  close(): Promise<void>;
+}
+
+/** Brings destinations to life for uploads that somebody waits for. */
+export function openTargets(
+  loaded: LoadedConfig,
+  definitions: readonly DestinationDefinition[],
+  log: Log,
+): OpenedTargets {
+  const { config, baseDir } = loaded;
   const { http, destinations } = compose(loaded, definitions, { log });
   const targets = new Map<string, UploadTarget>();
   for (const { destination, concurrency } of destinations) {
@@ -52,11 +77,7 @@ export function openRoutes(
     );
   }
   return {
-    routes: planned.flatMap(({ route, definition }) => {
-      const target = targets.get(definition.name);
-      return target === undefined ? [] : [{ ...route, target }];
-    }),
-    destinations: destinations.map(({ destination }) => destination),
+    targets,
     async close() {
       await Promise.all([...targets.values()].map(({ uploader }) => uploader.close()));
       await http.close();

@@ -6,13 +6,16 @@ import { corsHeaders } from './access/cors.ts';
 import { checkOrigin } from './access/origin-check.ts';
 import { ClientGone, discardRest } from './body/request-body.ts';
 import { callerGone } from './caller-presence.ts';
-import { type Entry, type EntryRules, enter, requestIdOf } from './entry.ts';
+import { type Entry, type EntryRules, enter, ownPageOf, requestIdOf } from './entry.ts';
 import { files } from './files-door.ts';
+import type { LoopDelay } from './operators/loop-delay.ts';
+import { ownPage } from './own-pages.ts';
 import { overloaded, Refusal } from './refusal.ts';
 import { openaiShape } from './shapes/openai.ts';
 import type { Reply, Shape } from './shapes/shape.ts';
 import { SHAPES, suggestedShape } from './shapes/shapes.ts';
 import { fileLimitOf, modeOf, planBody, type UploadRules, uploadThrough } from './upload-door.ts';
+import type { UploadTarget } from './upload-target.ts';
 
 /** Node's own limit, said: what is larger is 431. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -21,6 +24,12 @@ export interface ServerFacts extends EntryRules {
   readonly uploads: UploadRules;
   /** True from the moment the door is asked to close. */
   readonly closing: () => boolean;
+  readonly targets: () => readonly UploadTarget[];
+  readonly maxInFlight: number;
+  /** Uploads under way. */
+  readonly inFlight: { count: number };
+  /** Whether the event loop has more to do than it can. */
+  readonly loopDelay: LoopDelay;
   readonly log: Log;
 }
 
@@ -102,10 +111,19 @@ async function handle(
       checkOrigin(request.headers, facts.origins, false);
       return send(request, reply, { status: 204, body: null }, line, startedMs, facts);
     }
+    const page = ownPageOf(path);
+    if (page !== null) {
+      const { place, metrics } = facts.uploads;
+      const told = await ownPage(page, request.raw, facts, { ...facts, place, metrics });
+      return send(request, reply, told, line, startedMs, facts);
+    }
     if (facts.closing()) throw overloaded('the gateway is shutting down', 1);
     const entry = enter(request.raw, path, facts);
     Object.assign(line, { route: entry.route.prefix, key: entry.caller?.name });
     if (entry.action.kind === 'upload') shape = SHAPES[entry.action.shape];
+    if (entry.caller !== null) {
+      reply.headers(facts.uploads.meter.request(entry.caller.name, entry.caller.limits));
+    }
     const result = await perform(request, reply, entry, shape, facts, line);
     return send(request, reply, result, line, startedMs, facts);
   } catch (error) {
@@ -132,6 +150,34 @@ async function perform(
   if (action.kind !== 'upload')
     return await files(action, searchOf(request), { target: route.target, book: facts.uploads.book }, gone);
   modeOf(searchOf(request));
+  const { uploads, inFlight } = facts;
+  if (inFlight.count >= facts.maxInFlight)
+    throw overloaded('as many uploads are under way as maxInFlight allows', 1);
+  if (facts.loopDelay.isLate()) throw overloaded('this machine is too busy', 2);
+  if (uploads.place.disk.taken() >= uploads.place.disk.maxBytes) throw new SlipwayError('spool_full');
+  if (caller !== null) uploads.meter.bytes(caller.name, caller.limits, 0);
+  const giveBack = caller === null ? null : uploads.meter.upload(caller.name, caller.limits);
+  inFlight.count += 1;
+  try {
+    return await upload(request, reply, { route, caller, shape, gone }, facts, line);
+  } finally {
+    inFlight.count -= 1;
+    giveBack?.();
+  }
+}
+
+async function upload(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  {
+    route,
+    caller,
+    shape,
+    gone,
+  }: Pick<Entry, 'route' | 'caller'> & { readonly shape: Shape; readonly gone: AbortSignal },
+  facts: ServerFacts,
+  line: AccessLine,
+): Promise<Reply> {
   const limit = fileLimitOf(route, facts.uploads.maxBytes);
   const body = planBody(request.headers, shape, limit, facts.uploads);
   if (awaitsContinue.has(request.raw)) reply.raw.writeContinue();
@@ -152,12 +198,18 @@ function send(
   result: Reply,
   line: AccessLine,
   startedMs: number,
-  { log, closing }: ServerFacts,
+  { log, closing, uploads }: ServerFacts,
 ): FastifyReply {
   // A connection that is kept for the next request would hold up the end.
   if (closing()) reply.header('connection', 'close');
   reply.raw.once('finish', () => discardRest(request.raw));
   sendReply(reply, result);
+  uploads.metrics.answered({
+    route: String(line.route ?? ''),
+    shape: suggestedShape(line.path).name,
+    status: result.status,
+    seconds: (performance.now() - startedMs) / 1000,
+  });
   log.info({ ...line, status: result.status, durationMs: elapsed(startedMs) }, 'answered');
   return reply;
 }
@@ -167,8 +219,9 @@ function answer(request: FastifyRequest, reply: FastifyReply, shape: Shape, refu
   return sendReply(reply, shape.refused(refusal));
 }
 
-function sendReply(reply: FastifyReply, { status, headers = {}, body, stream }: Reply): FastifyReply {
+function sendReply(reply: FastifyReply, { status, headers = {}, body, stream, text }: Reply): FastifyReply {
   reply.code(status).headers({ 'x-content-type-options': 'nosniff', ...headers });
+  if (text !== undefined) return reply.send(text);
   if (stream !== undefined) return reply.send(stream);
   if (body === null || body === undefined) return reply.send();
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(body));

@@ -8,10 +8,13 @@ import type { Log } from '../domain/log.ts';
 import { createByteBudget } from '../operations/receive/byte-budget.ts';
 import type { IncomingPlace } from '../operations/receive/incoming.ts';
 import { openReceivedBook } from '../operations/receive/received-book.ts';
-import { openKeyring } from './access/keyring.ts';
+import { createKeyMeter } from './access/key-limits.ts';
+import { type Keyring, openKeyring } from './access/keyring.ts';
 import { isLoopbackAddress } from './access/origin-check.ts';
 import type { OpenRoute } from './entry.ts';
 import { createIdempotency } from './idempotency.ts';
+import { watchLoopDelay } from './operators/loop-delay.ts';
+import { createMetrics } from './operators/metrics.ts';
 import { buildServer } from './server.ts';
 
 /** Of small files in memory, all together. */
@@ -48,17 +51,19 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
   const { gateway } = config;
   const loopback = isLoopbackAddress(options.host);
   if (!loopback && gateway.keys.length === 0) throw new SlipwayError('gateway_open', { host: options.host });
-  const keyring = openKeyring(
-    gateway.keys.map((key) => ({
-      ...key,
-      file: key.file === undefined ? undefined : facts.placed(key.file),
-    })),
-    { env: facts.env, monotonicMs: () => performance.now(), log },
-  );
+  const keyring = configuredKeys(facts);
   // First of all: whoever has the book has the folder of what comes in as well.
   const book = await openReceivedBook(config.dataDir, log, Date.now);
   const ending = new AbortController();
   const place = await openIncomingPlace(config.dataDir, config.spool.maxBytes);
+  const inFlight = { count: 0 };
+  const loopDelay = watchLoopDelay(() => performance.now());
+  const targets = [...new Set(routes.map(({ target }) => target))];
+  const metrics = createMetrics({
+    inFlight: () => inFlight.count,
+    counts: book.counts,
+    targets: () => targets,
+  });
   let closing = false;
   const app = buildServer({
     origins: {
@@ -74,8 +79,10 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
       maxJsonBytes: gateway.maxJsonBytes,
       idleMs: config.timeouts.idle,
       now: Date.now,
+      ...{ metrics, meter: createKeyMeter(book.usage, Date.now) },
       ...{ book, log, ending: ending.signal, idempotency: createIdempotency(book.answers, Date.now) },
     },
+    ...{ targets: () => targets, maxInFlight: gateway.maxInFlight, inFlight, loopDelay },
     closing: () => closing,
     log,
   });
@@ -98,6 +105,7 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
         complete = false;
       }, budgetMs);
       await app.close();
+      loopDelay.close();
       ending.abort(new Error('the gateway closes'));
       await book.close();
       clearTimeout(timer);
@@ -107,6 +115,21 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
     },
     cutShort: () => app.server.closeAllConnections(),
   };
+}
+
+function configuredKeys(facts: GatewayFacts): Keyring {
+  return openKeyring(
+    facts.config.gateway.keys.map((key) => ({
+      ...key,
+      file: key.file === undefined ? undefined : facts.placed(key.file),
+      limits: {
+        perMinute: key.rate?.perMinute ?? null,
+        bytesPerDay: key.bytesPerDay ?? null,
+        concurrency: key.concurrency ?? null,
+      },
+    })),
+    { env: facts.env, monotonicMs: () => performance.now(), log: facts.log },
+  );
 }
 
 /** What a killed door left behind was answered by nobody: it is removed. */

@@ -10,11 +10,13 @@ import { type IncomingPlace, MEMORY_BYTES } from '../operations/receive/incoming
 import type { ReceivedFile } from '../operations/receive/incoming-file.ts';
 import { type ReceivedBook, receivedId } from '../operations/receive/received-book.ts';
 import type { DirectFile, DirectResult } from '../operations/upload/direct-upload.ts';
+import type { KeyMeter } from './access/key-limits.ts';
 import type { Caller } from './access/keyring.ts';
 import { readJsonUpload } from './body/read-json.ts';
 import { boundaryOf, type ReceivedForm, readForm } from './body/upload-form.ts';
 import type { OpenRoute } from './entry.ts';
 import type { Idempotency, RequestContent } from './idempotency.ts';
+import type { GatewayMetrics } from './operators/metrics.ts';
 import { checkLimits, planUpload } from './plan-upload.ts';
 import { badRequest, tooLarge, unsupportedBody } from './refusal.ts';
 import type { Reply, Shape, UploadEnd } from './shapes/shape.ts';
@@ -31,6 +33,8 @@ export interface UploadRules {
   readonly now: () => number;
   readonly book: ReceivedBook;
   readonly idempotency: Idempotency;
+  readonly meter: KeyMeter;
+  readonly metrics: GatewayMetrics;
   /** The door closes, and nobody waits any more. */
   readonly ending: AbortSignal;
   readonly log: Log;
@@ -135,6 +139,8 @@ export async function uploadThrough(
       const filename = safeFileName(form.filename);
       const plan = planUpload(form.fields, target.destination.definition, route.fields, shape.name);
       const { sha256, bytes, head } = form.file;
+      rules.metrics.received(bytes);
+      if (caller !== null) rules.meter.bytes(caller.name, caller.limits, bytes);
       const content = { sha256, filename, purpose: plan.purpose };
       const earlier = repeatable?.earlier(content) ?? null;
       if (earlier !== null) return earlier;
@@ -190,7 +196,10 @@ async function sendOrFind(
       ...(caller === null ? {} : { key: caller.name }),
     },
   };
+  const startedMs = performance.now();
   const result = await target.uploader.upload(file, abortable ? gone : rules.ending);
+  const outcome = result.receipt.error?.kind ?? result.receipt.status;
+  rules.metrics.uploaded(target.destination.name, outcome, (performance.now() - startedMs) / 1000);
   await recordSoon(result.receipt, rules);
   return { ...facts, result, doorId };
 }

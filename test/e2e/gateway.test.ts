@@ -1,5 +1,7 @@
 /** `slipway gateway`: the door as it is started, used and stopped. */
-import { readdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { errorLine } from '../support/cli.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
@@ -59,4 +61,28 @@ test('mistakes end it before it listens: open to everybody, nothing to send to, 
   await place.config({ dataDir: './data' });
   const nothing = await place.run(['gateway', '--port', '0']);
   expect([nothing.code, errorLine(nothing)]).toEqual([2, expect.stringContaining('which destination?')]);
+});
+
+test('the package is a library whose process ends by itself after close', async () => {
+  const place = await newWorkplace();
+  const sandbox = await sandboxForTest();
+  const config = { dataDir: place.path('data'), destinations: { demo: sandboxDestination(sandbox) } };
+  const library = new URL('../../dist/index.js', import.meta.url);
+  await place.file(
+    'program.mjs',
+    `import { createSlipway } from ${JSON.stringify(library.href)};
+const slipway = createSlipway(${JSON.stringify(config)});
+const told = await slipway.uploadFile({ file: 'hello', filename: 'a.txt' });
+await slipway.close();
+console.log(JSON.stringify(told));
+`,
+  );
+  const { stdout } = await promisify(execFile)(process.execPath, [place.path('program.mjs')], {
+    timeout: 60_000,
+  });
+  expect(JSON.parse(stdout)).toMatchObject({ code: 0, data: { filename: 'a.txt', bytes: 5 } });
+  const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+  expect(manifest.exports['.'].default).toBe('./dist/index.js');
+  const types = await readFile(new URL('../../dist/index.d.ts', import.meta.url), 'utf8');
+  expect(types).not.toMatch(/from '(?!\.)/);
 });

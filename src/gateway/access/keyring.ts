@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import { Refusal } from '../refusal.ts';
+import type { KeyLimits } from './key-limits.ts';
 
 /** One API key as configured; `file` is absolute. */
 export interface KeyOptions {
@@ -10,6 +11,7 @@ export interface KeyOptions {
   readonly env?: string | undefined;
   readonly file?: string | undefined;
   readonly routes?: readonly string[] | undefined;
+  readonly limits?: KeyLimits;
 }
 
 /** Who calls. */
@@ -17,6 +19,7 @@ export interface Caller {
   readonly name: string;
   /** Prefixes that are open to it; null: every route. */
   readonly routes: readonly string[] | null;
+  readonly limits: KeyLimits;
 }
 
 export interface Keyring {
@@ -29,6 +32,8 @@ export interface Keyring {
    */
   callerOf(authorization: string | undefined): Caller | null;
 }
+
+const NO_LIMITS: KeyLimits = { perMinute: null, bytesPerDay: null, concurrency: null };
 
 /** A key file that was changed holds within this time. */
 const LOOK_AGAIN_MS = 1_000;
@@ -81,8 +86,8 @@ interface OpenKey {
 }
 
 function openKey(key: KeyOptions, means: Parameters<typeof openKeyring>[1]): OpenKey {
-  const { name, env, file, routes = null } = key;
-  const caller = { name, routes };
+  const { name, env, file, routes = null, limits = NO_LIMITS } = key;
+  const caller = { name, routes, limits };
   if (file === undefined) {
     const value = (means.env[env ?? ''] ?? '').trim();
     const problem = value === '' ? `gateway key ${name}: the environment variable ${env} is not set` : null;

@@ -11,6 +11,8 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
   /** Becomes JSON; null: none. */
   readonly body: unknown;
+  /** Sent as it is, in place of a body; `headers` say what it is. */
+  readonly text?: string;
   /** Sent as it comes, in place of a body. */
   readonly stream?: Readable;
 }

@@ -4,14 +4,18 @@ import type { Outcome, Receipt } from '../../domain/receipt.ts';
 import type { LinePlace } from '../../ledger/journal/journal-reader.ts';
 import { readPlace, readPlaces } from '../../ledger/journal/journal-reader.ts';
 import { decodeReceipt } from '../../ledger/journal/receipt-codec.ts';
+import type { StatusCounts } from '../../ledger/ledger.ts';
 import { rememberManifest } from '../../ledger/store/ad-hoc-source.ts';
 import { openSourceStore } from '../../ledger/store/source-store.ts';
 import { type KeptAnswers, openKeptAnswers } from '../../ledger/tables/kept-answers.ts';
+import { type KeyUsage, openKeyUsage } from '../../ledger/tables/key-usage.ts';
 import { openReceivedIndex } from '../../ledger/tables/received-index.ts';
 import { createMutex } from '../../platform/waiting/mutex.ts';
 import { startRecorder } from '../../record/recorder.ts';
 
+export type { StatusCounts } from '../../ledger/ledger.ts';
 export type { KeptAnswer, KeptAnswers } from '../../ledger/tables/kept-answers.ts';
+export type { KeyUsage } from '../../ledger/tables/key-usage.ts';
 
 /** The internal source that files belong to which came in by HTTP. No configured source may have its name. */
 export const GATEWAY_SOURCE = 'gateway';
@@ -42,6 +46,10 @@ export interface ReceivedBook {
   /** The upload of the same bytes under the same name; null: none is recorded. */
   sameContent(destination: string, sha256: string, name: string): Promise<Receipt | null>;
   readonly answers: KeptAnswers;
+  /** What API keys have used. */
+  readonly usage: KeyUsage;
+  /** The latest receipt of each file. */
+  counts(): StatusCounts;
   close(): Promise<void>;
 }
 
@@ -81,6 +89,8 @@ export async function openReceivedBook(dataDir: string, log: Log, now: () => num
 
   return {
     answers,
+    usage: openKeyUsage(ledger),
+    counts: () => ledger.counts().latest,
 
     async record(outcome) {
       const id = receivedId(outcome);

@@ -36,6 +36,10 @@ type Ended = Omit<DirectResult, 'answer'>;
 /** Uploads files at once, without queue and Redis; retries as the daemon would. */
 export interface DirectUploader {
   upload(file: DirectFile, signal: AbortSignal): Promise<DirectResult>;
+  /** Why nobody sends there now; null: files go. */
+  blockedBy(): string | null;
+  /** Uploads at once that the destination is given now. */
+  limit(): number;
   close(): Promise<void>;
 }
 
@@ -120,6 +124,8 @@ export function directUploader(options: DirectUploaderOptions): DirectUploader {
       const ended = await uploadUntilItEnds(file, context, signal);
       return { ...ended, answer: context.heard };
     },
+    blockedBy: () => traffic.blockers().find(({ passes }) => passes === 'none')?.reason ?? null,
+    limit: traffic.limit,
     close: () => traffic.close(),
   };
 }

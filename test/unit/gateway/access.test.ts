@@ -80,8 +80,8 @@ test('a key opens to its name, nothing else opens', () => {
     ],
     { A: 'key-a', B: 'key-b' },
   );
-  expect(keyring.callerOf('Bearer key-a')).toEqual({ name: 'a', routes: null });
-  expect(keyring.callerOf('bearer  key-b ')).toEqual({ name: 'b', routes: ['/x'] });
+  expect(keyring.callerOf('Bearer key-a')).toMatchObject({ name: 'a', routes: null });
+  expect(keyring.callerOf('bearer  key-b ')).toMatchObject({ name: 'b', routes: ['/x'] });
   for (const wrong of [
     undefined,
     '',
