@@ -3,21 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Key } from 'lmdb';
 import { SlipwayError } from '../domain/errors.ts';
-import type { ReceiptStatus } from '../domain/receipt.ts';
-import {
-  decodePathEntry,
-  decodeRecorded,
-  encodePathEntry,
-  encodeRecorded,
-  genOf,
-  isAgain,
-  offsetOf,
-  pathKey,
-  statusOf,
-  type VersionMark,
-  versionKey,
-} from './ledger-codec.ts';
-import type { LedgerEntry } from './ledger-entry.ts';
+import { decodePathEntry, decodeRecorded, pathKey, versionKey } from './ledger-codec.ts';
 import {
   guarded,
   hasNoSpace,
@@ -30,7 +16,9 @@ import {
   writeError,
 } from './ledger-environment.ts';
 import { checkLedgerFile } from './ledger-file.ts';
+import { againPage, frozenLedger, latestPage } from './ledger-pages.ts';
 import type { CommitKeeper, Ledger } from './ledger-port.ts';
+import { putEntry, stateIn } from './ledger-state.ts';
 import { beginDeadLetters, openDeadLetterTable } from './tables/dead-letter-table.ts';
 import { markAgain, openIntentTable } from './tables/intent-table.ts';
 import type { TableName } from './tables/table-registry.ts';
@@ -43,12 +31,6 @@ export type {
   LedgerCounts,
   StatusCounts,
 } from './ledger-port.ts';
-
-interface State {
-  readonly mark: number;
-  readonly latest: Record<ReceiptStatus, number>;
-  readonly total: Record<ReceiptStatus, number>;
-}
 
 /** Layout of keys and values; another one is built again from the journal. */
 const LAYOUT = 1;
@@ -112,40 +94,6 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
     }
   }
 
-  function state(): State {
-    const stored = meta.get('state') as State | undefined;
-    return stored === undefined ? { mark: 0, latest: noCounts(), total: noCounts() } : stored;
-  }
-
-  /** Whether a receipt is the latest of its path: a version admitted earlier may end later and says nothing new then. */
-  function supersedes(entry: LedgerEntry, key: Buffer, last: Buffer | undefined): boolean {
-    if (last === undefined) return true;
-    const { version, queuedAtMs } = decodePathEntry(last);
-    return version.equals(key) || entry.queuedAtMs >= queuedAtMs;
-  }
-
-  function put(entry: LedgerEntry, next: State): boolean {
-    const key = versionKey(entry.id);
-    const before = receipts.get(key);
-    if (before !== undefined && decodeRecorded(before).gen >= entry.gen) return false;
-    const place = pathKey(entry.name);
-    const last = paths.get(place);
-    if (supersedes(entry, key, last)) {
-      const replacedKey = last === undefined ? undefined : decodePathEntry(last).version;
-      const replaced = replacedKey === undefined ? undefined : receipts.get(replacedKey);
-      if (replaced !== undefined) next.latest[statusOf(replaced)] -= 1;
-      if (replacedKey !== undefined && replaced !== undefined && statusOf(replaced) === 'failed')
-        deadLetters.replaced(place, replacedKey);
-      next.latest[entry.status] += 1;
-      if (entry.status === 'failed') deadLetters.failed(place, key);
-      paths.putSync(place, encodePathEntry({ version: key, queuedAtMs: entry.queuedAtMs }));
-    }
-    receipts.putSync(key, encodeRecorded(entry));
-    if (entry.intent !== null) intents.add(entry.intent);
-    next.total[entry.status] += 1;
-    return true;
-  }
-
   return {
     path,
     id: String(meta.get('id')),
@@ -162,21 +110,21 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
     },
 
     counts() {
-      const { latest, total } = state();
+      const { latest, total } = stateIn(meta);
       return { latest, total };
     },
 
-    mark: () => state().mark,
+    mark: () => stateIn(meta).mark,
 
     begun: () => meta.get('state') !== undefined,
 
     commit(entries, mark) {
-      if (entries.length === 0 && mark === state().mark && meta.get('state') !== undefined) return 0;
+      if (entries.length === 0 && mark === stateIn(meta).mark && meta.get('state') !== undefined) return 0;
       return transact(() => {
-        const next = { ...state(), mark };
+        const next = { ...stateIn(meta), mark };
         let added = 0;
         for (const entry of entries) {
-          if (!put(entry, next)) continue;
+          if (!putEntry(entry, next, { ...tables, intents, deadLetters })) continue;
           added += 1;
           for (const keep of keepers) keep(entry);
         }
@@ -185,55 +133,15 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
       });
     },
 
-    latestPage(after, limit) {
-      const range = after === null ? { limit } : { start: after, exclusiveStart: true, limit };
-      const offsets: number[] = [];
-      const counts = noCounts();
-      let key: Buffer | null = null;
-      let seen = 0;
-      for (const entry of paths.getRange(range)) {
-        seen += 1;
-        key = Buffer.from(entry.key);
-        const bytes = receipts.get(decodePathEntry(entry.value).version);
-        if (bytes === undefined) continue;
-        offsets.push(offsetOf(bytes));
-        counts[statusOf(bytes)] += 1;
-      }
-      return { offsets, counts, next: seen < limit ? null : key };
-    },
-
-    frozen() {
-      const transaction = root.useReadTransaction();
-      const mark = (meta.get('state', { transaction }) as State | undefined)?.mark ?? 0;
-      return {
-        mark,
-        isLatest(name, offset) {
-          const last = paths.get(pathKey(name), { transaction });
-          const bytes =
-            last === undefined ? undefined : receipts.get(decodePathEntry(last).version, { transaction });
-          return bytes !== undefined && offsetOf(bytes) === offset;
-        },
-        close: () => transaction.done(),
-      };
-    },
+    latestPage: (after, limit) => latestPage(tables, after, limit),
+    frozen: () => frozenLedger(root, tables),
 
     sendAgain: (versions) =>
       versions.length === 0
         ? 0
         : transact(() => versions.filter((version) => markAgain(receipts, version)).length),
 
-    again(after, limit) {
-      const range = after === null ? { limit } : { start: after, exclusiveStart: true, limit };
-      const versions: VersionMark[] = [];
-      let next: Buffer | null = null;
-      let seen = 0;
-      for (const { key, value } of receipts.getRange(range)) {
-        seen += 1;
-        next = Buffer.from(key);
-        if (isAgain(value)) versions.push({ key: next, gen: genOf(value) });
-      }
-      return { versions, next: seen < limit ? null : next };
-    },
+    again: (after, limit) => againPage(receipts, after, limit),
 
     intents,
     deadLetters,
@@ -245,8 +153,4 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
 
     close: () => root.close(),
   };
-}
-
-function noCounts(): Record<ReceiptStatus, number> {
-  return { uploaded: 0, failed: 0, skipped: 0 };
 }

@@ -61,6 +61,7 @@ interface Window {
   samples: number;
 }
 
+// Over 80 lines: one controller; its rules are functions of a few lines each that read and write the same ten values.
 /**
  * Additive increase, multiplicative decrease, measured per attempt.
  *

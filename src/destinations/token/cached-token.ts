@@ -53,6 +53,7 @@ const RECENT_TOKENS = 8;
 
 interface Held extends IssuedToken, TokenLifetime {}
 
+// Over 80 lines: one token in hand and the readings that renew it; each step is a few lines over the same state.
 export function createCachedToken(options: CachedTokenOptions): CachedToken {
   const { source, destination, log, now, random } = options;
   const closing = new AbortController();

@@ -95,20 +95,6 @@ function journalOver(
     tailIsTorn = false;
   }
 
-  /** Another writer, an editor that replaced the file, a deleted journal: appending on would lose what it holds. */
-  async function assertUntouched(): Promise<void> {
-    const now = await stat(path).catch(() => null);
-    const problem =
-      now === null
-        ? 'it is gone'
-        : now.ino !== facts.inode
-          ? 'it was replaced'
-          : now.size !== size
-            ? `it has ${now.size} bytes, not ${size}`
-            : null;
-    if (problem !== null) throw new SlipwayError('journal_changed', { path, ledger, problem });
-  }
-
   async function writeDurably(bytes: Buffer): Promise<void> {
     tailIsTorn = true;
     let written = 0;
@@ -131,7 +117,7 @@ function journalOver(
       const start = size;
       try {
         await restoreEnd();
-        await assertUntouched();
+        await assertUntouched({ path, ledger, inode: facts.inode, size });
         await writeDurably(bytes);
       } catch (error) {
         // Where even this fails, the next append or the next start does it.
@@ -162,6 +148,26 @@ function journalOver(
 
     close: () => file.close(),
   };
+}
+
+/** Another writer, an editor that replaced the file, a deleted journal: appending on would lose what it holds. */
+async function assertUntouched(known: {
+  readonly path: string;
+  readonly ledger: string;
+  readonly inode: number;
+  readonly size: number;
+}): Promise<void> {
+  const { path, ledger } = known;
+  const now = await stat(path).catch(() => null);
+  const problem =
+    now === null
+      ? 'it is gone'
+      : now.ino !== known.inode
+        ? 'it was replaced'
+        : now.size !== known.size
+          ? `it has ${now.size} bytes, not ${known.size}`
+          : null;
+  if (problem !== null) throw new SlipwayError('journal_changed', { path, ledger, problem });
 }
 
 function placesOf(lines: readonly string[], start: number): LinePlace[] {

@@ -75,72 +75,26 @@ export function beginDeadLetters(meta: Database<unknown, string>): void {
 }
 
 export function openDeadLetterTable(databases: DeadLetterDatabases): DeadLetterTable & DeadLetterKeeper {
-  const { failed, discarded, receipts, paths, meta, transact } = databases;
-
-  function isComplete(): boolean {
-    return failed !== null && meta.get(PROGRESS) === DONE;
-  }
-
-  /** null: the version that speaks for this path is no dead letter. */
-  function letterAt(place: Buffer): DeadLetter | null {
-    const last = paths.get(place);
-    if (last === undefined) return null;
-    const key = Buffer.from(decodePathEntry(last).version);
-    const bytes = receipts.get(key);
-    if (bytes === undefined || statusOf(bytes) !== 'failed' || isDiscarded(key, genOf(bytes))) return null;
-    return { place, version: { key, gen: genOf(bytes) }, recorded: decodeRecorded(bytes) };
-  }
-
-  function isDiscarded(key: Buffer, gen: number): boolean {
-    const mark = discarded?.get(key);
-    return mark !== undefined && mark.readUInt32BE(0) === gen;
-  }
-
-  function page(after: Buffer | null, limit: number): DeadLetterPage {
-    const range = after === null ? { limit } : { start: after, exclusiveStart: true, limit };
-    const letters: DeadLetter[] = [];
-    let next: Buffer | null = null;
-    let seen = 0;
-    // An older ledger has no index yet: then every path is looked at.
-    for (const key of (isComplete() && failed !== null ? failed : paths).getKeys(range)) {
-      seen += 1;
-      next = Buffer.from(key);
-      const letter = letterAt(next);
-      if (letter !== null) letters.push(letter);
-    }
-    return { letters, next: seen < limit ? null : next };
-  }
-
+  const { failed, discarded, transact } = databases;
   return {
     count() {
-      if (isComplete()) return failed?.getCount() ?? 0;
+      if (isComplete(databases)) return failed?.getCount() ?? 0;
       let count = 0;
       let next: Buffer | null = null;
       do {
-        const found: DeadLetterPage = page(next, 10_000);
+        const found: DeadLetterPage = letterPage(databases, next, 10_000);
         count += found.letters.length;
         next = found.next;
       } while (next !== null);
       return count;
     },
 
-    page,
+    page: (after, limit) => letterPage(databases, after, limit),
 
     discard: (versions) =>
       versions.length === 0
         ? 0
-        : transact(() => {
-            let count = 0;
-            for (const { place, version } of versions) {
-              const letter = letterAt(place);
-              if (letter === null || letter.version.gen !== version.gen) continue;
-              if (!letter.version.key.equals(version.key)) continue;
-              failed?.removeSync(place);
-              discarded?.putSync(version.key, discardMark(version.gen, place));
-              count += 1;
-            }
-            return count;
-          }),
+        : transact(() => versions.filter((version) => discardOne(databases, version)).length),
 
     discarded(after, limit) {
       const range = after === null ? { limit } : { start: after, exclusiveStart: true, limit };
@@ -152,24 +106,7 @@ export function openDeadLetterTable(databases: DeadLetterDatabases): DeadLetterT
       return found;
     },
 
-    catchUp(limit) {
-      const progress = meta.get(PROGRESS);
-      if (progress === DONE || failed === null) return false;
-      return transact(() => {
-        const start = typeof progress === 'string' ? Buffer.from(progress, 'hex') : null;
-        const range = start === null ? { limit } : { start, exclusiveStart: true, limit };
-        let last: Buffer | null = null;
-        let seen = 0;
-        for (const key of paths.getKeys(range)) {
-          seen += 1;
-          last = Buffer.from(key);
-          const letter = letterAt(last);
-          if (letter !== null) failed.putSync(last, letter.version.key);
-        }
-        meta.putSync(PROGRESS, seen < limit || last === null ? DONE : last.toString('hex'));
-        return seen === limit;
-      });
-    },
+    catchUp: (limit) => catchUp(databases, limit),
 
     replaced(place, version) {
       failed?.removeSync(place);
@@ -178,6 +115,68 @@ export function openDeadLetterTable(databases: DeadLetterDatabases): DeadLetterT
 
     failed: (place, version) => void failed?.putSync(place, version),
   };
+}
+
+function isComplete({ failed, meta }: DeadLetterDatabases): boolean {
+  return failed !== null && meta.get(PROGRESS) === DONE;
+}
+
+/** null: the version that speaks for this path is no dead letter. */
+function letterAt({ paths, receipts, discarded }: DeadLetterDatabases, place: Buffer): DeadLetter | null {
+  const last = paths.get(place);
+  if (last === undefined) return null;
+  const key = Buffer.from(decodePathEntry(last).version);
+  const bytes = receipts.get(key);
+  if (bytes === undefined || statusOf(bytes) !== 'failed') return null;
+  const gen = genOf(bytes);
+  if (discarded?.get(key)?.readUInt32BE(0) === gen) return null;
+  return { place, version: { key, gen }, recorded: decodeRecorded(bytes) };
+}
+
+function letterPage(databases: DeadLetterDatabases, after: Buffer | null, limit: number): DeadLetterPage {
+  const { failed, paths } = databases;
+  const range = after === null ? { limit } : { start: after, exclusiveStart: true, limit };
+  const letters: DeadLetter[] = [];
+  let next: Buffer | null = null;
+  let seen = 0;
+  // An older ledger has no index yet: then every path is looked at.
+  for (const key of (isComplete(databases) && failed !== null ? failed : paths).getKeys(range)) {
+    seen += 1;
+    next = Buffer.from(key);
+    const letter = letterAt(databases, next);
+    if (letter !== null) letters.push(letter);
+  }
+  return { letters, next: seen < limit ? null : next };
+}
+
+/** Inside a transaction. @returns false: another version, or another generation, speaks for the path by now */
+function discardOne(databases: DeadLetterDatabases, { place, version }: DeadVersion): boolean {
+  const letter = letterAt(databases, place);
+  if (letter === null || letter.version.gen !== version.gen) return false;
+  if (!letter.version.key.equals(version.key)) return false;
+  databases.failed?.removeSync(place);
+  databases.discarded?.putSync(version.key, discardMark(version.gen, place));
+  return true;
+}
+
+function catchUp(databases: DeadLetterDatabases, limit: number): boolean {
+  const { failed, paths, meta } = databases;
+  const progress = meta.get(PROGRESS);
+  if (progress === DONE || failed === null) return false;
+  return databases.transact(() => {
+    const start = typeof progress === 'string' ? Buffer.from(progress, 'hex') : null;
+    const range = start === null ? { limit } : { start, exclusiveStart: true, limit };
+    let last: Buffer | null = null;
+    let seen = 0;
+    for (const key of paths.getKeys(range)) {
+      seen += 1;
+      last = Buffer.from(key);
+      const letter = letterAt(databases, last);
+      if (letter !== null) failed.putSync(last, letter.version.key);
+    }
+    meta.putSync(PROGRESS, seen < limit || last === null ? DONE : last.toString('hex'));
+    return seen === limit;
+  });
 }
 
 function discardMark(gen: number, place: Buffer): Buffer {

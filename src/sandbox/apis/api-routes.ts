@@ -35,91 +35,58 @@ export function tokenRoutes(issuer: TokenIssuer): readonly Route[] {
 
 /** Every path of the file APIs. */
 export function apiRoutes({ autoglm, vectorx, dashscope, files, uploads }: Apis): readonly Route[] {
-  const mix: Call = {
-    api: 'autoglm',
-    operation: 'upload',
-    manners: autoglm,
-    handle: (x) => autoglm.upload(x),
-  };
-  const agent: Call = {
-    api: 'vectorx',
-    operation: 'upload',
-    manners: vectorx,
-    handle: (x) => vectorx.upload(x),
-  };
-  const qwen = { api: 'dashscope', manners: dashscope } as const;
-  const openai = { api: 'openai', manners: files } as const;
-  const qwenFiles = `${DASHSCOPE_BASE}/files`;
-  const openaiFiles = `${OPENAI_BASE}/files`;
-  const openaiUploads = `${OPENAI_BASE}/uploads`;
   return [
-    { method: 'POST', path: AUTOGLM_PATH, call: mix },
-    { method: 'POST', path: '/upload-openai-file', call: agent },
-    { method: 'POST', path: '/v1/aiagent/agents/{}/upload-openai-file', call: agent },
-    {
-      method: 'POST',
-      path: qwenFiles,
-      call: { ...qwen, operation: 'upload', handle: (x) => dashscope.upload(x) },
-    },
-    {
-      method: 'GET',
-      path: qwenFiles,
-      call: { ...qwen, operation: 'list', handle: (x) => dashscope.list(x) },
-    },
-    {
-      method: 'GET',
-      path: `${qwenFiles}/{}`,
-      call: { ...qwen, operation: 'retrieve', handle: (x) => dashscope.retrieve(x) },
-    },
-    {
-      method: 'DELETE',
-      path: `${qwenFiles}/{}`,
-      call: { ...qwen, operation: 'delete', handle: (x) => dashscope.delete(x) },
-    },
-    {
-      method: 'POST',
-      path: openaiFiles,
-      call: { ...openai, operation: 'upload', handle: (x) => files.upload(x) },
-    },
-    {
-      method: 'GET',
-      path: openaiFiles,
-      call: { ...openai, operation: 'list', handle: (x) => files.list(x) },
-    },
-    {
-      method: 'GET',
-      path: `${openaiFiles}/{}`,
-      call: { ...openai, operation: 'retrieve', handle: (x) => files.retrieve(x) },
-    },
-    {
-      method: 'DELETE',
-      path: `${openaiFiles}/{}`,
-      call: { ...openai, operation: 'delete', handle: (x) => files.delete(x) },
-    },
-    {
-      method: 'GET',
-      path: `${openaiFiles}/{}/content`,
-      call: { ...openai, operation: 'content', handle: (x) => files.content(x) },
-    },
-    {
-      method: 'POST',
-      path: openaiUploads,
-      call: { ...openai, operation: 'create-upload', handle: (x) => uploads.create(x) },
-    },
-    {
-      method: 'POST',
-      path: `${openaiUploads}/{}/parts`,
-      call: { ...openai, operation: 'add-part', handle: (x) => uploads.addPart(x) },
-    },
-    {
-      method: 'POST',
-      path: `${openaiUploads}/{}/complete`,
-      call: { ...openai, operation: 'complete-upload', handle: (x) => uploads.complete(x) },
-    },
-    {
-      method: 'POST',
-      path: `${openaiUploads}/{}/cancel`,
-      call: { ...openai, operation: 'cancel-upload', handle: (x) => uploads.cancel(x) },
-    },
+    ...autoglmRoutes(autoglm),
+    ...vectorxRoutes(vectorx),
+    ...dashscopeRoutes(dashscope),
+    ...openaiRoutes(files, uploads),
   ];
+}
+
+function autoglmRoutes(api: AutoglmApi): readonly Route[] {
+  const route = routesOf('autoglm', api);
+  return [route('POST', AUTOGLM_PATH, 'upload', (x) => api.upload(x))];
+}
+
+function vectorxRoutes(api: VectorxApi): readonly Route[] {
+  const route = routesOf('vectorx', api);
+  return ['/upload-openai-file', '/v1/aiagent/agents/{}/upload-openai-file'].map((path) =>
+    route('POST', path, 'upload', (x) => api.upload(x)),
+  );
+}
+
+function dashscopeRoutes(api: DashscopeFilesApi): readonly Route[] {
+  const route = routesOf('dashscope', api);
+  const files = `${DASHSCOPE_BASE}/files`;
+  return [
+    route('POST', files, 'upload', (x) => api.upload(x)),
+    route('GET', files, 'list', (x) => api.list(x)),
+    route('GET', `${files}/{}`, 'retrieve', (x) => api.retrieve(x)),
+    route('DELETE', `${files}/{}`, 'delete', (x) => api.delete(x)),
+  ];
+}
+
+function openaiRoutes(api: OpenaiFilesApi, large: OpenaiUploadsApi): readonly Route[] {
+  const route = routesOf('openai', api);
+  const files = `${OPENAI_BASE}/files`;
+  const uploads = `${OPENAI_BASE}/uploads`;
+  return [
+    route('POST', files, 'upload', (x) => api.upload(x)),
+    route('GET', files, 'list', (x) => api.list(x)),
+    route('GET', `${files}/{}`, 'retrieve', (x) => api.retrieve(x)),
+    route('DELETE', `${files}/{}`, 'delete', (x) => api.delete(x)),
+    route('GET', `${files}/{}/content`, 'content', (x) => api.content(x)),
+    route('POST', uploads, 'create-upload', (x) => large.create(x)),
+    route('POST', `${uploads}/{}/parts`, 'add-part', (x) => large.addPart(x)),
+    route('POST', `${uploads}/{}/complete`, 'complete-upload', (x) => large.complete(x)),
+    route('POST', `${uploads}/{}/cancel`, 'cancel-upload', (x) => large.cancel(x)),
+  ];
+}
+
+/** Routes of one API, which answers in its own manners. */
+function routesOf(
+  api: Call['api'],
+  manners: Call['manners'],
+): (method: Route['method'], path: string, operation: Call['operation'], handle: Call['handle']) => Route {
+  return (method, path, operation, handle) => ({ method, path, call: { api, operation, manners, handle } });
 }
