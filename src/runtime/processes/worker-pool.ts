@@ -29,6 +29,16 @@ interface Child {
   readonly process: ChildProcess;
   views: readonly DestinationView[];
   complete: boolean;
+  readonly startedAtMs: number;
+}
+
+/** Who says how the processes are set up, for each that is started. */
+interface PoolOptions {
+  /** Already divided among them. */
+  readonly config: Omit<WorkerConfig, 'heldRoots'>;
+  readonly size: number;
+  readonly heldRoots: () => HeldRoots;
+  readonly log: Log;
 }
 
 /**
@@ -44,98 +54,109 @@ export function startWorkerPool(
 ): WorkerPool {
   const most = Math.max(...seed.destinations.map(({ concurrency }) => concurrency.max));
   const size = Math.min(count, most);
-  const shared: Omit<WorkerConfig, 'heldRoots'> = {
-    ...seed,
-    destinations: seed.destinations.map(({ definition, concurrency }) => {
-      // What a known quota allows at the start is divided as well.
-      const whole = concurrencyAt(definition.rate, concurrency);
-      return { definition, concurrency: shareOf(whole, size) };
-    }),
-  };
-  const children = new Set<Child>();
-  const timers = new Set<NodeJS.Timeout>();
-  let stopping = false;
+  const destinations = seed.destinations.map(({ definition, concurrency }) => {
+    // What a known quota allows at the start is divided as well.
+    const whole = concurrencyAt(definition.rate, concurrency);
+    return { definition, concurrency: shareOf(whole, size) };
+  });
+  return new ForkedWorkers({ config: { ...seed, destinations }, size, heldRoots, log });
+}
 
-  function spawn(restartMs: number): void {
-    const child: Child = { process: forkWorker(), views: [], complete: true };
-    children.add(child);
-    const startedAtMs = performance.now();
+class ForkedWorkers implements WorkerPool {
+  readonly #options: PoolOptions;
+  readonly #children = new Set<Child>();
+  /** Of those that are to be started again. */
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #stopping = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    for (let n = 0; n < options.size; n += 1) this.#start(FIRST_RESTART_MS);
+  }
+
+  /** @param restartMs after which it is replaced when it ends soon */
+  #start(restartMs: number): void {
+    const { config, heldRoots, log } = this.#options;
+    const child: Child = { process: forkWorker(), views: [], complete: true, startedAtMs: performance.now() };
+    this.#children.add(child);
     child.process.on('message', (message: FromWorker) => {
       if (message.kind === 'view') child.views = message.destinations;
       else child.complete = message.complete;
     });
-    child.process.on('exit', ended);
-    function ended(code: number | null, signal: NodeJS.Signals | null): void {
-      if (stopping) return;
-      children.delete(child);
-      // One that ran for a while begins again with the short wait.
-      const delayMs = performance.now() - startedAtMs > LAST_RESTART_MS ? FIRST_RESTART_MS : restartMs;
-      log.warn(
-        { pid: child.process.pid, code, signal, restartInMs: delayMs },
-        'an upload process ended; starting another',
-      );
-      const timer = setTimeout(() => {
-        timers.delete(timer);
-        spawn(Math.min(delayMs * 2, LAST_RESTART_MS));
-      }, delayMs);
-      timers.add(timer);
-    }
+    child.process.on('exit', (code, signal) => this.#ended(child, { code, signal }, restartMs));
     child.process.on('error', (error) => {
       log.error({ reason: reasonOf(error) }, 'an upload process could not be started');
       // One that was never there does not exit either.
-      if (child.process.pid === undefined) ended(null, null);
+      if (child.process.pid === undefined) this.#ended(child, { code: null, signal: null }, restartMs);
     });
-    const own: WorkerConfig = { ...shared, heldRoots: heldRoots() };
-    child.process.send({ kind: 'start', workerConfig: own } satisfies ToWorker, () => undefined);
+    tell(child, { kind: 'start', workerConfig: { ...config, heldRoots: heldRoots() } });
   }
 
-  for (let n = 0; n < size; n += 1) spawn(FIRST_RESTART_MS);
+  #ended(
+    child: Child,
+    how: { readonly code: number | null; readonly signal: NodeJS.Signals | null },
+    restartMs: number,
+  ): void {
+    if (this.#stopping) return;
+    this.#children.delete(child);
+    // One that ran for a while begins again with the short wait.
+    const isOld = performance.now() - child.startedAtMs > LAST_RESTART_MS;
+    const delayMs = isOld ? FIRST_RESTART_MS : restartMs;
+    this.#options.log.warn(
+      { pid: child.process.pid, ...how, restartInMs: delayMs },
+      'an upload process ended; starting another',
+    );
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#start(Math.min(delayMs * 2, LAST_RESTART_MS));
+    }, delayMs);
+    this.#timers.add(timer);
+  }
 
-  const viewsOf = (destination: string): DestinationView[] =>
-    [...children].flatMap(({ views }) => views.filter(({ report }) => report.name === destination));
+  #viewsOf(destination: string): DestinationView[] {
+    return [...this.#children].flatMap(({ views }) =>
+      views.filter(({ report }) => report.name === destination),
+    );
+  }
 
-  return {
-    view(destination) {
-      return {
-        // They all have the same credentials: what one is refused for, the others are.
-        blockers: () => viewsOf(destination).flatMap(({ blockers }) => blockers),
-        trouble: () => firstOf(viewsOf(destination)),
-        movingSinceMs: () => earliest(viewsOf(destination).map((view) => view.movingSinceMs)),
-        lastProgressAtMs: () =>
-          viewsOf(destination).reduce<number | null>(
-            (latest, { lastProgressAtMs: at }) => (at === null ? latest : Math.max(latest ?? 0, at)),
-            null,
-          ),
-      };
-    },
+  view(destination: string): OnceView {
+    const views = (): DestinationView[] => this.#viewsOf(destination);
+    return {
+      // They all have the same credentials: what one is refused for, the others are.
+      blockers: () => views().flatMap(({ blockers }) => blockers),
+      trouble: () => firstOf(views()),
+      movingSinceMs: () => earliest(views().map(({ movingSinceMs }) => movingSinceMs)),
+      lastProgressAtMs: () => latest(views().map(({ lastProgressAtMs }) => lastProgressAtMs)),
+    };
+  }
 
-    reports() {
-      const names = new Set([...children].flatMap(({ views }) => views.map(({ report }) => report.name)));
-      return [...names].flatMap((name) => {
-        const joined = joinReports(viewsOf(name).map(({ report }) => report));
-        return joined === null ? [] : [joined];
-      });
-    },
+  reports(): DestinationView['report'][] {
+    const names = new Set([...this.#children].flatMap(({ views }) => views.map(({ report }) => report.name)));
+    return [...names].flatMap((name) => joinReports(this.#viewsOf(name).map(({ report }) => report)) ?? []);
+  }
 
-    async stop(budgetMs) {
-      stopping = true;
-      for (const timer of timers) clearTimeout(timer);
-      const ended = [...children].map(async ({ process: child }) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        const exit = once(child, 'exit');
-        if (child.connected) child.send({ kind: 'stop', budgetMs } satisfies ToWorker, () => undefined);
-        if (!(await within(exit, budgetMs + EXTRA_MS))) child.kill('SIGKILL');
-      });
-      await Promise.all(ended);
-      return [...children].every(({ complete }) => complete);
-    },
+  async stop(budgetMs: number): Promise<boolean> {
+    this.#stopping = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    await Promise.all([...this.#children].map((child) => ended(child, budgetMs)));
+    return [...this.#children].every(({ complete }) => complete);
+  }
 
-    cutShort() {
-      for (const { process: child } of children) {
-        if (child.connected) child.send({ kind: 'cut-short' } satisfies ToWorker, () => undefined);
-      }
-    },
-  };
+  cutShort(): void {
+    for (const child of this.#children) tell(child, { kind: 'cut-short' });
+  }
+}
+
+/** Asks one to end within the budget, and ends it where it does not. */
+async function ended({ process: child }: Pick<Child, 'process'>, budgetMs: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  tell({ process: child }, { kind: 'stop', budgetMs });
+  if (!(await within(exit, budgetMs + EXTRA_MS))) child.kill('SIGKILL');
+}
+
+function tell({ process: child }: Pick<Child, 'process'>, message: ToWorker): void {
+  if (child.connected) child.send(message, () => undefined);
 }
 
 function firstOf(views: readonly DestinationView[]): DestinationView['trouble'] {
@@ -145,6 +166,11 @@ function firstOf(views: readonly DestinationView[]): DestinationView['trouble'] 
 function earliest(times: readonly (number | null)[]): number | null {
   const known = times.filter((at) => at !== null);
   return known.length === 0 ? null : Math.min(...known);
+}
+
+function latest(times: readonly (number | null)[]): number | null {
+  const known = times.filter((at) => at !== null);
+  return known.length === 0 ? null : Math.max(...known);
 }
 
 /** The same entry from the sources and from the build. */
