@@ -240,9 +240,9 @@ function storedAt(
   { place, bytes, sha256 }: ReceivedFile,
   filename: string,
   nowMs: number,
-): Pick<DirectFile, 'folder' | 'fileName' | 'size' | 'mtimeNs' | 'stored' | 'content'> {
+): Pick<DirectFile, 'folder' | 'fileName' | 'size' | 'mtimeNs' | 'stored' | 'content' | 'sha256'> {
   const common = { fileName: Buffer.from(filename), size: bytes };
   return place.kind === 'memory'
     ? { ...common, folder: '/', mtimeNs: `${nowMs}000000`, content: { bytes: place.content, sha256 } }
-    : { ...common, folder: place.folder, mtimeNs: place.mtimeNs, stored: place.name };
+    : { ...common, folder: place.folder, mtimeNs: place.mtimeNs, stored: place.name, sha256 };
 }

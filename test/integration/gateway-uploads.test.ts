@@ -1,7 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { formOf, gatewayForTest, sandboxDestinations, type TestGateway } from '../support/gateway.ts';
+import {
+  formOf,
+  gatewayFolder,
+  gatewayForTest,
+  sandboxDestinations,
+  type TestGateway,
+} from '../support/gateway.ts';
 import { startHttpServer } from '../support/http-server.ts';
 import { rawRequest } from '../support/raw-http.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
@@ -148,6 +156,19 @@ test('a file beyond a mebibyte goes by way of the disk, unreadable to others, an
   const sha256 = createHash('sha256').update(content).digest('hex');
   expect(told.body).toMatchObject({ bytes: 5_000_000, sha256 });
   expect(sandbox.received()).toMatchObject([{ filename: 'large.bin', sha256 }]);
+  expect(door.incoming()).toEqual([]);
+});
+
+test('what a killed door left of uploads under way is gone at the next start', async () => {
+  const sandbox = await sandboxForTest();
+  const folder = gatewayFolder();
+  mkdirSync(join(folder, 'data', 'gateway', 'incoming'), { recursive: true });
+  writeFileSync(join(folder, 'data', 'gateway', 'incoming', 'left-behind'), 'x');
+  const door = await gatewayForTest(
+    { destinations: { agent: sandboxDestinations(sandbox).agent } },
+    {},
+    folder,
+  );
   expect(door.incoming()).toEqual([]);
 });
 

@@ -15,6 +15,8 @@ export interface DirectFile {
   readonly stored?: string;
   /** Its bytes, where it never lay on a disk. */
   readonly content?: { readonly bytes: Buffer; readonly sha256: string };
+  /** Hex, where it is known of these very bytes (FileToSend). */
+  readonly sha256?: string;
   /** Of the file part, instead of the one its extension tells. */
   readonly contentType?: string;
   /** The uploader's destination with the text fields of this file. */

@@ -214,11 +214,12 @@ async function attempt(
   signal: AbortSignal,
   turn: AbortSignal,
 ): Promise<AttemptResult> {
-  const { folder: root, size, mtimeNs, stored, content, contentType, destination } = file;
+  const { folder: root, size, mtimeNs, stored, content, sha256, contentType, destination } = file;
   const task = {
     ...{ root, name: pathNameOf(file.fileName), size, mtimeNs },
     ...(stored === undefined ? {} : { at: { path: stored } }),
     ...(content === undefined ? {} : { content }),
+    ...(sha256 === undefined ? {} : { sha256 }),
     ...(contentType === undefined ? {} : { contentTypeOverride: contentType }),
   };
   const sending = { task, source: context.source, turn };

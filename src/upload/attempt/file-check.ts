@@ -21,6 +21,8 @@ export interface FileToSend {
   readonly at?: PathName;
   /** Its bytes, where it never lay on a disk: then nothing is looked for below `root`. */
   readonly content?: { readonly bytes: Buffer; readonly sha256: string };
+  /** Hex, where it was made of these very bytes as they came in, and nobody else can write the file since. */
+  readonly sha256?: string;
 }
 
 export function diskPathOf(file: FileToSend): string | Buffer {
