@@ -31,9 +31,10 @@ export type SourceBlocker = Block & {
    * - `recording`: receipts cannot be kept at present.
    * - `owner-lost`: another process records this source now.
    * - `root-gone`: its folder is not there, or empty as when a disk is not mounted.
+   * - `uncompared`: its owner has not compared this Redis with what is recorded.
    * - `shutdown`: this process ends.
    */
-  readonly reason: 'paused' | 'recording' | 'owner-lost' | 'root-gone' | 'shutdown';
+  readonly reason: 'paused' | 'recording' | 'owner-lost' | 'root-gone' | 'uncompared' | 'shutdown';
 };
 
 /** The one way in which work does not go on: why, since when, until when, in words. */
@@ -47,6 +48,7 @@ const BY_WEIGHT: readonly Blocker['reason'][] = [
   'stopped',
   'recording',
   'root-gone',
+  'uncompared',
   'down',
   'token-away',
   'retry-after',

@@ -59,3 +59,17 @@ export async function oldestWaiting(queue: Queue): Promise<string | null> {
   }
   return first === undefined ? null : new Date(oldestMs).toISOString();
 }
+
+/** In flight at once: a script each, which looks for the job in every list. */
+const REMOVE_CHUNK = 100;
+
+/** Removes jobs in whatever state. @returns those that a worker holds: they stay */
+export async function removeJobs(queue: Queue, jobIds: readonly string[]): Promise<string[]> {
+  const held: string[] = [];
+  for (let start = 0; start < jobIds.length; start += REMOVE_CHUNK) {
+    const chunk = jobIds.slice(start, start + REMOVE_CHUNK);
+    const removed = await Promise.all(chunk.map((jobId) => queue.remove(jobId, { removeChildren: false })));
+    held.push(...chunk.filter((_, index) => removed[index] === 0));
+  }
+  return held;
+}

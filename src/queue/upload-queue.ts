@@ -9,7 +9,14 @@ import { redisScript } from '../redis/redis-script.ts';
 import { ADD_MANY_LUA } from './bullmq-layout/add-many-script.ts';
 import { REMOVE_FINISHED_LUA, TAKE_FINISHED_LUA } from './bullmq-layout/finished-scripts.ts';
 import { decodeJob, decodeOutcome, outcomeOfFailedJob } from './codec.ts';
-import { jobCounts, jobStates, oldestWaiting, type QueueCounts } from './job-list.ts';
+import {
+  jobCounts,
+  jobStates,
+  oldestWaiting,
+  type QueueCounts,
+  type QueuedState,
+  removeJobs,
+} from './job-list.ts';
 
 /** Larger ones only keep Redis from others for longer. */
 const ADD_CHUNK = 100;
@@ -41,8 +48,13 @@ export interface UploadQueue {
   takeFinished(max: number): Promise<FinishedJob[]>;
   /** Frees the ids of recorded jobs. */
   removeFinished(jobIds: readonly string[]): Promise<void>;
-  /** Every job id in Redis, whatever its state. */
-  jobIds(): Promise<string[]>;
+  /** Every job in Redis and its state. */
+  jobs(): Promise<Map<string, QueuedState>>;
+  /**
+   * Removes jobs wherever they stand, and what is left of those that stand in no list any more.
+   * @returns those that a worker holds: they stay
+   */
+  remove(jobIds: readonly string[]): Promise<string[]>;
   counts(): Promise<QueueCounts>;
   /** ISO time the oldest waiting job was queued; null when none waits. */
   oldestWaiting(): Promise<string | null>;
@@ -136,7 +148,8 @@ export function openUploadQueue(options: {
       if (jobIds.length > 0) await removeFinished(connection, finishedKeys, [jobKeyPrefix, ...jobIds]);
     },
 
-    jobIds: async () => [...(await jobStates(queue)).keys()],
+    jobs: async () => await jobStates(queue),
+    remove: async (jobIds) => await removeJobs(queue, jobIds),
     counts: async () => await jobCounts(queue),
     oldestWaiting: async () => await oldestWaiting(queue),
 

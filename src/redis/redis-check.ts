@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import { formatDuration } from '../platform/units.ts';
 import { redisOptions } from './redis-connection.ts';
 import { type RedisTarget, redisOrigin } from './redis-target.ts';
 import { isSupportedRedis, type RedisVersion } from './redis-version.ts';
@@ -93,12 +94,23 @@ function persistenceWarnings(
   snapshots: string | null,
   where: string,
 ): readonly string[] {
-  if (info.get('aof_enabled') !== '0' || (snapshots !== null && snapshots !== '')) return [];
+  if (info.get('aof_enabled') !== '0') return [];
+  if (snapshots !== null && snapshots !== '') {
+    return [
+      `Redis at ${where} keeps snapshots alone and goes back by up to ${formatDuration(longestGapMs(snapshots))} when it crashes: uploads in hand then are sent twice and a pause may be forgotten; set appendonly yes`,
+    ];
+  }
   return [
     snapshots === null
       ? `Redis at ${where} has no append-only file and does not tell whether it makes snapshots: make sure that it keeps its data over a restart`
       : `Redis at ${where} has persistence off and forgets every job when it restarts: set appendonly yes`,
   ];
+}
+
+/** `save` is pairs of seconds and changes: after one change the longest of them may pass. */
+function longestGapMs(snapshots: string): number {
+  const numbers = snapshots.trim().split(/\s+/).map(Number);
+  return 1_000 * Math.max(...numbers.filter((_, index) => index % 2 === 0));
 }
 
 /** INFO is `key:value` lines between `# Section` lines. */

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,10 @@ export interface TestRedis {
   /** It accepts connections and commands, and answers none of them, until `thaw`. */
   freeze(): void;
   thaw(): void;
+  /** Remembers what it holds now. */
+  keepSnapshot(): Promise<void>;
+  /** The next start finds what was remembered; it must not run. */
+  goBackToSnapshot(): Promise<void>;
   /** Ends the server at once; data up to the last fsync stays. */
   kill(): Promise<void>;
   close(): Promise<void>;
@@ -73,10 +77,19 @@ export async function startTestRedis(): Promise<TestRedis> {
     freeze: () => void server?.kill('SIGSTOP'),
     thaw: () => void server?.kill('SIGCONT'),
     kill,
+    async keepSnapshot() {
+      await rm(`${dir}.kept`, { recursive: true, force: true });
+      await cp(dir, `${dir}.kept`, { recursive: true, filter: (path) => !path.endsWith('.sock') });
+    },
+    async goBackToSnapshot() {
+      await rm(dir, { recursive: true, force: true });
+      await cp(`${dir}.kept`, dir, { recursive: true });
+    },
     async close() {
       for (const connection of connections) connection.disconnect();
       await kill();
       await rm(dir, { recursive: true, force: true });
+      await rm(`${dir}.kept`, { recursive: true, force: true });
     },
   };
 }

@@ -15,7 +15,6 @@ import { hearRequests } from '../../redis/coordination/owner-requests.ts';
 import { admissionPorts } from './admission-ports.ts';
 import { endFirstPass } from './first-pass-end.ts';
 import type { KeepOptions, Kept } from './keep-records.ts';
-import { watchForLostJobs } from './lost-jobs.ts';
 import type { Owned } from './own-source.ts';
 import type { OwnerEvents } from './owner-events.ts';
 import { answerRequest, type OwnerRequest } from './owner-request.ts';
@@ -64,10 +63,14 @@ export async function findFiles(
   if (batch !== undefined) runner.start(batch);
   const intake = batch === undefined ? await watch(parts, signal) : batchIntake(batch.batch, runner);
   releases.add(() => intake.stop());
+  events.on('lostFreed', () => {
+    intake.rescan();
+    runner.rescan();
+  });
   const touchFolders = (): void => folders?.folders().forEach(intake.touch);
   touchFolders();
   events.on('jobsLost', touchFolders);
-  answerAndCompare(parts, { intake, runner }, events, releases);
+  answerRequests(parts, { intake, runner }, releases);
   return { intake, runner, rootMemory };
 }
 
@@ -110,15 +113,14 @@ async function watch(
   return watching;
 }
 
-/** Others may ask the owner, and Redis may lose what it was given. */
-function answerAndCompare(
+/** Others may ask the owner. */
+function answerRequests(
   { options, owned, kept, rootMemory }: Parts,
   { intake, runner }: Pick<Found, 'intake' | 'runner'>,
-  events: OwnerEvents,
   releases: Releases,
 ): void {
   const { plan, redis, prefix, dataDir, log } = options;
-  const { store, queue, pending, exclusive } = owned;
+  const { store } = owned;
   const { connection } = redis;
   const source = plan.name;
   const requests = hearRequests({
@@ -130,13 +132,4 @@ function answerAndCompare(
       }),
   });
   releases.add(() => requests.close());
-  const resync = watchForLostJobs({
-    ...{ source, queue, pending, exclusive, ledger: store.ledger, redis, log },
-    onLost: (jobs) => events.tell('jobsLost', jobs),
-    requeue() {
-      intake.rescan();
-      runner.rescan();
-    },
-  });
-  releases.add(() => resync.close());
 }

@@ -63,7 +63,7 @@ export async function ownSource(
   const queue = openUploadQueue({ connection, prefix, source, destination: plan.destination, log, now });
   releases.add(() => queue.close());
   const pending = createPendingJobs(options.maxPending);
-  pending.replace(await queue.jobIds());
+  pending.replace((await queue.jobs()).keys());
   events.on('recorded', ({ jobIds }) => pending.remove(jobIds));
   return { store, queue, pending, exclusive: createMutex() };
 }

@@ -13,6 +13,8 @@ interface Events {
   readonly recording: RecorderState;
   /** So many jobs are not in Redis any more, and not recorded; 0: a comparison found none. */
   readonly jobsLost: number;
+  /** Places and ids of lost jobs are free: whoever finds files looks for theirs. */
+  readonly lostFreed: null;
   /** Another process works on this source now; nothing of it may go on here. */
   readonly lost: SlipwayError;
 }
@@ -28,7 +30,14 @@ type Ears = { readonly [Name in keyof Events]: ((event: Events[Name]) => void)[]
 
 /** Nobody listens yet. */
 export function createOwnerEvents(): OwnerEvents {
-  const ears: Ears = { recorded: [], batchEnded: [], recording: [], jobsLost: [], lost: [] };
+  const ears: Ears = {
+    recorded: [],
+    batchEnded: [],
+    recording: [],
+    jobsLost: [],
+    lostFreed: [],
+    lost: [],
+  };
   return {
     on(name, hear) {
       ears[name].push(hear);

@@ -9,6 +9,7 @@ import type { SourcePlan } from '../plans/source-plan.ts';
 import { createOwnerReport } from '../reports/owner-report.ts';
 import { type FindOptions, type Found, findFiles } from './find-files.ts';
 import { type Kept, keepRecords } from './keep-records.ts';
+import { compareWithRedis } from './lost-jobs.ts';
 import { type Owned, ownSource } from './own-source.ts';
 import { createOwnerEvents, type OwnerEvents } from './owner-events.ts';
 import { type OwnerHealth, watchHealth } from './owner-health.ts';
@@ -66,7 +67,7 @@ interface Ending {
 }
 
 /**
- * Becomes the owner of a source: own it, record what has finished, then look for files. What happens to it the parts
+ * Becomes the owner of a source: own it, record what has finished, compare with Redis, then look for files. What happens to it the parts
  * hear from one another through its events.
  * @throws SlipwayError `source_owned`, `queue_foreign`, and what opening the store throws
  */
@@ -99,6 +100,7 @@ export async function startSourceOwner(options: SourceOwnerOptions): Promise<Sou
   try {
     const owned = await ownSource(options, events, releases);
     const kept = await keepRecords(options, owned, events, releases);
+    await compareWithRedis(options, owned, events, releases);
     const found = await findFiles(options, { owned, kept }, events, releases, stopping.signal);
     void kept.snapshot.refresh();
     return ownerOf(options, { owned, kept, found, events, health }, ending);

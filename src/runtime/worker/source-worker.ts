@@ -10,6 +10,7 @@ import type { RedisAccess } from '../../redis/redis-access.ts';
 import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 import { REFUSALS_TO_STOP } from '../../traffic/unproven-refusals.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
+import { watchForComparison } from './compared-watch.ts';
 
 /** How soon a worker notices that the owner in another process cannot keep receipts. */
 const HOLD_LOOK_MS = 2_000;
@@ -47,6 +48,8 @@ const MESSAGES = {
   recording: 'receipts cannot be kept at present',
   'owner-lost': 'another process records this source',
   'root-gone': 'its folder is gone, or empty as when a disk is not mounted',
+  uncompared:
+    'Redis was started or replaced, and the process that records this source has not looked at it yet',
   shutdown: 'this process ends',
 } as const satisfies Partial<Record<SourceBlocker['reason'], string>>;
 
@@ -123,6 +126,10 @@ export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
     (reason) => log.warn({ source, reason }, 'taking jobs could not be paused or resumed'),
     now,
   );
+  const comparison = watchForComparison({
+    ...{ redis: options.redis, prefix, source, log },
+    set: (compared) => gate.hold('uncompared', !compared),
+  });
   const lookAtDestination = (): void => gate.destination(traffic.blockers());
   traffic.onChange(lookAtDestination);
   lookAtDestination();
@@ -155,6 +162,7 @@ export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
     abort: () => worker.abort('shutdown'),
     async close(budgetMs) {
       if (holdTimer !== null) clearInterval(holdTimer);
+      comparison.close();
       await worker.close(budgetMs);
     },
   };

@@ -323,7 +323,9 @@ test('every job id is known whatever its state', async () => {
     await vi.waitFor(async () => expect((await queue.counts()).delayed).toBe(1), 15_000);
     await worker.pause();
     await queue.add([jobFor('waits')]);
-    expect((await queue.jobIds()).sort()).toEqual([jobFor('late').jobId, jobFor('waits').jobId].sort());
+    expect([...(await queue.jobs()).keys()].sort()).toEqual(
+      [jobFor('late').jobId, jobFor('waits').jobId].sort(),
+    );
   });
 });
 

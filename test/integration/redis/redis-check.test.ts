@@ -71,9 +71,11 @@ test('eviction and missing persistence are warned about, each with its fix', asy
   ]);
 });
 
-test('snapshots alone are persistence', async () => {
-  const socketPath = await startServer('--save', '60 1');
-  expect((await checkRedis({ socketPath })).warnings).toEqual([]);
+test('snapshots alone are warned about, with how far back they go', async () => {
+  const socketPath = await startServer('--save', '3600 1 300 100');
+  expect((await checkRedis({ socketPath })).warnings).toEqual([
+    expect.stringMatching(/goes back by up to 1h .*sent twice.*set appendonly yes/),
+  ]);
 });
 
 test('a wrong password is told without telling the password', async () => {

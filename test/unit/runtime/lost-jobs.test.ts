@@ -1,14 +1,17 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createPendingJobs } from '../../../src/intake/admit/pending-jobs.ts';
+import { replayJournal } from '../../../src/ledger/journal/journal-replay.ts';
 import { createMutex } from '../../../src/platform/waiting/mutex.ts';
 import { watchForLostJobs } from '../../../src/runtime/owner/lost-jobs.ts';
-import { rememberingLog, storeIn, testFolder } from '../../support/record-rig.ts';
+import { lineOf, rememberingLog, storeIn, testFolder } from '../../support/record-rig.ts';
 import { jobFor } from '../../support/upload-job.ts';
 
 const IDS = Array.from({ length: 30 }, (_, index) => jobFor(`${index}.txt`).jobId);
 
-async function watched() {
+async function watched(before: { recorded?: readonly string[]; inHand?: readonly string[] } = {}) {
   const store = await storeIn(testFolder());
+  await store.journal.append((before.recorded ?? []).map((path) => lineOf(path)));
+  await replayJournal({ ...store, log: rememberingLog() });
   const pending = createPendingJobs(1_000);
   const redis = new Set<string>(IDS);
   pending.add(IDS);
@@ -20,6 +23,10 @@ async function watched() {
   let compared = 0;
   let counted = 0;
   const held: boolean[] = [];
+  /** Jobs that a worker holds. */
+  const inHand = new Set<string>(before.inHand ?? []);
+  /** What Redis held whenever workers were told that they may take it. */
+  const marks: string[][] = [];
   let busy = false;
   const locked: typeof exclusive = (work) =>
     exclusive(async () => {
@@ -31,10 +38,14 @@ async function watched() {
   const watch = watchForLostJobs({
     ...{ source: 'inbox', pending, exclusive: locked, ledger: store.ledger, log, everyMs: 5 },
     queue: {
-      async jobIds() {
+      async jobs() {
         held.push(busy);
         compared += 1;
-        return [...redis];
+        return new Map([...redis].map((jobId) => [jobId, 'waiting'] as const));
+      },
+      async remove(jobIds) {
+        for (const jobId of jobIds) if (!inHand.has(jobId)) redis.delete(jobId);
+        return jobIds.filter((jobId) => inHand.has(jobId));
       },
       async counts() {
         held.push(busy);
@@ -48,6 +59,11 @@ async function watched() {
         return () => undefined;
       },
     },
+    runId: async () => 'run',
+    async compared() {
+      marks.push([...redis]);
+    },
+    heldMs: 200,
     onLost: (jobs) => {
       lost += jobs;
     },
@@ -60,22 +76,25 @@ async function watched() {
     await store.close();
   });
   const reconnected = await back.promise;
+  const { first } = watch;
   const afterLooks = async (): Promise<void> => {
     const seen = counted;
     await vi.waitFor(() => expect(counted).toBeGreaterThan(seen + 2));
   };
   const seen = () => ({ lost, requeued, lines: log.lines.map(({ message }) => message) });
-  return { pending, redis, exclusive: locked, reconnected, afterLooks, seen, held, compared: () => compared };
+  const looks = { held, marks, compared: () => compared };
+  return { pending, redis, inHand, exclusive: locked, first, reconnected, afterLooks, seen, ...looks };
 }
 
 const NOTHING = { lost: 0, requeued: 0, lines: [] };
 
 test('as long as Redis holds what has no receipt nothing is said, also after a reconnect', async () => {
-  const { reconnected, afterLooks, seen, held, compared } = await watched();
+  const { first, reconnected, afterLooks, seen, held, compared } = await watched();
+  await first;
   await afterLooks();
-  expect(compared()).toBe(0);
+  expect(compared()).toBe(1);
   reconnected();
-  await vi.waitFor(() => expect(compared()).toBe(1));
+  await vi.waitFor(() => expect(compared()).toBe(2));
   await afterLooks();
   expect(seen()).toEqual(NOTHING);
   // Neither a count nor a list is read while somebody adds, or frees ids.
@@ -83,7 +102,8 @@ test('as long as Redis holds what has no receipt nothing is said, also after a r
 });
 
 test('jobs on their way into the queue, or just recorded, are not lost', async () => {
-  const { pending, redis, exclusive, afterLooks, reconnected, seen, compared } = await watched();
+  const { pending, redis, exclusive, first, afterLooks, reconnected, seen, compared } = await watched();
+  await first;
   const adding = Promise.withResolvers<void>();
   const added = exclusive(async () => {
     pending.add(['f00-0']);
@@ -93,14 +113,14 @@ test('jobs on their way into the queue, or just recorded, are not lost', async (
   reconnected();
   adding.resolve();
   await added;
-  await vi.waitFor(() => expect(compared()).toBe(1));
-  const [first = ''] = IDS;
+  await vi.waitFor(() => expect(compared()).toBe(2));
+  const [one = ''] = IDS;
   // Committed, and taken out of Redis; who waits for its id hears of it a moment later.
-  pending.recorded(first);
-  redis.delete(first);
+  pending.recorded(one);
+  redis.delete(one);
   await afterLooks();
   expect(seen()).toEqual(NOTHING);
-  expect(compared()).toBe(1);
+  expect(compared()).toBe(2);
 });
 
 test('what is gone is counted and queued again, once', async () => {
@@ -114,4 +134,45 @@ test('what is gone is counted and queued again, once', async () => {
     lines: ['Redis has lost jobs; their files are queued again'],
   });
   expect([...pending.all()].sort()).toEqual(IDS.slice(7).sort());
+});
+
+test('what is recorded is taken out before workers are told that they may take jobs, at the start and after a reconnect', async () => {
+  const { first, redis, reconnected, marks, pending, seen } = await watched({ recorded: ['0.txt', '1.txt'] });
+  const [zero = '', one = ''] = IDS;
+  await first;
+  expect(marks).toEqual([IDS.slice(2)]);
+  expect([...pending.all()].sort()).toEqual(IDS.slice(2).sort());
+  // A snapshot of long ago.
+  redis.add(zero).add(one);
+  const marked = marks.length;
+  reconnected();
+  await vi.waitFor(() => expect(marks.length).toBeGreaterThan(marked));
+  await vi.waitFor(() => expect(marks.at(-1)).toEqual(IDS.slice(2)));
+  expect(seen()).toMatchObject({ lost: 0, requeued: 0 });
+});
+
+test('a recorded job that a worker still held is waited for until its lock has run out, but not for ever', async () => {
+  const [zero = ''] = IDS;
+  const freed = await watched({ recorded: ['0.txt'], inHand: [zero] });
+  await vi.waitFor(() => expect(freed.compared()).toBe(1));
+  expect(freed.marks).toEqual([]);
+  freed.inHand.clear();
+  await freed.first;
+  expect(freed.marks).toEqual([IDS.slice(1)]);
+  const busy = await watched({ recorded: ['0.txt'], inHand: [zero] });
+  await busy.first;
+  expect(busy.marks).toEqual([IDS]);
+});
+
+test('a job that stands in no list any more and that a worker holds is pending still', async () => {
+  const [zero = ''] = IDS;
+  const { first, redis, inHand, pending, afterLooks, seen } = await watched();
+  await first;
+  inHand.add(zero);
+  redis.delete(zero);
+  await afterLooks();
+  expect(seen()).toEqual(NOTHING);
+  expect(pending.has(zero)).toBe(true);
+  inHand.clear();
+  await vi.waitFor(() => expect(seen().lost).toBe(1));
 });

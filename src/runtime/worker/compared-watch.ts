@@ -1,0 +1,55 @@
+import { reasonOf } from '../../domain/errors.ts';
+import type { Log } from '../../domain/log.ts';
+import { isCompared } from '../../redis/coordination/compared-mark.ts';
+import type { RedisAccess } from '../../redis/redis-access.ts';
+
+const LOOK_EVERY_MS = 200;
+
+/**
+ * Whether the Redis behind the connection is one that the owner has compared with its ledger: from the first moment, and
+ * again after every loss of the connection, no job is taken before it is. What was recorded would be sent again.
+ * @param options.set told of it; at once that it is not
+ */
+export function watchForComparison(options: {
+  readonly redis: Pick<RedisAccess, 'connection'>;
+  readonly prefix: string;
+  readonly source: string;
+  readonly set: (compared: boolean) => void;
+  readonly log: Log;
+}): { close(): void } {
+  const { redis, prefix, source, set, log } = options;
+  const { connection } = redis;
+  let timer: NodeJS.Timeout | null = null;
+  /** Of the connection: what was asked of the one before says nothing. */
+  let epoch = 0;
+
+  async function look(): Promise<void> {
+    const asked = epoch;
+    const compared =
+      connection.status === 'ready' &&
+      (await isCompared(connection, prefix, source).catch((error: unknown) => {
+        log.debug({ source, reason: reasonOf(error) }, 'not known whether Redis has been compared');
+        return false;
+      }));
+    if (asked !== epoch) return;
+    if (compared) set(true);
+    else timer = setTimeout(() => void look(), LOOK_EVERY_MS);
+  }
+
+  function begin(): void {
+    if (timer !== null) clearTimeout(timer);
+    epoch += 1;
+    set(false);
+    void look();
+  }
+
+  connection.on('close', begin);
+  begin();
+  return {
+    close() {
+      connection.off('close', begin);
+      epoch += 1;
+      if (timer !== null) clearTimeout(timer);
+    },
+  };
+}
