@@ -25,7 +25,7 @@ ENV SLIPWAY_CONFIG=/app/config/docker.yaml
 USER node
 # Asks the running installation, its Redis included; starts nothing. `status` itself succeeds also where nothing runs.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \
-  CMD ["node", "-e", "const status = require('node:child_process').execFileSync('node', ['/app/bin/slipway.cjs', 'status', '--json']); process.exit(JSON.parse(status).running ? 0 : 1)"]
+  CMD ["node", "/app/bin/slipway.cjs", "status", "--check"]
 # The drain budget (shutdown.drain, 30 s) must fit into the stop timeout: `docker stop -t 40`.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "/app/bin/slipway.cjs"]

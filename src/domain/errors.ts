@@ -66,6 +66,11 @@ export const ERRORS = {
     message:
       'source {source} is already being worked by process {pid} on {host}: stop that one first, or use another dataDir',
   },
+  owned_elsewhere: {
+    kind: 'local',
+    retryable: true,
+    message: '{reason} (it was still heard of after {seconds} s)',
+  },
   source_lost: {
     kind: 'local',
     retryable: true,
@@ -116,6 +121,12 @@ export const ERRORS = {
     kind: 'local',
     retryable: true,
     message: 'Redis at {where} does not answer ({reason}): start it or correct redis.url',
+  },
+  redis_refuses: {
+    kind: 'local',
+    retryable: true,
+    message:
+      'Redis at {where} answers but does not take what is written ({reason}): uploads wait for it; give it room on its disk or in maxmemory, or name the server that may be written to',
   },
   redis_too_old: {
     kind: 'config',

@@ -50,7 +50,8 @@ export function redisOptions(
     retryStrategy: (attempt) =>
       isProbe && attempt > PROBE_RETRIES ? null : reconnectDelayMs(attempt, random()),
     // A replica after a failover executed nothing: find the new primary and send the command again.
-    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+    // A probe is to say what it met.
+    reconnectOnError: (error) => (!isProbe && error.message.startsWith('READONLY') ? 2 : false),
     // Not for the others: ioredis would apply it to BullMQ's blocking reads too.
     ...(isProbe ? { commandTimeout: PROBE_COMMAND_TIMEOUT_MS } : {}),
   };

@@ -1,10 +1,8 @@
 /** No container engine runs where these tests do: docker-compose.yml is read and checked, never started. */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { type ComposeFile, composeSchema, interpolated } from '../support/compose-file.ts';
@@ -63,21 +61,8 @@ function testOf(healthcheck: object | undefined): readonly string[] {
   return healthcheck !== undefined && 'test' in healthcheck ? (healthcheck.test as string[]) : [];
 }
 
-test.each([
-  [{ running: true }, 0],
-  [{ running: false, redis: 'unreachable' }, 1],
-  ['no JSON', 1],
-])('its health check takes the status %j for exit code %i', (status, code) => {
-  const [kind, program = '', flag = '', script = ''] = testOf(slipway?.healthcheck);
-  expect([kind, program, flag]).toEqual(['CMD', 'node', '-e']);
-  const folder = mkdtempSync(join(tmpdir(), 'slipway-compose-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const cli = join(folder, 'slipway.cjs');
-  const text = typeof status === 'string' ? status : JSON.stringify(status);
-  writeFileSync(cli, `if (process.argv[2] === 'status') console.log(${JSON.stringify(text)})`);
-  const here = script.replace('/app/bin/slipway.cjs', cli);
-  expect(here).not.toBe(script);
-  expect(spawnSync(process.execPath, [flag, here], { stdio: 'ignore' }).status).toBe(code);
+test('its health check asks whether anything runs, and says so by its exit code', () => {
+  expect(testOf(slipway?.healthcheck)).toEqual(['CMD', 'node', '/app/bin/slipway.cjs', 'status', '--check']);
 });
 
 test('the first command of the header acknowledges what the destination is', () => {

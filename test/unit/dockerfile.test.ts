@@ -84,7 +84,7 @@ test('the program is process 1 or the child of an init, never of a shell, so tha
 test('it has a health check that ends by itself', () => {
   const [check = ''] = all('HEALTHCHECK', [final]);
   expect(check).toMatch(/^--interval=\d+s --timeout=\d+s --start-period=\d+s --retries=\d+ CMD \[/);
-  // What the script makes of the answer is tested with docker-compose.yml, which has the same one.
+  // The same one as docker-compose.yml has.
   const compose = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true });
   expect(['CMD', ...execForm(check.slice(check.indexOf('[')))]).toEqual(
     compose.services.slipway.healthcheck.test,

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { EndpointReport } from '../../domain/delivery.ts';
+import { SlipwayError } from '../../domain/errors.ts';
 import { pauseText } from '../../domain/pause-list.ts';
+import { clearLost } from '../../operations/control/clear-lost.ts';
 import { readStatus, type Status } from '../../operations/inspect/status.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
-import { knownSources } from '../../runtime/plans/known-sources.ts';
+import { knownSources, meantSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { destinationLines } from '../screen/destination-lines.ts';
 import { isReaderGone } from '../screen/output.ts';
@@ -14,6 +16,9 @@ import { openSession, type Session, type SharedFlags } from '../session.ts';
 interface StatusFlags extends SharedFlags {
   readonly watch?: boolean;
   readonly json?: boolean;
+  readonly check?: boolean;
+  readonly clearLost?: boolean;
+  readonly source?: string;
 }
 
 const WATCH_MS = 1000;
@@ -26,7 +31,18 @@ export function addStatusCommand(program: Command, done: (code: ExitCode) => voi
     .description('counts by state, rate, time left and the health of every destination')
     .option('-w, --watch', 'refresh every second until Ctrl-C')
     .option('--json', 'print JSON (one line per refresh)')
-    .addHelpText('after', '\nExample:\n  slipway status --json | jq .sources\n')
+    .option('--check', 'print one line; exit 0 when a process runs, 5 when none does')
+    .addOption(
+      new Option('--clear-lost', 'count lost jobs anew, once they have been seen').conflicts([
+        'watch',
+        'check',
+      ]),
+    )
+    .option('--source <name>', 'with --clear-lost: only of this source')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  slipway status --json | jq .sources\n  slipway status --check\n  slipway status --clear-lost --source inbox\n',
+    )
     .action(async (flags: StatusFlags) => {
       done(await status(flags));
     });
@@ -34,6 +50,12 @@ export function addStatusCommand(program: Command, done: (code: ExitCode) => voi
 
 async function status(flags: StatusFlags): Promise<ExitCode> {
   const session = await openSession(flags, false);
+  if (flags.source !== undefined && flags.clearLost !== true)
+    throw new SlipwayError('usage', {
+      problem: '--source goes with --clear-lost: add it, or leave --source out',
+    });
+  if (flags.clearLost === true) return await clear(session, flags);
+  if (flags.check === true) return await check(session);
   for (;;) {
     const now = await read(session);
     const clear = flags.watch === true && flags.json !== true && process.stdout.isTTY ? HOME_AND_CLEAR : '';
@@ -45,6 +67,27 @@ async function status(flags: StatusFlags): Promise<ExitCode> {
     if (flags.watch !== true || isReaderGone()) return EXIT.ok;
     await sleep(WATCH_MS);
   }
+}
+
+/** For a health check: what runs while Redis takes nothing is still running. */
+async function check(session: Session): Promise<ExitCode> {
+  const { running, redisTrouble } = await read(session);
+  const trouble = redisTrouble === null ? '' : `; ${printable(redisTrouble)}`;
+  process.stdout.write(`${running ? 'running' : 'not running'}${trouble}\n`);
+  return running ? EXIT.ok : EXIT.temporary;
+}
+
+async function clear({ config, log }: Session, flags: StatusFlags): Promise<ExitCode> {
+  const { dataDir, redis } = config;
+  const cleared = await clearLost(await meantSources(config, flags.source), { dataDir, redis, log });
+  for (const { source, jobs } of cleared)
+    process.stdout.write(
+      flags.json === true
+        ? `${JSON.stringify({ source, jobs })}\n`
+        : `source ${printable(source)}: ${jobs} lost jobs are counted no more\n`,
+    );
+  if (cleared.length === 0 && flags.json !== true) process.stdout.write('no jobs were lost\n');
+  return EXIT.ok;
 }
 
 async function read(session: Session): Promise<Status> {
@@ -97,7 +140,7 @@ export function statusText(status: Status, paint: Paint): string {
       );
     if (source.lostJobs > 0)
       lines.push(
-        `  ${paint.bad(`${source.lostJobs} jobs lost by Redis`)}: their files were queued again; some may have been sent twice`,
+        `  ${paint.bad(`${source.lostJobs} jobs lost by Redis`)}: their files were queued again; some may have been sent twice; once seen: slipway status --clear-lost`,
       );
     if (live !== null && live.pending > 0) {
       lines.push(

@@ -57,7 +57,12 @@ export function lockJournal(journal: string, writer: JournalWriter, log: Log): (
   const mine = held.get(folder);
   if (mine !== undefined) {
     if (mine.dataDir !== dataDir || mine.source !== source)
-      throw owned(journal, { ...mine, host: hostname(), pids: '', process: formatIdentity(ownIdentity()) });
+      throw owned(journal, {
+        ...mine,
+        host: hostname(),
+        pids: hostIdentity(),
+        process: formatIdentity(ownIdentity()),
+      });
     mine.uses += 1;
     return once(() => letGo(folder, mine));
   }
@@ -129,9 +134,9 @@ function freed(release: () => void, journal: string, log: Log): void {
   }
 }
 
-function owned(journal: string, { process: text, host, source, dataDir }: Holder): SlipwayError {
+function owned(journal: string, { process: text, host, pids, source, dataDir }: Holder): SlipwayError {
   const pid = parseIdentity(text)?.pid ?? 0;
-  return new SlipwayError('journal_owned', { path: journal, pid, host, source, dataDir });
+  return new SlipwayError('journal_owned', { path: journal, pid, host, pids, source, dataDir });
 }
 
 function holderOf(text: string): Holder | null {

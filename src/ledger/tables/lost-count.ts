@@ -8,6 +8,8 @@ export interface LostCount {
   jobs(): number;
   /** Durable when it returns. Throws SlipwayError `disk_full`, `ledger_unwritable`. */
   add(jobs: number): void;
+  /** Back to 0: somebody has seen it. @returns how many there were. Throws like `add`. */
+  clear(): number;
 }
 
 const KEY = 'jobs';
@@ -21,5 +23,11 @@ export function openLostCount(ledger: Pick<Ledger, 'table' | 'transact'>): LostC
     add(more) {
       ledger.transact(() => table?.putSync(KEY, jobs() + more));
     },
+    clear: () =>
+      ledger.transact(() => {
+        const before = jobs();
+        table?.putSync(KEY, 0);
+        return before;
+      }),
   };
 }

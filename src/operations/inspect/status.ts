@@ -1,15 +1,18 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BatchState } from '../../domain/batch.ts';
-import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import { errorMessage, reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { LiveReport, SourceReport } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Pause, type PauseList, pauseOf } from '../../domain/pause-list.ts';
+import { ownerOf } from '../../ledger/store/source-lock.ts';
 import { readSourceLedger } from '../../ledger/store/source-store.ts';
 import { openBatchStates } from '../../ledger/tables/batch-states.ts';
 import { openLostCount } from '../../ledger/tables/lost-count.ts';
 import { readPauses } from '../../redis/coordination/pauses.ts';
 import { findRedis, type RedisConnection } from '../../redis/redis-access.ts';
+import { redisOrigin } from '../../redis/redis-target.ts';
+import { writeRefusal } from '../../redis/write-trial.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { readReports } from '../../runtime/reports/process-reports.ts';
 import { type DestinationStatus, destinationStatuses } from './destination-status.ts';
@@ -31,11 +34,11 @@ export interface SourceStatus
 
 export interface Status {
   readonly v: 1;
-  /** Whether any process works on these sources now. */
+  /** Whether any process works on these sources now; where Redis cannot tell, whether one of this host does. */
   readonly running: boolean;
-  /** What running processes tell comes from there; without an answer nobody knows whether any runs. */
-  readonly redis: 'ok' | 'unreachable' | 'not running';
-  /** Why it does not answer, with the fix; null where it does, or where there is nothing to ask. */
+  /** What running processes tell comes from there; without an answer nobody knows whether any runs elsewhere. */
+  readonly redis: 'ok' | 'unreachable' | 'refuses writes' | 'not running';
+  /** Why it does not answer, or takes nothing, with the fix; null where it does, or where there is nothing to ask. */
   readonly redisTrouble: string | null;
   readonly filesPerSecond: number;
   readonly bytesPerSecond: number;
@@ -74,7 +77,7 @@ export async function readStatus(options: {
   const etas = reports.map(({ etaSeconds }) => etaSeconds);
   return {
     v: 1,
-    running: reports.length > 0,
+    running: reports.length > 0 || (hidesReports(redis) && anyOwned(dataDir, names)),
     redis,
     redisTrouble,
     filesPerSecond: rate(({ filesPerSecond }) => filesPerSecond),
@@ -95,6 +98,27 @@ type Live = Pick<Status, 'redis' | 'redisTrouble'> & {
   readonly pauses: PauseList;
 };
 
+/** Whether processes may work that could not tell of themselves. */
+function hidesReports(redis: Status['redis']): boolean {
+  return redis === 'unreachable' || redis === 'refuses writes';
+}
+
+/** By the locks in the data folder: of this host alone. */
+function anyOwned(dataDir: string, sources: Iterable<string>): boolean {
+  return [...sources].some((source) => ownerOf(dataDir, source) !== null);
+}
+
+/** What a Redis that shows no process says when it is written to: reports are written, and expire. */
+async function troubleOf(
+  connection: RedisConnection,
+  { url, prefix }: { readonly url: string | null; readonly prefix: string },
+): Promise<Pick<Status, 'redis' | 'redisTrouble'>> {
+  const reason = await writeRefusal(connection, prefix);
+  if (reason === null) return { redis: 'ok', redisTrouble: null };
+  const where = url === null ? 'the data folder' : redisOrigin({ url });
+  return { redis: 'refuses writes', redisTrouble: errorMessage('redis_refuses', { where, reason }) };
+}
+
 /** A Redis that is down hides the live part only: the ledgers are files. */
 async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<Live> {
   const { dataDir, redis, log } = options;
@@ -114,7 +138,8 @@ async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<L
       readReports(connection, prefix),
       readPauses(dataDir, { connection, prefix }),
     ]);
-    return { redis: 'ok', redisTrouble: null, reports, pauses };
+    const seen = { redis: 'ok', redisTrouble: null } as const;
+    return { ...(reports.length > 0 ? seen : await troubleOf(connection, redis)), reports, pauses };
   } catch (error) {
     const isLost = connection !== null && connection.status !== 'ready';
     const isDown = error instanceof SlipwayError && error.code === 'redis_unreachable';

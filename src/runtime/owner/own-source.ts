@@ -12,6 +12,7 @@ import { takeOwnership } from '../../redis/coordination/owner-lease.ts';
 import type { RedisAccess } from '../../redis/redis-access.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 import type { OwnerEvents } from './owner-events.ts';
+import { takeOver } from './when-free.ts';
 
 export interface OwnOptions {
   readonly plan: SourcePlan;
@@ -36,7 +37,8 @@ export interface Owned {
 
 /**
  * First step of an owner: the source is ours, on this host and in Redis, and what is kept of it is open.
- * @throws SlipwayError `source_owned`, `queue_foreign`, and what opening the store throws
+ * @throws SlipwayError `source_owned` by a process of this host, `owned_elsewhere` by one of another, `queue_foreign`, and
+ *   what opening the store throws
  */
 export async function ownSource(
   options: OwnOptions,
@@ -49,16 +51,19 @@ export async function ownSource(
   // First: an owner of this host that was only stopped for a while must not lose its lease to us.
   releases.add(lockSource(dataDir, source));
   const ledger = { id: await installationId(dataDir), dataDir };
-  const lease = await takeOwnership({
-    ...{ connection, prefix, source, owner, ledger, log },
-    onLost() {
-      const error = new SlipwayError('source_lost', { source });
-      log.error({ source }, error.message);
-      events.tell('lost', error);
-    },
-  });
+  const { whenFree } = takeOver({ source, host: owner.host, log });
+  const lease = await whenFree(() =>
+    takeOwnership({
+      ...{ connection, prefix, source, owner, ledger, log },
+      onLost() {
+        const error = new SlipwayError('source_lost', { source });
+        log.error({ source }, error.message);
+        events.tell('lost', error);
+      },
+    }),
+  );
   releases.add(() => lease.release());
-  const store = await openLockedStore({ dataDir, source, manifest: plan.manifest, log });
+  const store = await whenFree(() => openLockedStore({ dataDir, source, manifest: plan.manifest, log }));
   releases.add(() => store.close());
   const queue = openUploadQueue({ connection, prefix, source, destination: plan.destination, log, now });
   releases.add(() => queue.close());

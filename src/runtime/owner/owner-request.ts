@@ -9,6 +9,7 @@ import { readBatchSpec } from '../../ledger/store/batch-spec.ts';
 import { applyResend } from '../../ledger/store/resend-request.ts';
 import { openSourceStore, type SourceStore, type StorePlace } from '../../ledger/store/source-store.ts';
 import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';
+import { openLostCount } from '../../ledger/tables/lost-count.ts';
 import type { Endpoint } from '../../notify/endpoint/endpoint.ts';
 import { type Telling, tellingOf } from '../../notify/outbox/telling.ts';
 import {
@@ -48,6 +49,8 @@ export type OwnerRequest =
   | { readonly kind: 'batch'; readonly batch: string }
   /** Webhook events are to be told once more: of one endpoint, or (null) of all. */
   | { readonly kind: 'replay'; readonly endpoint: string | null; readonly what: ReplayWhat }
+  /** Lost jobs have been seen: they are counted anew. */
+  | { readonly kind: 'clear-lost' }
   /** Is the source's folder there, and empty? A worker asks that sees an empty one. */
   | { readonly kind: 'root' };
 
@@ -64,6 +67,7 @@ export interface OwnerAnswers {
   readonly ingest: { readonly started: true };
   readonly batch: { readonly progress: BatchProgress | null };
   readonly root: { readonly emptied: boolean };
+  readonly 'clear-lost': { readonly jobs: number };
   readonly replay: { readonly endpoints: readonly ReplayedEndpoint[] };
 }
 
@@ -151,6 +155,8 @@ export async function answerRequest(
       if (telling === null && what.kind !== 'discard') return { endpoints: [] };
       return { endpoints: await replayDeliveries(store, telling ?? tellingOf(store, []), what, endpoint) };
     }
+    case 'clear-lost':
+      return { jobs: openLostCount(means.store.ledger).clear() };
     case 'root':
       return { emptied: await means.rootEmptied() };
     default:
