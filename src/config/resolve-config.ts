@@ -2,6 +2,7 @@ import type { DestinationDefinition } from '../destinations/definition/definitio
 import { presetNames } from '../destinations/definition/presets.ts';
 import { resolveDestination } from '../destinations/definition/resolve-destination.ts';
 import type { AfterAction } from '../domain/after-action.ts';
+import { defaultSettleMs } from '../intake/options.ts';
 import { onlyDestination } from './cross-checks.ts';
 import type { Environment } from './env.ts';
 import { defaultManifest, placePath } from './place.ts';
@@ -47,7 +48,8 @@ function placedSource(source: NamedSource, placed: (path: string) => string): So
   const onSuccess = placedAction(source.onSuccess, placed);
   const onFailure = placedAction(source.onFailure, placed);
   const onSettled = placedCommand(source.onSettled, placed);
-  return { ...source, path, manifest, onSuccess, onFailure, onSettled };
+  const settle = source.settle ?? defaultSettleMs(onSuccess !== 'keep');
+  return { ...source, path, manifest, onSuccess, onFailure, onSettled, settle };
 }
 
 function placedAction<Action extends AfterAction>(

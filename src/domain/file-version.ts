@@ -26,7 +26,12 @@ export function fileVersionId(version: FileVersion): string {
   return `f${digest.slice(0, 32)}`;
 }
 
-/** ISO time with milliseconds of a nanosecond stamp. */
+/** The last millisecond a Date can hold, either way. */
+const MAX_DATE_MS = 8_640_000_000_000_000n;
+
+/** ISO time with milliseconds of a nanosecond stamp; one that no Date can hold is the nearest that it can. */
 export function isoOfNs(mtimeNs: string): string {
-  return new Date(Number(BigInt(mtimeNs) / 1_000_000n)).toISOString();
+  const ms = BigInt(mtimeNs) / 1_000_000n;
+  const held = ms > MAX_DATE_MS ? MAX_DATE_MS : ms < -MAX_DATE_MS ? -MAX_DATE_MS : ms;
+  return new Date(Number(held)).toISOString();
 }

@@ -76,6 +76,15 @@ export function isReceiptText(text: string): boolean {
   return v === 1 && typeof id === 'string' && RECEIPT_ID.test(id) && Number.isSafeInteger(gen) && texts;
 }
 
+/** Whether a text begins as a manifest of Slipway does, of a source or of a batch. */
+export function isManifestText(head: string): boolean {
+  return MANIFEST_HEAD.test(head.slice(0, 4_096));
+}
+
+/** `{"v":1,` … `"counts":{"uploaded":` … (contract §9): nothing else is nested before the counts. */
+const MANIFEST_HEAD =
+  /^\{"v":1,("\w+":("[^"]*"|[\d.]+|null|true|false),){1,12}"counts":\{[^{}]*"uploaded":\d/;
+
 const RECEIPT_ID = /^f[0-9a-f]{32}$/;
 
 /** Above this many bytes of JSON the API's answer is replaced by `{"truncated":true}` (contract §2). */

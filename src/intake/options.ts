@@ -17,9 +17,11 @@ export const intakeOptionsSchema = z.strictObject({
     .describe(
       'globs to leave alone, on top of the built-in junk list; an ignored folder is ignored with all it holds',
     ),
-  settle: duration('2s').describe(
-    'a file is taken once its size and times have not changed for this long; too short a value catches writers in a pause',
-  ),
+  settle: duration()
+    .optional()
+    .describe(
+      'a file is taken once its size and times have not changed for this long; too short a value catches writers in a pause; left out: 2s, and 10s where files are deleted or moved after their upload',
+    ),
   rescan: duration('5m', { minMs: 1_000 }).describe(
     'the whole folder is compared with what is recorded this often, since every event source loses events',
   ),
@@ -96,4 +98,13 @@ export const spoolOptionsSchema = z
   .prefault({});
 
 /** Resolved: every key present, durations in milliseconds. */
-export type IntakeOptions = z.infer<typeof intakeOptionsSchema>;
+export type IntakeOptions = Omit<z.infer<typeof intakeOptionsSchema>, 'settle'> & { readonly settle: number };
+
+const SETTLE_MS = 2_000;
+/** A writer that pauses longer loses its file under its hands. */
+const SETTLE_BEFORE_ACTION_MS = 10_000;
+
+/** What `settle` is where it is not written. @param actsOnFiles whether files are deleted or moved after their upload */
+export function defaultSettleMs(actsOnFiles: boolean): number {
+  return actsOnFiles ? SETTLE_BEFORE_ACTION_MS : SETTLE_MS;
+}

@@ -157,3 +157,10 @@ async function parsedByBusboy(pieces: readonly Buffer[]): Promise<ParsedPart[]> 
   await once(busboy, 'finish');
   return parts;
 }
+
+test('a file name may hold the line separators of Unicode', () => {
+  const name = `a${String.fromCharCode(0x2028)}b${String.fromCharCode(0x2029)}.txt`;
+  const body = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="f"; filename="${name}"\r\n\r\nx\r\n--${BOUNDARY}--\r\n`;
+  const { parts, problem } = parsed([Buffer.from(body)]);
+  expect([problem, parts.map(({ filename }) => filename)]).toEqual([null, [name]]);
+});

@@ -162,10 +162,11 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
 
 function planOf(name: string, base: string, manifestFolder: string, destination: string): SourcePlan {
   const root = join(base, name);
-  const { path: _path, ...intake } = intakeOptionsSchema.parse({ path: root, settle: '50ms' });
+  const { path: _path, settle = 50, ...intake } = intakeOptionsSchema.parse({ path: root, settle: '50ms' });
   const record = recordOptionsSchema.parse({});
   return {
     ...intake,
+    settle,
     ...record,
     name,
     root,

@@ -5,6 +5,7 @@ import { checkConfig, loadConfig } from '../../config/load-config.ts';
 import { redactConfig } from '../../config/redact.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { jsonLine, jsonText } from '../screen/json-line.ts';
 import type { SharedFlags } from '../session.ts';
 
 /** `slipway config show|check|schema`. */
@@ -41,7 +42,7 @@ export function addConfigCommand(program: Command, done: (code: ExitCode) => voi
 
 async function show(flags: SharedFlags): Promise<ExitCode> {
   const loaded = await loadConfig(await inputOf(flags));
-  process.stdout.write(`${JSON.stringify(redactConfig(loaded.config, loaded.env), null, 2)}\n`);
+  process.stdout.write(`${jsonText(redactConfig(loaded.config, loaded.env), 2)}\n`);
   return EXIT.ok;
 }
 
@@ -52,7 +53,7 @@ async function check(flags: SharedFlags & { readonly json?: boolean }): Promise<
   const problems = result.ok ? [] : result.problems;
   const warnings = result.ok ? result.loaded.warnings : [];
   if (flags.json === true) {
-    process.stdout.write(`${JSON.stringify({ ok: result.ok, problems, warnings })}\n`);
+    process.stdout.write(jsonLine({ ok: result.ok, problems, warnings }));
   } else {
     for (const line of problems) process.stderr.write(`${line}\n`);
     for (const line of warnings) process.stderr.write(`warning: ${line}\n`);

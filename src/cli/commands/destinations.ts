@@ -8,7 +8,9 @@ import { loadPreset, presetNames, presetText } from '../../destinations/definiti
 import { SlipwayError } from '../../domain/errors.ts';
 import { writeYaml } from '../../platform/files/yaml-document.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { cellWidth, padCells } from '../screen/cell-width.ts';
 import { type DestinationRow, destinationRows, presetRow } from '../screen/destination-rows.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { openSession, type SharedFlags } from '../session.ts';
 
 interface DestinationFlags extends SharedFlags {
@@ -66,7 +68,7 @@ async function list(flags: DestinationFlags): Promise<void> {
   const { config, env } = await known(flags);
   const rows = destinationRows(config, env);
   if (flags.json === true) {
-    process.stdout.write(`${JSON.stringify(rows)}\n`);
+    process.stdout.write(jsonLine(rows));
     return;
   }
   const configured = rows.filter(({ kind }) => kind === 'configured');
@@ -89,9 +91,9 @@ function table(rows: readonly DestinationRow[], about: (row: DestinationRow) => 
     about(row),
     row.needs.length === 0 ? row.url : `needs ${row.needs.map(keyOf).join(', ')}`,
   ]);
-  const widths = [0, 1, 2].map((column) => Math.max(...cells.map((cell) => cell[column]?.length ?? 0)));
+  const widths = [0, 1, 2].map((column) => Math.max(...cells.map((cell) => cellWidth(cell[column] ?? ''))));
   for (const cell of cells) {
-    const line = cell.map((text, column) => text.padEnd(widths[column] ?? 0)).join('  ');
+    const line = cell.map((text, column) => padCells(text, widths[column] ?? 0)).join('  ');
     process.stdout.write(`  ${line.trimEnd()}\n`);
   }
 }
@@ -114,7 +116,7 @@ async function show(name: string, flags: DestinationFlags): Promise<void> {
     });
   }
   if (flags.json === true) {
-    process.stdout.write(`${JSON.stringify(loadPreset(name))}\n`);
+    process.stdout.write(jsonLine(loadPreset(name)));
     return;
   }
   const { needs } = presetRow(name, env);
@@ -140,7 +142,7 @@ function showConfigured(
   const shown = redactConfig({ ...config, destinations: { [name]: whole } }, env).destinations;
   const definition = (shown as Record<string, unknown>)[name];
   if (flags.json === true) {
-    process.stdout.write(`${JSON.stringify(definition)}\n`);
+    process.stdout.write(jsonLine(definition));
     return;
   }
   const from = preset === undefined ? '' : `: preset ${preset} with the changes made there`;

@@ -10,6 +10,7 @@ import { httpOptions } from '../../runtime/compose.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { adHocPlanOf, configuredPlans, ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { print } from '../screen/output.ts';
 import { type Paint, paintFor, printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
@@ -69,7 +70,7 @@ async function doctor(paths: readonly string[], flags: DoctorFlags): Promise<Exi
   const exit = worstExit(findings.filter(({ state }) => state === 'problem').map(exitOf));
   if (flags.json === true) {
     const told = findings.map(({ error: _, ...rest }) => rest);
-    await print(`${JSON.stringify({ ok: exit === EXIT.ok, findings: told })}\n`);
+    await print(jsonLine({ ok: exit === EXIT.ok, findings: told }));
   }
   return exit;
 }

@@ -7,6 +7,7 @@ import {
 } from '../../operations/failed/dead-letters.ts';
 import { meantSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { isReaderGone, print } from '../screen/output.ts';
 import { paintFor, printable } from '../screen/terminal.ts';
 import { openSession, type SharedFlags } from '../session.ts';
@@ -93,7 +94,7 @@ async function list(kinds: readonly DeadLetterKind[], flags: FailedFlags): Promi
 
 async function printJson(kind: DeadLetterKind, flags: FailedFlags): Promise<void> {
   for await (const letters of kind.list(filterOf(flags))) {
-    await print(letters.map(({ json }) => `${JSON.stringify(json)}\n`).join(''));
+    await print(letters.map(({ json }) => jsonLine(json)).join(''));
     if (isReaderGone()) return;
   }
 }
@@ -180,7 +181,7 @@ async function report(
   for (const kind of kinds) {
     for (const result of await work(kind)) {
       any = true;
-      if (flags.json === true) await print(`${JSON.stringify(result)}\n`);
+      if (flags.json === true) await print(jsonLine(result));
       else await print(textOf(result, kind, sentence(result)));
     }
   }

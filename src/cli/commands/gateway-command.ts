@@ -5,6 +5,7 @@ import { type Gateway, startGateway } from '../../gateway/start-gateway.ts';
 import { acknowledgeDirect } from '../../operations/control/acknowledgements.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { integerFlag } from '../flags.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { openSession, type SharedFlags } from '../session.ts';
 import { ladderOf } from '../signal-ladder.ts';
 import { confirmPublic } from '../work/confirm-public.ts';
@@ -64,7 +65,7 @@ async function runGateway(flags: GatewayFlags): Promise<ExitCode> {
   const ladder = ladderOf(opening, config.shutdown.drain, say);
   try {
     const gateway = await opening;
-    process.stdout.write(`${JSON.stringify({ url: gateway.url })}\n`);
+    process.stdout.write(jsonLine({ url: gateway.url }));
     return await ladder.ended;
   } finally {
     ladder.release();

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { lookUp } from '../../operations/inspect/lookup.ts';
 import { meantSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { jsonText } from '../screen/json-line.ts';
 import { print } from '../screen/output.ts';
 import { receiptText } from '../screen/receipt-text.ts';
 import { paintFor } from '../screen/terminal.ts';
@@ -49,7 +50,7 @@ async function lookup(query: string, flags: LookupFlags): Promise<ExitCode> {
   let found = 0;
   for await (const receipt of lookUp(options)) {
     found += 1;
-    await print(`${flags.json === true ? JSON.stringify(receipt) : receiptText(receipt, paint)}\n`);
+    await print(`${flags.json === true ? jsonText(receipt) : receiptText(receipt, paint)}\n`);
   }
   if (found > 0) return EXIT.ok;
   process.stderr.write(`slipway: nothing is recorded of ${query}\n`);

@@ -16,6 +16,7 @@ import { meantSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { momentFlag } from '../flags.ts';
 import { EXPORT_FORMATS, type ExportFormat, exportText } from '../screen/export-formats.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { print } from '../screen/output.ts';
 import { openSession, type SharedFlags } from '../session.ts';
 
@@ -137,7 +138,7 @@ async function report(results: readonly UpkeepResult[], flags: SourceFlags): Pro
   for (const result of results) {
     const { source, ...facts } = result;
     const words = Object.entries(facts).map(([name, value]) => `${name} ${shown(name, value)}`);
-    await print(flags.json === true ? `${JSON.stringify(result)}\n` : `${source}: ${words.join(', ')}\n`);
+    await print(flags.json === true ? jsonLine(result) : `${source}: ${words.join(', ')}\n`);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { pauseText } from '../../domain/pause-list.ts';
 import { type PauseAnswer, pauseWork, resumeWork } from '../../operations/control/pause-command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { print } from '../screen/output.ts';
 import { printable } from '../screen/terminal.ts';
 import { openSession, type SharedFlags } from '../session.ts';
@@ -47,7 +48,7 @@ async function pauseOrResume(
   const { config, log } = await openSession(flags, false);
   const options = { config, named: { destination, source: flags.source, batch: flags.batch }, log };
   const answer = name === 'pause' ? await pauseWork(options, Date.now()) : await resumeWork(options);
-  await print(flags.json === true ? `${JSON.stringify(answer.list)}\n` : text(answer));
+  await print(flags.json === true ? jsonLine(answer.list) : text(answer));
   if (answer.redisTrouble !== null) {
     process.stderr.write(
       `slipway: only processes on this data folder know of it yet: ${printable(answer.redisTrouble)}\n`,

@@ -4,6 +4,7 @@ import { type ResendAnswer, resendFile, resendSources } from '../../operations/c
 import { type KnownSource, knownSources, meantSources } from '../../runtime/plans/known-sources.ts';
 import { ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { print } from '../screen/output.ts';
 import { printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
@@ -78,7 +79,7 @@ async function resendHere(
           nowMs: Date.now(),
         });
   for (const answer of answers) {
-    if (flags.json === true) await print(`${JSON.stringify(answer)}\n`);
+    if (flags.json === true) await print(jsonLine(answer));
     else if (answer.kind === 'asked') await print(`${sentence(answer)}\n`);
     else process.stderr.write(`slipway: ${sentence(answer)}\n`);
   }

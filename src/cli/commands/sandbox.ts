@@ -5,6 +5,7 @@ import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import { openSandbox } from '../../sandbox/open-sandbox.ts';
 import type { FaultPlan } from '../../sandbox/trouble/fault-rule.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { jsonLine } from '../screen/json-line.ts';
 
 interface SandboxFlags {
   readonly tokenPort?: number;
@@ -58,7 +59,7 @@ async function runSandbox(flags: SandboxFlags): Promise<ExitCode> {
     const lines = Object.entries(addresses).map(([name, value]) => `${name}=${value}\n`);
     await writeFile(flags.writeEnv, lines.join(''), { mode: 0o600 });
   }
-  process.stdout.write(flags.json === true ? `${JSON.stringify(addresses)}\n` : `${sandbox.describe()}\n`);
+  process.stdout.write(flags.json === true ? jsonLine(addresses) : `${sandbox.describe()}\n`);
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   await sandbox.close();
   return EXIT.ok;

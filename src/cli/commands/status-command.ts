@@ -9,6 +9,7 @@ import { formatBytes, formatDuration } from '../../platform/units.ts';
 import { knownSources, meantSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { destinationLines } from '../screen/destination-lines.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { isReaderGone } from '../screen/output.ts';
 import { type Paint, paintFor, printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
@@ -59,10 +60,7 @@ async function status(flags: StatusFlags): Promise<ExitCode> {
   for (;;) {
     const now = await read(session);
     const clear = flags.watch === true && flags.json !== true && process.stdout.isTTY ? HOME_AND_CLEAR : '';
-    const text =
-      flags.json === true
-        ? `${JSON.stringify(now)}\n`
-        : statusText(now, paintFor(process.stdout, process.env));
+    const text = flags.json === true ? jsonLine(now) : statusText(now, paintFor(process.stdout, process.env));
     process.stdout.write(clear + text);
     if (flags.watch !== true || isReaderGone()) return EXIT.ok;
     await sleep(WATCH_MS);

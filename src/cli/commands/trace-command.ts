@@ -4,6 +4,7 @@ import { endpointsOf } from '../../runtime/plans/endpoint-plans.ts';
 import { knownSources, meantSources } from '../../runtime/plans/known-sources.ts';
 import { ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { print } from '../screen/output.ts';
 import { type Paint, paintFor, printable } from '../screen/terminal.ts';
 import { openSession, type SharedFlags } from '../session.ts';
@@ -45,8 +46,7 @@ async function trace(path: string, flags: TraceFlags): Promise<ExitCode> {
     log,
   });
   const paint = paintFor(process.stdout, process.env);
-  for (const one of traces)
-    await print(flags.json === true ? `${JSON.stringify(one)}\n` : traceText(one, paint));
+  for (const one of traces) await print(flags.json === true ? jsonLine(one) : traceText(one, paint));
   if (traces.length > 0) return EXIT.ok;
   process.stderr.write(`slipway: no source knows ${path}, and it lies in no source's folder\n`);
   return EXIT.permanent;

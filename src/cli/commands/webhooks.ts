@@ -16,6 +16,7 @@ import { senderOptions } from '../../runtime/compose.ts';
 import { knownSources } from '../../runtime/plans/known-sources.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { momentFlag } from '../flags.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { print } from '../screen/output.ts';
 import { printable } from '../screen/terminal.ts';
 import { openSession, type SharedFlags } from '../session.ts';
@@ -63,7 +64,7 @@ export function addWebhooksCommand(program: Command, done: (code: ExitCode) => v
     .addHelpText('after', '\nExample:\n  echo "HOOK_SECRET=$(slipway webhooks secret)" >> .env\n')
     .action(async (flags: JsonFlags) => {
       const secret = newSecret();
-      await print(flags.json === true ? `${JSON.stringify({ secret })}\n` : `${secret}\n`);
+      await print(flags.json === true ? jsonLine({ secret }) : `${secret}\n`);
       done(EXIT.ok);
     });
   webhooks
@@ -95,7 +96,7 @@ async function list(flags: JsonFlags): Promise<ExitCode> {
   const { config } = await openSession(flags, false);
   const rows = await listWebhooks({ config, sources: await knownSources(config) });
   if (rows.length === 0 && flags.json !== true) await print('no webhooks: see docs/webhooks.md\n');
-  for (const row of rows) await print(flags.json === true ? `${JSON.stringify(row)}\n` : `${rowText(row)}\n`);
+  for (const row of rows) await print(flags.json === true ? jsonLine(row) : `${rowText(row)}\n`);
   return EXIT.ok;
 }
 
@@ -117,7 +118,7 @@ function rowText(row: WebhookRow): string {
 async function trial(target: string, flags: JsonFlags): Promise<ExitCode> {
   const session = await openSession(flags, false);
   const found = await tryWebhook(target, session.config, senderOptions(session));
-  await print(flags.json === true ? `${JSON.stringify(found)}\n` : `${trialText(found)}\n`);
+  await print(flags.json === true ? jsonLine(found) : `${trialText(found)}\n`);
   return found.acknowledged ? EXIT.ok : EXIT.temporary;
 }
 
@@ -176,7 +177,7 @@ async function replay(name: string | undefined, flags: ReplayFlags): Promise<Exi
           : { kind: 'failed' },
   });
   for (const answer of answers)
-    await print(flags.json === true ? `${JSON.stringify(answer)}\n` : `${replayText(answer)}\n`);
+    await print(flags.json === true ? jsonLine(answer) : `${replayText(answer)}\n`);
   if (failed === true) await sayNotConfigured({ config, sources }, name);
   const found = answers.some(({ deliveries }) => deliveries !== 0);
   if (id === undefined || found) return EXIT.ok;

@@ -1,4 +1,5 @@
 import type { Receipt } from '../../domain/receipt.ts';
+import { jsonLine, jsonText } from './json-line.ts';
 import { CSV_HEADER, csvRecord } from './receipt-csv.ts';
 
 export const EXPORT_FORMATS = ['json', 'jsonl', 'csv'] as const;
@@ -14,9 +15,9 @@ export async function* exportText(
   let separator = '\n';
   for await (const page of receipts) {
     if (format === 'csv') yield page.map(csvRecord).join('');
-    else if (format === 'jsonl') yield page.map((receipt) => `${JSON.stringify(receipt)}\n`).join('');
+    else if (format === 'jsonl') yield page.map((receipt) => jsonLine(receipt)).join('');
     else {
-      yield separator + page.map((receipt) => JSON.stringify(receipt)).join(',\n');
+      yield separator + page.map((receipt) => jsonText(receipt)).join(',\n');
       separator = ',\n';
     }
   }

@@ -4,6 +4,7 @@ import type { Log } from '../../domain/log.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
 import { destinationTrouble, sourceTrouble } from './blocker-text.ts';
+import { fitted } from './cell-width.ts';
 import { openTerminal, paintFor, printable } from './terminal.ts';
 import { terminalLog, troubleLine } from './terminal-log.ts';
 
@@ -75,8 +76,7 @@ export function ingestLine(view: IngestView, filesPerSecond: number | null, colu
   const { destinations = [], sources = [] } = view.report ?? {};
   const troubles = [...destinations.map(destinationTrouble), ...sources.map(sourceTrouble)];
   parts.push(...troubles.filter((why) => why !== null));
-  const line = parts.join(' · ');
-  return line.length < columns ? line : `${line.slice(0, Math.max(1, columns - 2))}…`;
+  return fitted(printable(parts.join(' · ')), columns);
 }
 
 /** A terminal: the progress bar, and a line for every file that did not get through. */
@@ -95,7 +95,7 @@ export function terminalIngestScreen(stream: NodeJS.WriteStream, env: NodeJS.Pro
     say: (line) => terminal.say(printable(line)),
     follow(look) {
       stop = showEvery(REDRAW_MS, look, (view, filesPerSecond) =>
-        terminal.progress(paint.faint(printable(ingestLine(view, filesPerSecond, terminal.columns)))),
+        terminal.progress(paint.faint(ingestLine(view, filesPerSecond, terminal.columns))),
       );
     },
     end() {

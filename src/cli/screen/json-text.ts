@@ -1,3 +1,5 @@
+import { jsonText } from './json-line.ts';
+
 /** Strings, punctuation, and the rest (numbers, true, false, null) of a JSON text. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
@@ -27,7 +29,7 @@ export function indentedJson(text: string, clean: (text: string) => string = (sa
     } else {
       if (before === '{' || before === '[' || before === ',') out += newLine();
       if (token === '{' || token === '[') depth += 1;
-      out += token === ':' ? ': ' : token.startsWith('"') ? JSON.stringify(clean(JSON.parse(token))) : token;
+      out += token === ':' ? ': ' : token.startsWith('"') ? jsonText(clean(JSON.parse(token))) : token;
     }
     before = token;
   }

@@ -1,5 +1,6 @@
 import type { Receipt } from '../../domain/receipt.ts';
 import type { DirectAnswer } from '../../operations/upload/direct-upload.ts';
+import { jsonText } from './json-line.ts';
 import { indentedJson } from './json-text.ts';
 
 /** What `upload --print` can print of a file. */
@@ -16,12 +17,12 @@ export function printed(
   form: PrintForm,
   answer: DirectAnswer | null = null,
 ): string | null {
-  if (form === 'receipt') return JSON.stringify(receipt);
+  if (form === 'receipt') return jsonText(receipt);
   if (receipt.status !== 'uploaded') return null;
   switch (form) {
     case 'raw':
       return answer === null
-        ? indentedJson(JSON.stringify(receipt.remote))
+        ? indentedJson(jsonText(receipt.remote))
         : indentedJson(answer.body, answer.clean);
     case 'url':
       return receipt.url;
@@ -30,7 +31,7 @@ export function printed(
     case 'ref':
       return receipt.ref ?? receipt.url;
     case 'message-file':
-      return JSON.stringify(messageFile(receipt));
+      return jsonText(messageFile(receipt));
   }
 }
 

@@ -1,6 +1,8 @@
 import type { LiveReport } from '../../domain/live-report.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
 import { destinationTrouble, sourceTrouble } from './blocker-text.ts';
+import { fitted } from './cell-width.ts';
+import { printable } from './terminal.ts';
 
 /** One line of progress: counts, rates, time left. Pure; colour is the caller's. */
 export function progressLine(report: LiveReport, columns: number): string {
@@ -25,6 +27,5 @@ export function progressLine(report: LiveReport, columns: number): string {
     parts.push(`ETA ${formatDuration(report.etaSeconds * 1000)}`);
   const troubles = [...report.destinations.map(destinationTrouble), ...report.sources.map(sourceTrouble)];
   parts.push(...troubles.filter((why) => why !== null));
-  const line = parts.join(' · ');
-  return line.length < columns ? line : `${line.slice(0, Math.max(1, columns - 2))}…`;
+  return fitted(printable(parts.join(' · ')), columns);
 }

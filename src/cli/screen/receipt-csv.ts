@@ -33,9 +33,12 @@ const COLUMNS: readonly (readonly [name: string, of: (receipt: Receipt) => Cell]
   ['meta', ({ meta }) => (meta === undefined ? null : JSON.stringify(meta))],
 ];
 
-/** A spreadsheet takes a cell that begins so for a formula, and file names come from anybody. */
-const FORMULA = /^[=+\-@\t\r]/;
-const NEEDS_QUOTES = /[",\r\n]/;
+/**
+ * A spreadsheet takes a cell that begins so for a formula, and file names come from anybody: after blanks and what is not
+ * shown, in full-width forms, and after the `;` at which a spreadsheet of another country cuts.
+ */
+const FORMULA = /^[\s\p{Cf};]*[=+\-@＝＋－＠]|^[\t\r]/u;
+const NEEDS_QUOTES = /[",;\r\n]/;
 
 /** RFC 4180: the first record names the columns, records end with CRLF. */
 export const CSV_HEADER = `${COLUMNS.map(([name]) => name).join(',')}\r\n`;

@@ -48,7 +48,7 @@ export function terminalScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEn
       timer = setInterval(() => {
         nextPeriod();
         report()
-          .then((live) => terminal.progress(paint.faint(printable(progressLine(live, terminal.columns)))))
+          .then((live) => terminal.progress(paint.faint(progressLine(live, terminal.columns))))
           .catch(() => undefined);
       }, REDRAW_MS);
     },

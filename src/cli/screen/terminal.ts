@@ -46,7 +46,13 @@ export function paintFor(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Pa
   return { good: wrap('32'), bad: wrap('31'), faint: wrap('2') };
 }
 
-/** File names may hold control characters (Unicode category Cc); a terminal must never act on them. */
+/**
+ * File names may hold control characters, and format characters that turn the order of a line round or hide a part of it
+ * (Unicode categories Cc, Cf, Zl, Zp): a terminal must never act on them.
+ */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => {
+    const code = (char.codePointAt(0) ?? 0).toString(16);
+    return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u{${code}}`;
+  });
 }

@@ -17,6 +17,7 @@ import { compose } from '../../runtime/compose.ts';
 import { ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
 import { type IngestScreen, logIngestScreen, terminalIngestScreen } from '../screen/ingest-screen.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { print } from '../screen/output.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
 import { ladderOf, type SignalLadder } from '../signal-ladder.ts';
@@ -120,8 +121,7 @@ async function send(
       onReceipts(receipts) {
         for (const { status, bytes } of receipts) if (status === 'uploaded') sentBytes += bytes;
         screen.receipts(receipts);
-        if (flags.json === true)
-          process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
+        if (flags.json === true) process.stdout.write(receipts.map((receipt) => jsonLine(receipt)).join(''));
       },
     });
     const drainMs = config.shutdown.drain;
@@ -184,7 +184,7 @@ async function follow(
     const exitCode = worstExit([outcome.exitCode, failure === null ? EXIT.ok : exitCodeOf(failure)]);
     for (const line of outcomeLines(outcome)) screen.say(line);
     if (outcome.state === 'incomplete') screen.say(resumeLine(batch));
-    if (flags.json === true) await print(`${JSON.stringify({ ...outcome, exitCode })}\n`);
+    if (flags.json === true) await print(jsonLine({ ...outcome, exitCode }));
     return exitCode;
   } catch (error) {
     await running.stop(drainMs);
@@ -212,7 +212,7 @@ async function detach(plan: IngestPlan, session: Session, flags: IngestFlags): P
   await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
   child.unref();
   const { batch } = spec;
-  if (flags.json === true) await print(`${JSON.stringify({ batch, pid: child.pid, log: logFile })}\n`);
+  if (flags.json === true) await print(jsonLine({ batch, pid: child.pid, log: logFile }));
   else {
     const lines = [
       `batch ${batch} goes on in the background as process ${child.pid}`,
@@ -237,7 +237,7 @@ async function previewOf(
 }
 
 async function showPreview(previews: readonly IngestPreview[], flags: IngestFlags): Promise<ExitCode> {
-  if (flags.json === true) await print(previews.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  if (flags.json === true) await print(previews.map((one) => jsonLine(one)).join(''));
   else await print(`${previewLines(previews).join('\n')}\n`);
   return EXIT.ok;
 }

@@ -6,6 +6,7 @@ import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { ownPathsOf, sourcePlans } from '../../runtime/plans/source-plans.ts';
 import { type Run, startRun } from '../../runtime/run.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
+import { jsonLine } from '../screen/json-line.ts';
 import { logScreen, type RunScreen, terminalScreen } from '../screen/run-screen.ts';
 import { openSession, type SharedFlags } from '../session.ts';
 import { ladderOf, type SignalLadder } from '../signal-ladder.ts';
@@ -68,8 +69,7 @@ export async function runSources(
       ...{ ownPaths, meta },
       onReceipts(receipts) {
         screen.receipts(receipts);
-        if (flags.json === true)
-          process.stdout.write(receipts.map((receipt) => `${JSON.stringify(receipt)}\n`).join(''));
+        if (flags.json === true) process.stdout.write(receipts.map((receipt) => jsonLine(receipt)).join(''));
       },
     });
     const drainMs = config.shutdown.drain;

@@ -3,7 +3,7 @@ import type { BatchTally } from '../../domain/batch-progress.ts';
 import type { BatchInput } from '../../domain/batch-source.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import { discoverArchive } from '../archives/discover-archive.ts';
-import { withoutOwnReceipts } from '../scan/own-receipts.ts';
+import { withoutOwnFiles } from '../scan/own-files.ts';
 import { rescan } from '../scan/rescan.ts';
 import type { SeenFile, SettledFile } from '../scan/seen-file.ts';
 import { createSettle } from '../scan/settle.ts';
@@ -94,7 +94,7 @@ export async function openBatchDiscovery(
         const sight = settle.see(file, now());
         return sight === null ? [] : [{ ...file, sight }];
       });
-      const whole = await withoutOwnReceipts(root, settled);
+      const whole = await withoutOwnFiles(root, settled);
       for (const { size } of whole) tally.bytes += size;
       tally.files += whole.length;
       if (whole.length > 0) await sink.files(whole, signal);

@@ -44,7 +44,7 @@ export function createFilter(options: FilterOptions): Filter {
     if (name.startsWith(OWN_PREFIX) || isOwn(path)) return 'own';
     if (kind === 'symlink') return 'symlink';
     if (kind === 'other') return 'special';
-    if (isJunk(name)) return 'junk';
+    if (isJunk(name, kind === 'directory')) return 'junk';
     if (!options.hidden && name.startsWith('.')) return 'hidden';
     if (ignored(path)) return 'ignored';
     if (kind === 'file' && options.sidecar === true && name.endsWith(RECEIPT_SUFFIX)) return 'own';

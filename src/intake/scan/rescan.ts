@@ -1,8 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IgnoreReason } from '../../domain/ignore-reason.ts';
-import type { PathName } from '../../domain/path-bytes.ts';
+import { type PathName, pathOnDisk } from '../../domain/path-bytes.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import type { Filter } from './filter.ts';
 import { listFolder } from './list-folder.ts';
+import { isDataFolder } from './own-files.ts';
 import type { SeenFile } from './seen-file.ts';
 import { type FileStats, isGone } from './stat-files.ts';
 
@@ -48,6 +50,10 @@ export async function* rescan(options: RescanOptions): AsyncGenerator<readonly S
   }
   for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
     const found: PathName[] = [];
+    if (await isDataFolder(pathOf(root, folder))) {
+      report.ignored(folder, 'own');
+      continue;
+    }
     entering(folder);
     entries += 1;
     try {
@@ -89,4 +95,9 @@ async function filesOf(
     if (look.kind === 'unobservable' && name !== undefined) report.unobservable(name, look.error);
   }
   return files;
+}
+
+function pathOf(root: string, folder: PathName): string | Buffer {
+  const real = realRootOf(root);
+  return folder.path === '' ? real : pathOnDisk(real, folder);
 }

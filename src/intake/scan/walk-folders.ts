@@ -1,6 +1,8 @@
-import type { PathName } from '../../domain/path-bytes.ts';
+import { type PathName, pathOnDisk } from '../../domain/path-bytes.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import type { Filter } from './filter.ts';
 import { listFolder } from './list-folder.ts';
+import { isDataFolder } from './own-files.ts';
 
 /**
  * Walks the folders of a tree that the filter accepts, by their names alone, and yields after each part of a folder's
@@ -20,6 +22,7 @@ export async function* walkFolders(options: {
   const { root, filter, entering, unobservable, onLoop } = options;
   const toVisit: PathName[] = [{ path: '' }];
   for (let folder = toVisit.pop(); folder !== undefined; folder = toVisit.pop()) {
+    if (await isDataFolder(pathOnDisk(realRootOf(root), folder))) continue;
     entering(folder);
     try {
       for await (const listed of listFolder(root, folder, onLoop)) {

@@ -8,7 +8,7 @@ import { createReuse, type ReuseOptions } from '../admit/reuse.ts';
 import type { Intake, WatcherOptions } from '../intake.ts';
 import type { IntakePorts } from '../ports.ts';
 import { createFullReconcile } from '../scan/full-reconcile.ts';
-import { withoutOwnReceipts } from '../scan/own-receipts.ts';
+import { withoutOwnFiles } from '../scan/own-files.ts';
 import type { SeenFile } from '../scan/seen-file.ts';
 import { createSettle } from '../scan/settle.ts';
 import { openSourceFilter } from '../scan/source-filter.ts';
@@ -130,7 +130,7 @@ export async function startIntake(
   const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> =>
     stillAsSeen(fileStats, files, (file) => see(file, 'backlog'));
   const withoutOwn = (files: readonly SeenFile[]): Promise<readonly SeenFile[]> =>
-    withoutOwnReceipts(root, files);
+    withoutOwnFiles(root, files);
   const admission = createAdmission(
     {
       ...{ source, destination, maxPending, unchanged, withoutOwn, log },

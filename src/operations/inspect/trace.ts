@@ -1,4 +1,5 @@
 import { reasonOf } from '../../domain/errors.ts';
+import { isoOfNs } from '../../domain/file-version.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Endpoint } from '../../notify/endpoint/endpoint.ts';
 import { findQueued, type QueuedFile } from '../../queue/queued-jobs.ts';
@@ -94,7 +95,7 @@ function diskOf({ disk, latest }: NamedFile): Trace['disk'] {
       return { state: 'ignored', detail: disk.rule };
     case 'file': {
       const { size, mtimeNs } = disk.file;
-      const detail = `${size} bytes, modified ${new Date(disk.file.mtimeMs).toISOString()}`;
+      const detail = `${size} bytes, modified ${isoOfNs(mtimeNs)}`;
       if (latest !== null && latest.bytes === size && latest.mtimeNs === mtimeNs)
         return { state: 'unchanged', detail: `${detail}: as recorded` };
       if (disk.settling)

@@ -59,7 +59,10 @@ export function createSidecars(options: {
   }
 
   function refused(path: string, reason: string): 'done' {
-    log.warn({ path, reason }, 'the receipt of this file is not written beside it; the manifest has it');
+    log.warn(
+      { path, reason },
+      `the receipt of this file is not written beside it, ${reason}; the manifest has it`,
+    );
     return 'done';
   }
 
@@ -67,12 +70,12 @@ export function createSidecars(options: {
     const { code } = error as NodeJS.ErrnoException;
     // Its folder went away, and the user took the file with it.
     if (code === 'ENOENT' || code === 'ENOTDIR') return 'done';
-    if (code === 'ENAMETOOLONG') return refused(path, 'the name would be too long');
+    if (code === 'ENAMETOOLONG') return refused(path, 'as the name would be too long');
     blocked.add(folder);
     if (!told) {
       log.warn(
         { path, reason: reasonOf(error) },
-        'receipts cannot be written beside files here; everything else goes on, and they follow once it is possible',
+        `receipts cannot be written beside files here (${reasonOf(error)}); everything else goes on, and they follow once it is possible`,
       );
     }
     told = true;
@@ -91,7 +94,7 @@ export function createSidecars(options: {
       if (line === 'unreadable' || line === null) return line === null ? 'done' : 'later';
       try {
         if (!(await writeSidecar(file, line, key))) {
-          return refused(intent.path, 'its name is taken by a file that is not ours');
+          return refused(intent.path, 'as its name is taken by a file that is not ours');
         }
         told = false;
         unsynced.add(folder);

@@ -117,7 +117,8 @@ export function ownPathsOf({ config, file }: LoadedConfig, plans: readonly Sourc
     .flatMap(({ onSuccess, onFailure }) => [onSuccess, onFailure])
     .flatMap((action) => (typeof action === 'object' ? [`${action.moveTo}/`] : []));
   return [
-    config.dataDir,
+    // A folder: `data.csv` beside `./data` is the user's.
+    `${config.dataDir}/`,
     ...configFiles,
     ...tokenFiles,
     ...moveTargets,

@@ -12,7 +12,8 @@ export type PartHeadResult = { readonly head: PartHead } | { readonly problem: s
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const PARAMETER = new RegExp(`[ \\t]*;[ \\t]*(${TOKEN})=(?:"([^"]*)"|(${TOKEN}))`, 'y');
-const FIELD_LINE = new RegExp(`^(${TOKEN}):[ \\t]*(.*?)[ \\t]*$`);
+/** `s`: a name may hold U+2028 or U+2029, at which a dot stops otherwise. */
+const FIELD_LINE = new RegExp(`^(${TOKEN}):[ \\t]*(.*?)[ \\t]*$`, 's');
 
 /**
  * Reads a part's header block, without its final empty line. Strict (RFC 7578 §4.2 and the browsers' rule for names):

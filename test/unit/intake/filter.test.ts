@@ -52,7 +52,7 @@ test('ignore wins over include, and an ignored folder is ignored with all it hol
   expect(filter.path('a/b.pdf', 'file')).toBeNull();
   expect(filter.path('a/b.txt', 'file')).toBe('not_included');
   expect(filter.path('drafts/b.pdf', 'file')).toBe('ignored');
-  expect(filter.path('a/~$b.pdf', 'file')).toBe('ignored');
+  expect(filter.path('a/~$b.pdf', 'file')).toBe('junk');
 });
 
 test('include never keeps a walk out of a folder', () => {

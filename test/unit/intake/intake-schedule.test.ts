@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { intakeOptionsSchema } from '../../../src/intake/options.ts';
+import { defaultSettleMs, intakeOptionsSchema } from '../../../src/intake/options.ts';
 import { createCaughtUp } from '../../../src/intake/watch/caught-up.ts';
 import { createHintedPaths } from '../../../src/intake/watch/hinted-paths.ts';
 import { networkTypeOf } from '../../../src/intake/watch/network-fs.ts';
@@ -118,7 +118,6 @@ test('every option but the path has its default', () => {
     path: './inbox',
     include: ['**/*'],
     ignore: [],
-    settle: 2_000,
     rescan: 300_000,
     hidden: false,
     polling: 'auto',
@@ -130,4 +129,8 @@ test('every option but the path has its default', () => {
     batch: null,
     meta: null,
   });
+});
+
+test('a settle that is not written is longer where files are deleted or moved: their writers may pause', () => {
+  expect([defaultSettleMs(false), defaultSettleMs(true)]).toEqual([2_000, 10_000]);
 });
