@@ -45,7 +45,7 @@ export function openLedger(path: string, durable: 'each commit' | 'at close' = '
     mkdirSync(path, { recursive: true, mode: 0o700 });
     // lmdb maps files it has not filled: on a full disk that is a bus error, not an exception.
     if (hasNoSpace(path)) throw new SlipwayError('disk_full', { path });
-    checkLedgerFile(path);
+    checkLedgerFile(path, 'alone');
     const root = openEnvironment(path, { noSync: durable === 'at close' });
     const tables = openTables(root);
     if (tables === null) throw new Error('its tables cannot be made');
@@ -64,7 +64,7 @@ export function openLedger(path: string, durable: 'each commit' | 'at close' = '
 export function readLedger(path: string): Ledger | null {
   if (!existsSync(join(path, 'data.mdb'))) return null;
   return guarded(path, () => {
-    checkLedgerFile(path);
+    checkLedgerFile(path, 'beside its owner');
     const root = openEnvironment(path, { readOnly: true });
     const tables = openTables(root);
     // A crash between creating the file and its first transaction leaves an environment without tables.
