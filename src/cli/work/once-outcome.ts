@@ -3,6 +3,12 @@ import type { Run } from '../../runtime/run.ts';
 import { EXIT, type ExitCode, worstExit } from '../exit-codes.ts';
 import { destinationTrouble, sourceTrouble } from '../screen/blocker-text.ts';
 
+type OnceReport = Awaited<ReturnType<Run['report']>>;
+
+function deadLettersIn({ sources }: OnceReport): number {
+  return sources.reduce((sum, { dead }) => sum + dead, 0);
+}
+
 const BY_END: Record<OnceEnd, ExitCode> = {
   drained: EXIT.ok,
   // What cannot be read now may be readable at the next run; a success would hide that it is missing.
@@ -11,10 +17,10 @@ const BY_END: Record<OnceEnd, ExitCode> = {
   stopped: EXIT.stopped,
 };
 
-/** The exit code of `--once`: 7 before 6 before 5. */
-export function onceExit(ends: readonly OnceEnd[], running: Run): ExitCode {
+/** The exit code of `--once`: 7 before 6 before 5. Dead letters count until they are sent again or discarded. */
+export function onceExit(ends: readonly OnceEnd[], running: Run, report: OnceReport): ExitCode {
   const codes: ExitCode[] = ends.map((end) => BY_END[end]);
-  if (running.recorded().failed > 0) codes.push(EXIT.permanent);
+  if (running.recorded().failed > 0 || deadLettersIn(report) > 0) codes.push(EXIT.permanent);
   return worstExit(codes);
 }
 
@@ -26,10 +32,12 @@ export function onceSummary(recorded: ReturnType<Run['recorded']>): string {
 }
 
 /** What kept `--once` from ending well, in one line. */
-export function onceTrouble(report: Awaited<ReturnType<Run['report']>>): string {
+export function onceTrouble(report: OnceReport): string {
   const failed = report.sources.reduce((sum, { failed: count }) => sum + count, 0);
   const pending = report.sources.reduce((sum, { pending: count }) => sum + count, 0);
+  const dead = deadLettersIn(report);
   const reasons = [
+    dead === 0 ? null : `${dead} dead letters, until slipway failed retry or discard`,
     ...report.sources.map(sourceTrouble),
     ...report.destinations.map(destinationTrouble),
   ].filter((text) => text !== null);

@@ -113,8 +113,9 @@ async function follow(
     const once = running.once(flags.giveUp ?? GIVE_UP_MS, over.signal);
     const ended = await Promise.race([ladder.ended, once]);
     if (typeof ended === 'number') return ended === EXIT.ok ? failureExit(running) : ended;
-    const code = onceExit(ended, running);
-    screen.say(code === EXIT.ok ? onceSummary(running.recorded()) : onceTrouble(await running.report()));
+    const report = await running.report();
+    const code = onceExit(ended, running, report);
+    screen.say(code === EXIT.ok ? onceSummary(running.recorded()) : onceTrouble(report));
     await running.stop(drainMs);
     return worstExit([code, failureExit(running)]);
   } catch (error) {

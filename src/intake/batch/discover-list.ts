@@ -3,6 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { UnusableLine } from '../../domain/batch-progress.ts';
 import { bytesOf, type PathName, pathNameOf } from '../../domain/path-bytes.ts';
+import { RULES } from '../scan/disk-state.ts';
 import type { FileStat } from '../scan/stat-files.ts';
 import type { DiscoveryDeps } from './batch-sink.ts';
 
@@ -57,12 +58,16 @@ async function take(names: readonly PathName[], means: DiscoveryDeps, folders: L
 async function isAccepted(
   name: PathName,
   look: Exclude<FileStat, { kind: 'gone' | 'unobservable' }>,
-  { filter, tally }: DiscoveryDeps,
+  { filter, tally, log, source }: DiscoveryDeps,
   folders: LinkCheck,
 ): Promise<boolean> {
   const reason = filter.path(name.path, look.kind) ?? ((await folders.leadOut(name)) ? 'symlink' : null);
   if (reason === null) return true;
-  tally.ignored[reason] = (tally.ignored[reason] ?? 0) + 1;
+  const count = (tally.ignored[reason] ?? 0) + 1;
+  tally.ignored[reason] = count;
+  // It was named: that a rule keeps it back is no matter of course.
+  if (count <= MAX_LINES_KEPT)
+    log.warn({ source, path: name.path, reason }, `${name.path}: ${RULES[reason]}; left out`);
   return false;
 }
 

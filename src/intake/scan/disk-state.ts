@@ -38,7 +38,8 @@ export async function diskStateOf(
   return { kind: 'file', file: look.file, settling: ageMs < Math.max(settle, minAge) };
 }
 
-const RULES: Readonly<Record<IgnoreReason, string>> = {
+/** Why a rule leaves a file alone, for people. */
+export const RULES: Readonly<Record<IgnoreReason, string>> = {
   own: "it is one of Slipway's own files",
   meta: 'it says what is attached to the file beside it (meta: { sidecar: true })',
   symlink: 'symlinks are never followed',

@@ -1,6 +1,7 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { access, constants, mkdir, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { LoadedConfig } from '../../config/load-config.ts';
 import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
@@ -17,6 +18,7 @@ import { filledFolderIdentityOf } from '../../platform/files/folder-identity.ts'
 import { chooseDestination } from '../../runtime/plans/destination-choice.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { adHocPlanOf, configuredPlans, sourcePlans } from '../../runtime/plans/source-plans.ts';
+import { listText } from './list-text.ts';
 
 /** What the command line asks for. */
 export interface IngestRequest {
@@ -244,12 +246,15 @@ async function pathInSource(path: string, plan: SourcePlan): Promise<string> {
 }
 
 /** A list is kept with the batch: stdin is read once, and a file may be another one when the batch goes on. */
-async function keepList(from: string, list: string, { input, cwd }: IngestRequest): Promise<void> {
+async function keepList(from: string, list: string, { input, cwd, nul }: IngestRequest): Promise<void> {
   await mkdir(dirname(list), { recursive: true, mode: 0o700 });
   const source = from === '-' ? input : createReadStream(resolve(cwd, from));
   try {
-    await pipeline(source, createWriteStream(list, { mode: 0o600, flush: true }));
+    const text = Readable.from(listText(source as AsyncIterable<Buffer>, nul));
+    await pipeline(text, createWriteStream(list, { mode: 0o600, flush: true }));
   } catch (error) {
+    await rm(list, { force: true });
+    if (error instanceof SlipwayError) throw error;
     throw new SlipwayError('config_unreadable', { file: from, reason: reasonOf(error) }, { cause: error });
   }
 }
