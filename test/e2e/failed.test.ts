@@ -66,7 +66,8 @@ test('without a process: listed by reason, given up for good, and sent again by 
   const asked = await place.run(['failed', 'retry', '--match', 'bad/a.txt']);
   expect(asked).toMatchObject({ code: 0, stdout: 'inbox: 1 file goes again at the next slipway run\n' });
   expect((await place.read(['failed', 'list'])).stdout).toContain('bad/a.txt  rejected  (goes again)');
-  expect((await place.run(ONCE)).code).toBe(0);
+  // The other one is a dead letter still.
+  expect((await place.run(ONCE)).code).toBe(6);
   const [again, ...more] = (await place.receipts()).slice(4);
   expect([again?.path, again?.gen, again?.status, more]).toEqual(['bad/a.txt', 1, 'uploaded', []]);
 
