@@ -4,8 +4,8 @@ import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openLedger } from '../../../src/ledger/ledger.ts';
-import { ledgerEntryOf } from '../../../src/ledger/ledger-entry.ts';
 import { pageDamage } from '../../../src/ledger/ledger-damage.ts';
+import { ledgerEntryOf } from '../../../src/ledger/ledger-entry.ts';
 import { seededRandom } from '../../../src/sandbox/trouble/seeded-random.ts';
 import { receiptOf, testFolder } from '../../support/record-rig.ts';
 import { uploadedOutcome } from '../../support/upload-job.ts';
