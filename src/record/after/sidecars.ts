@@ -53,11 +53,6 @@ export function createSidecars(options: {
     return known;
   }
 
-  async function lineOf(intent: Intent, recorded: Recorded): Promise<Buffer | null> {
-    const line = await readPlace(journal, recorded);
-    return line !== null && decodeReceipt(line.toString('utf8'))?.id === intent.id ? line : null;
-  }
-
   function refused(path: string, reason: string): 'done' {
     log.warn(
       { path, reason },
@@ -90,7 +85,7 @@ export function createSidecars(options: {
       if (blocked.has(folder)) return 'later';
       const recorded = recordedOf(intent, placed);
       if (recorded === null) return await removeUnfinished(file, key).then(() => 'done');
-      const line = await lineOf(intent, recorded).catch(() => 'unreadable' as const);
+      const line = await lineOf(journal, intent, recorded).catch(() => 'unreadable' as const);
       if (line === 'unreadable' || line === null) return line === null ? 'done' : 'later';
       try {
         if (!(await writeSidecar(file, line, key))) {
@@ -114,6 +109,11 @@ export function createSidecars(options: {
     },
     tryAgain: () => blocked.clear(),
   };
+}
+
+async function lineOf(journal: string, intent: Intent, recorded: Recorded): Promise<Buffer | null> {
+  const line = await readPlace(journal, recorded);
+  return line !== null && decodeReceipt(line.toString('utf8'))?.id === intent.id ? line : null;
 }
 
 /**
