@@ -366,6 +366,12 @@ export const ERRORS = {
   },
   connection: { kind: 'unavailable', retryable: true, message: 'the connection failed ({reason})' },
   timeout: { kind: 'unavailable', retryable: true, message: 'no answer within {timeout} ({phase})' },
+  no_parts: {
+    kind: 'rejected',
+    retryable: false,
+    message:
+      'this server has no call for uploads in parts (HTTP {status}): set `parts: null` in the destination, or upload files up to {most}',
+  },
   parts_expired: {
     kind: 'unavailable',
     retryable: true,

@@ -112,7 +112,13 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
       if (health.kind === 'stopped') permits.dismiss();
     },
   });
-  const outages = createOutageWatch({ suspension, circuit, now, onOutage: adaptive.outage });
+  const outages = createOutageWatch({
+    ...{ suspension, circuit, now, onOutage: adaptive.outage },
+    hasAccepted() {
+      const { lastSuccessAtMs, heardSuccessAtMs } = shared.times();
+      return lastSuccessAtMs !== null || heardSuccessAtMs !== null;
+    },
+  });
   const tokenOutage = createTokenOutage({ destination: name, log, now, onChange: changed });
   shared.onView(({ liftedAgoMs }) => tokenOutage.lifted(liftedAgoMs));
   const tokenLook = setInterval(() => void lookAtToken(), TOKEN_LOOK_MS);

@@ -1,8 +1,12 @@
 import type { AttemptResult, UploadFailure } from '../domain/attempt.ts';
-import type { AttemptSignals } from '../pacing/attempt-signals.ts';
+import { errorMessage } from '../domain/errors.ts';
+import { type AttemptSignals, isNotTheApi } from '../pacing/attempt-signals.ts';
 import { createCircuit } from '../pacing/circuit.ts';
 import type { DestinationHealth } from './destination-health.ts';
 import type { Suspension } from './suspension.ts';
+
+/** So many answers that are not the API's, before any file was accepted, and the destination is wrong. */
+const STRANGE_TO_STOP = 20;
 
 /** An attempt that has ended, as the watch judges it. */
 export interface WatchedAttempt {
@@ -34,10 +38,19 @@ function stillStopped({ failure, requests }: Extract<AttemptResult, { kind: 'fai
   return failure.kind !== 'rejected' && failure.kind !== 'throttled';
 }
 
+/** What stops a destination that has never accepted a file, and where something else answers. */
+function notTheApi({ message, httpStatus }: UploadFailure, times: number): UploadFailure {
+  const detail = `${times} answers in a row were not this API's and no file was ever accepted (${message}): correct url, or success and answer of the destination`;
+  const kind = 'misconfigured';
+  return { kind, code: kind, message: errorMessage(kind, { detail }), httpStatus, retryAfterMs: null };
+}
+
 /** @param onOutage what failed lately told nothing about capacity */
 export function createOutageWatch(options: {
   readonly suspension: Suspension;
   readonly onOutage: () => void;
+  /** Whether any process has ever had a file accepted there, as far as is known. */
+  readonly hasAccepted: () => boolean;
   /** false: nobody waits for an outage to end. */
   readonly circuit: boolean;
   /** Milliseconds since the epoch. */
@@ -48,6 +61,18 @@ export function createOutageWatch(options: {
   let suspicion: NodeJS.Timeout | null = null;
   let probingSinceMs = 0;
   let lastFailure: UploadFailure | null = null;
+  /** Answers in a row that were not the API's; copies of files that nobody gets back may pile up there. */
+  let strange = 0;
+
+  /** Each of those may have stored a file: where no success has shown that answers are read rightly, that must end. */
+  function stopsForStrangeAnswers({ result }: WatchedAttempt): boolean {
+    if (result.kind === 'uploaded') strange = 0;
+    if (result.kind !== 'failed') return false;
+    if (isNotTheApi(result.failure)) strange += 1;
+    if (strange < STRANGE_TO_STOP || !isNotTheApi(result.failure) || options.hasAccepted()) return false;
+    suspension.suspend('stopped', notTheApi(result.failure, strange));
+    return true;
+  }
 
   function judge(): void {
     if (suspension.health().kind !== 'running') return;
@@ -84,6 +109,7 @@ export function createOutageWatch(options: {
     ended(attempt) {
       const { result, signal, rttMs, file, othersInFlight, roundTripMs } = attempt;
       if (signal === 'down' && result.kind === 'failed') lastFailure = result.failure;
+      if (options.circuit && stopsForStrangeAnswers(attempt)) return;
       if (suspension.health().kind !== 'running') {
         judgeProbe(attempt);
         return;

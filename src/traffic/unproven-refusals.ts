@@ -1,12 +1,12 @@
 import type { DestinationBlocker } from '../domain/blocker.ts';
 
 /**
- * G6: when 20 files in a row get the same refusal and none has succeeded, it is the destination that is wrong, not
- * the files. So until a first success a refusal is held back instead of being recorded: a success proves the
- * destination (the held files really are refused), the 20th equal refusal stops it (the held files keep their jobs),
- * and when nothing else is left to prove it either way the refusals stand.
+ * G6: when 20 files in a row get the same refusal and none succeeds between them, it is the destination that is wrong, not
+ * the files. So a refusal is held back instead of being recorded: the next success proves the destination (the held files
+ * really are refused), the 20th equal refusal stops it (the held files keep their jobs), and when nothing else is left to
+ * prove it either way the file is `alone` with its refusal.
  */
-export type RefusalRuling = 'stands' | 'destination-wrong' | 'give-back';
+export type RefusalRuling = 'stands' | 'alone' | 'destination-wrong' | 'give-back';
 
 /** Equal refusals in a row that condemn a destination. */
 export const REFUSALS_TO_STOP = 20;
@@ -15,8 +15,11 @@ export const REFUSALS_TO_STOP = 20;
 const QUIET_MS = 500;
 
 export interface UnprovenRefusals {
-  /** Waits for the ruling on a refusal with this code. The signal gives the job back. */
-  rule(code: string, signal: AbortSignal): Promise<RefusalRuling>;
+  /**
+   * Waits for the ruling on a refusal with this code. The signal gives the job back.
+   * @param isFilesOwn nothing but the file can be meant (413, 415): once a file was accepted it stands at once
+   */
+  rule(code: string, signal: AbortSignal, isFilesOwn?: boolean): Promise<RefusalRuling>;
   /** A file was accepted. */
   succeeded(): void;
   /** Held refusals, for the room they take in the worker. */
@@ -50,14 +53,14 @@ export function createUnprovenRefusals(othersInHand: () => number, now: () => nu
     if (quiet !== null) return;
     quiet = setTimeout(() => {
       quiet = null;
-      if (othersInHand() === 0) settleAll('stands');
+      if (othersInHand() === 0) settleAll('alone');
       else if (waiting.size > 0) watchForQuiet();
     }, QUIET_MS);
   }
 
   return {
-    rule(code, signal) {
-      if (proven) return Promise.resolve('stands');
+    rule(code, signal, isFilesOwn = false) {
+      if (proven && isFilesOwn) return Promise.resolve('stands');
       if (closed || signal.aborted) return Promise.resolve('give-back');
       if (streak.code !== code) {
         // Two kinds of refusal speak of the files, not of the destination.
@@ -84,13 +87,14 @@ export function createUnprovenRefusals(othersInHand: () => number, now: () => nu
     },
     succeeded() {
       proven = true;
-      settleAll('stands');
+      if (streak.count > 0) streak = { code: '', count: 0 };
+      if (waiting.size > 0) settleAll('stands');
     },
     held: () => waiting.size,
     blocker() {
       if (waiting.size === 0) return null;
       const files = `${waiting.size} ${waiting.size === 1 ? 'file was' : 'files were'}`;
-      const message = `${files} refused and none was accepted yet: their receipts wait until it shows whose fault that is`;
+      const message = `${files} refused and none was accepted since: their receipts wait until it shows whose fault that is`;
       return { reason: 'unproven', sinceMs: heldSinceMs, untilMs: null, message, passes: 'others' };
     },
     close() {

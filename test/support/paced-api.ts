@@ -6,6 +6,12 @@ import { startHttpServer, type TestServer } from './http-server.ts';
 export interface PacedAnswer {
   readonly status: number;
   readonly retryAfter?: string;
+  /** Instead of the API's own JSON. */
+  readonly page?: {
+    readonly type: string;
+    readonly body: string | Buffer;
+    readonly headers?: Record<string, string>;
+  };
 }
 
 export interface PacedRequest {
@@ -13,6 +19,8 @@ export interface PacedRequest {
   /** Milliseconds. */
   readonly atMs: number;
   readonly status: number;
+  /** Whether something that is not the API answered. */
+  readonly isPage: boolean;
   /** Others that were under way when it arrived. */
   readonly others: number;
 }
@@ -41,11 +49,17 @@ export async function startPacedApi(serviceMs = 0): Promise<PacedApi> {
     most = Math.max(most, inFlight);
     const body = (await visit.body()).toString('latin1');
     const filename = /filename="([^"]*)"/.exec(body)?.[1] ?? '';
-    const { status, retryAfter } = self.answer(filename) ?? { status: 200 };
-    requests.push({ filename, atMs, status, others });
-    if (status === 200 && serviceMs > 0) await new Promise((resolve) => setTimeout(resolve, serviceMs));
+    const { status, retryAfter, page } = self.answer(filename) ?? { status: 200 };
+    requests.push({ filename, atMs, status, others, isPage: page !== undefined });
+    if (status === 200 && page === undefined && serviceMs > 0)
+      await new Promise((resolve) => setTimeout(resolve, serviceMs));
     inFlight -= 1;
     if (retryAfter !== undefined) visit.response.setHeader('retry-after', retryAfter);
+    if (page !== undefined) {
+      visit.response.writeHead(status, { 'content-type': page.type, ...page.headers });
+      visit.response.end(page.body);
+      return;
+    }
     visit.json(status, status === 200 ? { id: `file-${filename}` } : { error: { message: 'not now' } });
   });
   const self: PacedApi = {
@@ -53,7 +67,8 @@ export async function startPacedApi(serviceMs = 0): Promise<PacedApi> {
     answer: () => undefined,
     requests,
     mostInFlight: () => most,
-    accepted: () => requests.filter(({ status }) => status === 200).map(({ filename }) => filename),
+    accepted: () =>
+      requests.filter(({ status, isPage }) => status === 200 && !isPage).map(({ filename }) => filename),
   };
   return self;
 }

@@ -24,7 +24,7 @@ export interface JudgeContext {
 /**
  * What an answer means. Pure.
  * Success is what the definition's test says and holds a URL or an id. Otherwise the error table decides, then the
- * HTTP status; what nobody knows is a counted retry, never a refusal (G6).
+ * HTTP status; what nobody knows is an outage, never a refusal (G6).
  */
 export function judgeAnswer(
   definition: DestinationDefinition,

@@ -19,6 +19,7 @@ import { type AwaitReady, createAwaitReady, untilReady } from '../../upload/job/
 import { failedBy, type JobEnd } from '../../upload/job/job-end.ts';
 import { nextStep } from '../../upload/job/next-step.ts';
 import { type OutcomeFacts, outcomeOf } from '../../upload/job/outcome.ts';
+import { rulingOnStop } from '../../upload/job/refused.ts';
 import type { RetryOptions } from '../../upload/options.ts';
 import type { DirectAnswer, DirectFile, DirectResult } from './direct-file.ts';
 import { inPatience, noTurn } from './patience.ts';
@@ -176,6 +177,9 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
         };
       case 'stop-destination': {
         const { failure, history } = step;
+        // Others got through a moment ago: it is about this file.
+        if ((await rulingOnStop(failure, job, traffic, signal)) === 'files-own') return failed(failure, history);
+        signal.throwIfAborted();
         traffic.stop(failure);
         lastWord.stopped = context.heard;
         return { ...failed(failure, history), stopped: true };

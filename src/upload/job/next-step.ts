@@ -139,13 +139,7 @@ const NEVER_COUNTED = new Set([
 ]);
 
 /** May be this very file's doing, so it must end some day even where nothing else succeeds. */
-const ALWAYS_COUNTED = new Set([
-  'bad_answer',
-  'answer_too_large',
-  'read_failed',
-  'internal',
-  'parts_expired',
-]);
+const ALWAYS_COUNTED = new Set(['read_failed', 'internal', 'parts_expired']);
 
 /**
  * Does this failure use up one of `retry.attempts`? Never a refused token or a 429. `unavailable` does only when

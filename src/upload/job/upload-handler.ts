@@ -1,11 +1,10 @@
-import type { AttemptResult, UploadFailure } from '../../domain/attempt.ts';
+import type { AttemptResult } from '../../domain/attempt.ts';
 import { mayTakeJobs } from '../../domain/blocker.ts';
-import { errorMessage, SlipwayError } from '../../domain/errors.ts';
+import { SlipwayError } from '../../domain/errors.ts';
 import { fileVersionId } from '../../domain/file-version.ts';
 import { failedAttempts, jobIdOf, type UploadJob } from '../../domain/upload-job.ts';
 import type { QueuedUpload, UploadHandler, UploadStep } from '../../domain/upload-step.ts';
 import type { Pauses } from '../../redis/coordination/pauses.ts';
-import { REFUSALS_TO_STOP } from '../../traffic/unproven-refusals.ts';
 import { type SendOneContext, sendOne } from '../attempt/send-one.ts';
 import type { UploadTask } from '../attempt/upload-task.ts';
 import type { RetryOptions } from '../options.ts';
@@ -16,6 +15,7 @@ import { failedBy, type JobEnd } from './job-end.ts';
 import { type NextStep, nextStep } from './next-step.ts';
 import { outcomeOf } from './outcome.ts';
 import { askAgain, askLater } from './ready-step.ts';
+import { isFilesOwn, ownRefusals, refusalKey, rulingOnStop, wrongDestination } from './refused.ts';
 
 /** A job that took its worker down this often does so itself; ordinary kills hit the same job less often. */
 const MAX_STALLED = 10;
@@ -24,6 +24,11 @@ const MAX_STALLED = 10;
 const STOPPED_DELAY_MS = 1000;
 /** Jobs of a paused batch stand among others in the queue: each is looked at this often. */
 const BATCH_PAUSED_DELAY_MS = 15_000;
+
+/** A file that is refused so often while others get through fails for itself. */
+const OWN_REFUSALS = 3;
+/** Before it is tried again; longer with every time. */
+const OWN_REFUSAL_DELAY_MS = 2_000;
 
 /** Until its owner has unpacked it again, or a worker takes it that sees the owner's disk. */
 const SPOOL_DELAY_MS = 2_000;
@@ -118,8 +123,7 @@ async function follow(
       return { kind: 'retry', delayMs, job: { ...job, ...history } };
     }
     case 'stop-destination':
-      context.traffic.stop(step.failure);
-      return { kind: 'retry', delayMs: STOPPED_DELAY_MS, job: { ...job, ...step.history } };
+      return await ruledStop(step, upload, context, signal);
     case 'give-back':
       return giveBack(job, context);
   }
@@ -145,7 +149,7 @@ async function lookAgain(
   }
 }
 
-/** G6: while no file has succeeded, a refusal may be the destination's doing and must not be recorded yet. */
+/** G6: what is refused may be the destination's doing and must not be recorded before that shows. */
 async function ruledSettle(
   { jobEnd, attempts, attemptLog }: Extract<NextStep, { kind: 'settle' }>,
   upload: IdentifiedUpload,
@@ -153,12 +157,36 @@ async function ruledSettle(
   signal: AbortSignal,
 ): Promise<UploadStep> {
   const { traffic } = context;
-  if (jobEnd.status !== 'failed' || jobEnd.kind !== 'rejected')
-    return settle(upload, jobEnd, attempts, context, attemptLog);
-  const ruling = await traffic.refusals.rule(`${jobEnd.code}:${jobEnd.httpStatus}`, signal);
-  if (ruling === 'stands') return settle(upload, jobEnd, attempts, context, attemptLog);
-  if (ruling === 'destination-wrong') traffic.stop(wrongDestination(jobEnd));
-  return { kind: 'give-back', delayMs: ruling === 'give-back' ? 0 : STOPPED_DELAY_MS };
+  if (jobEnd.status === 'failed' && jobEnd.kind === 'rejected') {
+    const ruling = await traffic.refusals.rule(refusalKey(jobEnd), signal, isFilesOwn(jobEnd));
+    if (ruling === 'destination-wrong') traffic.stop(wrongDestination(jobEnd));
+    if (ruling === 'destination-wrong' || ruling === 'give-back')
+      return { kind: 'give-back', delayMs: ruling === 'give-back' ? 0 : STOPPED_DELAY_MS };
+  }
+  return settle(upload, jobEnd, attempts, context, attemptLog);
+}
+
+/** G7: what would stop the destination may be about this one file, where others get through. */
+async function ruledStop(
+  { failure, history }: Extract<NextStep, { kind: 'stop-destination' }>,
+  upload: IdentifiedUpload,
+  context: Context,
+  signal: AbortSignal,
+): Promise<UploadStep> {
+  const { traffic, random, log } = context;
+  const job = { ...upload.job, ...history };
+  const ruling = await rulingOnStop(failure, upload.job, traffic, signal);
+  if (ruling === 'give-back') return giveBack(upload.job, context);
+  if (ruling === 'stop') {
+    traffic.stop(failure);
+    return { kind: 'retry', delayMs: STOPPED_DELAY_MS, job };
+  }
+  const tries = ownRefusals(history);
+  if (tries >= OWN_REFUSALS)
+    return settle(upload, failedBy(failure), failedAttempts(history), context, history.attemptLog);
+  const delayMs = OWN_REFUSAL_DELAY_MS * tries * (0.5 + random());
+  log.debug({ path: job.path, code: failure.code, delayMs }, 'refused while others get through');
+  return { kind: 'retry', delayMs, job };
 }
 
 function isPaused({ source }: UploadJob, { pauses, traffic }: Context): boolean {
@@ -204,15 +232,4 @@ function settledWithoutUpload(upload: IdentifiedUpload, destination: string): Jo
   // An accepted file is not given up for what happened to the processes that asked about it.
   if (upload.stalledCount < MAX_STALLED || upload.job.uploaded !== undefined) return null;
   return failedBy(new SlipwayError('crashed_worker', { times: upload.stalledCount }));
-}
-
-function wrongDestination(refusal: Extract<JobEnd, { status: 'failed' }>): UploadFailure {
-  const detail = `${REFUSALS_TO_STOP} files in a row were refused in the same way and none was accepted (${refusal.message}): correct the destination`;
-  return {
-    kind: 'misconfigured',
-    code: 'misconfigured',
-    message: errorMessage('misconfigured', { detail }),
-    httpStatus: refusal.httpStatus,
-    retryAfterMs: null,
-  };
 }

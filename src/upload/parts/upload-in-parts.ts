@@ -1,5 +1,6 @@
-import type { AttemptResult } from '../../domain/attempt.ts';
-import { reasonOf } from '../../domain/errors.ts';
+import type { AttemptResult, UploadFailure } from '../../domain/attempt.ts';
+import { errorMessage, reasonOf } from '../../domain/errors.ts';
+import { formatBytes } from '../../platform/units.ts';
 import { resultOfError } from '../attempt/attempt-failure.ts';
 import { baseNameOf, contentTypeOf, type UploadContext, type UploadTask } from '../attempt/upload-task.ts';
 import { type CallMeans, callParts, TRIES } from './part-calls.ts';
@@ -34,7 +35,8 @@ export async function uploadInParts(
     requests = 1;
     const file = { name, bytes: task.size, contentType };
     const created = await callParts({ step: 'create', file }, null, means, { signal, tries: 1 });
-    if (created.kind === 'failed') return { kind: 'failed', failure: created.failure, requests };
+    if (created.kind === 'failed')
+      return { kind: 'failed', failure: withoutParts(created.failure, means), requests };
     const uploadId = created.accepted.fileId ?? '';
     unfinished = uploadId;
 
@@ -67,6 +69,14 @@ export async function uploadInParts(
     source?.close().catch(() => {});
     if (unfinished !== null) await cancel(unfinished, means, signal);
   }
+}
+
+/** What the server lacks concerns the files that need it: those that fit one request go on. */
+function withoutParts(failure: UploadFailure, { parts }: CallMeans): UploadFailure {
+  const { httpStatus } = failure;
+  if (httpStatus !== 404 && httpStatus !== 405) return failure;
+  const message = errorMessage('no_parts', { status: httpStatus, most: formatBytes(parts.aboveBytes) });
+  return { ...failure, kind: 'rejected', code: 'no_parts', message };
 }
 
 async function cancel(uploadId: string, means: CallMeans, aborted: AbortSignal): Promise<void> {

@@ -18,10 +18,28 @@ test('a success proves the destination: held refusals and all later ones stand',
   const held = Array.from({ length: 5 }, () => hold.rule('rejected:415', never));
   hold.succeeded();
   expect(await Promise.all(held)).toEqual(Array(5).fill('stands'));
-  for (let n = 0; n < 30; n += 1) expect(await hold.rule('rejected:415', never)).toBe('stands');
+  for (let n = 0; n < 30; n += 1) expect(await hold.rule('rejected:415', never, true)).toBe('stands');
 });
 
-test('a single refused file stands as soon as nothing else is left to try', async () => {
+test('a refusal that every file gets from some moment on is the destination’s, whatever was before', async () => {
+  const hold = createUnprovenRefusals(() => 100, Date.now);
+  hold.succeeded();
+  const held = Array.from({ length: REFUSALS_TO_STOP - 1 }, () => hold.rule('rejected:400', never));
+  expect(hold.held()).toBe(REFUSALS_TO_STOP - 1);
+  expect(await hold.rule('rejected:400', never)).toBe('destination-wrong');
+  expect(await Promise.all(held)).toEqual(Array(REFUSALS_TO_STOP - 1).fill('destination-wrong'));
+});
+
+test('a success between them begins the row anew: the files before it are refused for themselves', async () => {
+  const hold = createUnprovenRefusals(() => 100, Date.now);
+  for (let round = 0; round < 5; round += 1) {
+    const held = Array.from({ length: REFUSALS_TO_STOP - 1 }, () => hold.rule('rejected:400', never));
+    hold.succeeded();
+    expect(await Promise.all(held)).toEqual(Array(REFUSALS_TO_STOP - 1).fill('stands'));
+  }
+});
+
+test('a single refused file is alone with it as soon as nothing else is left to try', async () => {
   let others = 1;
   const hold = createUnprovenRefusals(() => others, Date.now);
   const ruling = hold.rule('rejected:415', never);
@@ -29,7 +47,7 @@ test('a single refused file stands as soon as nothing else is left to try', asyn
   expect(hold.held()).toBe(1);
   others = 0;
   await vi.advanceTimersByTimeAsync(500);
-  expect(await ruling).toBe('stands');
+  expect(await ruling).toBe('alone');
 });
 
 test('different refusals speak of the files, so the earlier ones stand and the count starts again', async () => {

@@ -206,7 +206,7 @@ test('a file that fails while others get through fails after retry.attempts', ()
 });
 
 test('an answer nobody knows is a counted retry even where nothing else succeeds', () => {
-  const step = retryOf(nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), fresh, context()));
+  const step = retryOf(nextStep(failed({ kind: 'unavailable', code: 'read_failed' }), fresh, context()));
   expect(step.entry.counted).toBe(true);
 });
 
@@ -284,12 +284,12 @@ test('the deadline runs from the first failure that counted, even when it has le
   let history = fresh;
   for (let hour = 0; hour < 24; hour += 1) {
     const at = context({ retry, nowMs: NOW + hour * HOUR });
-    history = retryOf(nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), history, at)).history;
+    history = retryOf(nextStep(failed({ kind: 'unavailable', code: 'read_failed' }), history, at)).history;
   }
   const firstCountedAt = new Date(NOW).toISOString();
   expect(history.dropped).toEqual({ counted: 8, attempted: 8, firstCountedAt });
   const late = context({ retry, nowMs: NOW + 25 * HOUR });
-  const last = nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), history, late);
+  const last = nextStep(failed({ kind: 'unavailable', code: 'read_failed' }), history, late);
   expect(last).toMatchObject({ kind: 'settle', jobEnd: { code: 'deadline' } });
 });
 
@@ -337,12 +337,12 @@ test('with more attempts than the log holds, dropped counted ones still count', 
   let history = fresh;
   for (let turn = 1; turn < 20; turn += 1) {
     history = retryOf(
-      nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), history, context({ retry })),
+      nextStep(failed({ kind: 'unavailable', code: 'read_failed' }), history, context({ retry })),
     ).history;
   }
   expect(history.dropped?.counted).toBe(3);
-  const last = nextStep(failed({ kind: 'unavailable', code: 'bad_answer' }), history, context({ retry }));
-  expect(last).toMatchObject({ kind: 'settle', jobEnd: { code: 'bad_answer' }, attempts: 20 });
+  const last = nextStep(failed({ kind: 'unavailable', code: 'read_failed' }), history, context({ retry }));
+  expect(last).toMatchObject({ kind: 'settle', jobEnd: { code: 'read_failed' }, attempts: 20 });
 });
 
 test('the very first retry log entry holds nothing but what it needs', () => {

@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, test, vi } from 'vitest';
+import type { DestinationReport } from '../../src/domain/live-report.ts';
+import type { Run } from '../../src/runtime/run.ts';
+import { type PacedAnswer, pacedDefinition, startPacedApi } from '../support/paced-api.ts';
+import { type RunRig, runRig } from '../support/run-rig.ts';
+
+const never = new AbortController().signal;
+const GIVE_UP_MS = 60_000;
+const OUTAGE_MS = 10_000;
+
+const html = (title: string) => ({
+  type: 'text/html; charset=utf-8',
+  body: `<!doctype html><html><head><title>${title}</title></head><body>…</body></html>`,
+});
+
+const LOGIN: PacedAnswer = { status: 200, page: html('Sign in to the network') };
+const WALL: PacedAnswer = { status: 403, page: html('Request blocked') };
+const GARBAGE: PacedAnswer = {
+  status: 200,
+  page: {
+    type: 'application/octet-stream',
+    headers: { 'content-encoding': 'gzip' },
+    body: gzipSync('not what this API says').subarray(0, 20),
+  },
+};
+
+async function destinationOf(run: Run): Promise<DestinationReport> {
+  const [destination] = (await run.report()).destinations;
+  if (destination === undefined) throw new Error('no destination');
+  return destination;
+}
+
+const failedOf = (rig: RunRig): string[] =>
+  rig
+    .receipts()
+    .filter(({ status }) => status !== 'uploaded')
+    .map(({ path }) => path);
+
+describe('an outage, whatever it looks like', () => {
+  test.each<[string, PacedAnswer]>([
+    ['503', { status: 503 }],
+    ['a login page with status 200', LOGIN],
+    ['a page of a firewall with status 403', WALL],
+    ['compressed bytes that are none', GARBAGE],
+    ['JSON of another shape', { status: 200, page: { type: 'application/json', body: '{"ok":true}' } }],
+    [
+      'a redirect to a login page',
+      { status: 302, page: { ...html('Found'), headers: { location: '/login' } } },
+    ],
+  ])(
+    '%s for ten seconds fails no file, is asked a few times, and is over soon after',
+    async (_what, answer) => {
+      const api = await startPacedApi(20);
+      const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8, retry: { attempts: 3 } });
+      rig.files(500);
+      const run = await rig.start();
+      await vi.waitFor(() => expect(api.accepted().length).toBeGreaterThan(50), 20_000);
+      api.answer = () => answer;
+      const before = api.requests.length;
+      await vi.waitFor(async () => expect((await destinationOf(run)).circuit).not.toBe('closed'), 20_000);
+      await sleep(OUTAGE_MS);
+      // Eight were under way, and six in a row open it; then one at a time tries, after 0.5, 1, 2 and then every 3 s.
+      expect(api.requests.length - before).toBeLessThanOrEqual(40);
+      expect(failedOf(rig)).toEqual([]);
+      api.answer = () => undefined;
+      expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+      expect(rig.receipts()).toHaveLength(500);
+      expect(failedOf(rig)).toEqual([]);
+    },
+  );
+});
+
+test('where nothing was ever accepted, twenty answers that are not the API’s stop the destination, and say what came', async () => {
+  const api = await startPacedApi();
+  api.answer = () => LOGIN;
+  const rig = await runRig({
+    definition: pacedDefinition(api),
+    atOnce: 32,
+    retry: { baseDelay: 10, maxDelay: 50 },
+  });
+  rig.files(60);
+  const run = await rig.start();
+  expect(await run.once(5 * GIVE_UP_MS, never)).toEqual(['stopped']);
+  const { failure } = await destinationOf(run);
+  expect(failure).toMatch(
+    /answers in a row.*no file was ever accepted.*HTTP 200.*text\/html.*Sign in to the network/,
+  );
+  // Those that were under way together may be a few more than twenty: each of them may be a copy.
+  expect(api.requests.length).toBeLessThanOrEqual(20 + 32);
+  expect(rig.receipts()).toEqual([]);
+});
+
+test('a login page for one file only counts against that file: it fails for itself once others get through', async () => {
+  const api = await startPacedApi(5);
+  api.answer = (name) => (name === '7.txt' ? LOGIN : undefined);
+  const rig = await runRig({
+    ...{ definition: pacedDefinition(api), atOnce: 4 },
+    retry: { attempts: 3, baseDelay: 10, maxDelay: 20 },
+  });
+  rig.files(400);
+  const run = await rig.start();
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(failedOf(rig)).toEqual(['7.txt']);
+});
+
+describe('one bad file never stops the others', () => {
+  test.each([401, 402, 403, 404, 405, 410])(
+    'twenty files among 600 that get %i: the others are up, and those fail for themselves',
+    async (status) => {
+      const api = await startPacedApi(10);
+      const isBad = (name: string): boolean => Number.parseInt(name, 10) % 30 === 17;
+      api.answer = (name) => (isBad(name) ? { status } : undefined);
+      const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8 });
+      rig.files(600);
+      const run = await rig.start();
+      await vi.waitFor(() => expect(api.accepted()).toHaveLength(580), { timeout: 60_000, interval: 100 });
+      expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+      expect(failedOf(rig).filter((path) => !isBad(path))).toEqual([]);
+      expect(failedOf(rig)).toHaveLength(20);
+      expect((await destinationOf(run)).health).toBe('running');
+    },
+  );
+});
+
+test('what every file gets from some moment on is the destination’s: it stops, and no file is failed for it', async () => {
+  const api = await startPacedApi(10);
+  const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8 });
+  rig.files(400);
+  const run = await rig.start();
+  await vi.waitFor(() => expect(api.accepted().length).toBeGreaterThan(60), 20_000);
+  api.answer = () => ({ status: 400 });
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['stopped']);
+  expect((await destinationOf(run)).failure).toMatch(/20 files in a row were refused in the same way/);
+  expect(failedOf(rig)).toEqual([]);
+});
