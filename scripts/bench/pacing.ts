@@ -85,6 +85,18 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return outageRows(result, files);
   },
 
+  async unknown(run, shrink) {
+    const rows: Row[] = [];
+    for (const quotaPerSecond of [1, 5, 10]) {
+      const files = Math.round((quotaPerSecond * 120) / shrink);
+      const result = await run({ files, limits: { ...NO_LIMITS, quotaPerSecond, serviceMs: 100 } });
+      const idealMs = (files / quotaPerSecond) * 1_000;
+      const scenario = `quota of ${quotaPerSecond}/s unknown, ${files} files`;
+      rows.push(timed(scenario, result, idealMs, { ratio: 1 / 0.85, rejected: 0.15 }));
+    }
+    return rows;
+  },
+
   async failing(run, shrink) {
     const files = Math.round(2_000 / shrink);
     const result = await run({ files, limits: { ...NO_LIMITS, serviceMs: 20, failing: 0.2 } });

@@ -53,3 +53,38 @@ export const GATE = {
   /** No answer shuts a destination for longer without being asked again. */
   mostMs: 24 * 60 * MINUTE,
 } as const;
+
+/** Every number of a quota that is learned, with its reason. */
+export const LEARNED = {
+  /** Uploads a second: one in half a minute is tried whatever was refused, as a file's own backoff does; faster than this is no
+   * quota worth pacing. */
+  least: 1 / 30,
+  most: 500,
+  /** Quotas are per second or longer: a first refusal after 100 ms says how many a second, not ten times as many. */
+  leastSpanMs: 1_000,
+  /** Where not even one was accepted before the first refusal. */
+  first: 1,
+  /** The share of the quota that is used while nothing is tried: refills and our own jitter fit in. */
+  below: 0.93,
+  /**
+   * Accepted uploads at that share, again so many on the way up to the quota, and how much more with every one beyond it: one in
+   * twenty may be refused, and ten times the quota is found with 72 uploads. Where it was not reached yet: at once.
+   */
+  found: { hold: 14, holdS: 12, climb: 12, growth: 1.05 },
+  sought: { hold: 2, holdS: 0, climb: 2, growth: 1.15 },
+  /** Of what was being sent when it was refused: the growth of the last moments is not the quota's. */
+  reached: 0.93,
+  /** Fewer accepted than this measure nothing: a little less then. */
+  leastAccepted: 6,
+  early: 0.9,
+  /** After a refusal: the shortest window that anybody counts in. */
+  restMs: 1_000,
+  /** A refusal right after a refusal: half, and after two of those a quarter. */
+  vain: 0.5,
+  vainHalvings: 1,
+  vainLater: 0.25,
+  /** A refusal that says itself when to come back tells of a rate only when it is not alone for so long. */
+  singleMs: 10_000,
+  /** A pause this long in the uploads begins the first measurement anew. */
+  pauseMs: 2_000,
+} as const;

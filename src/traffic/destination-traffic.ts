@@ -5,14 +5,16 @@ import type { Log } from '../domain/log.ts';
 import { type AdaptiveLimit, createAdaptiveLimit } from '../pacing/adaptive-limit.ts';
 import { attemptSignals } from '../pacing/attempt-signals.ts';
 import { concurrencyAt, type Rate } from '../pacing/known-quota.ts';
+import { createLearnedRate, type LearnedRate } from '../pacing/learned-rate.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
+import { LEARNED } from '../pacing/pacing-constants.ts';
 import { createRateMeter, type RateMeter } from '../pacing/rate-meter.ts';
 import type { CommonTimes } from './common-times.ts';
 import { PROBE_TIMING, type ProbeTiming } from './destination-health.ts';
 import { createLastFailure, type LastFailure, type Trouble } from './last-failure.ts';
 import { createOutageWatch, type OutageWatch } from './outage-watch.ts';
 import { createPermits, type Permits } from './permits.ts';
-import { createRatePace, type RatePace } from './rate-pace.ts';
+import { createRatePace, type RatePace, type RatePaceOptions } from './rate-pace.ts';
 import { createRetryAfterPause, type RetryAfterPause } from './retry-after-pause.ts';
 import { type SharedDestination, unsharedDestination } from './shared-destination.ts';
 import { createSuspension, type Suspension } from './suspension.ts';
@@ -25,7 +27,7 @@ export type RunnableDestination = Omit<OpenDestination, 'definition' | 'tokenPro
 
 /** How fast it goes, for `status`. */
 export interface Pace {
-  /** Configured or documented quota; null: none known. */
+  /** Configured, documented or learned quota; null: none known. */
   readonly quotaPerSecond: number | null;
   /** Uploads sent per second lately, and the share of them that was throttled. */
   readonly sentPerSecond: number;
@@ -96,9 +98,10 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
   const sent = createRateMeter(now);
   let closed = false;
 
+  const learned = createLearnedRate();
   const pace = createRatePace({
-    ...{ rate, reserve: shared.reserve, now: () => performance.now() },
-    onReady: () => permits.pump(),
+    ...paceRates(rate, learned),
+    ...{ reserve: shared.reserve, now: () => performance.now(), onReady: () => permits.pump() },
   });
   const permits = createPermits(limit, pace.take);
   const refusals = createUnprovenRefusals(() => Math.max(0, options.inHand() - refusals.held()), now);
@@ -147,7 +150,7 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
 
   const finished = whenFinished({
     ...{ adaptive, suspension, outages, tokenOutage, gate, pace, sent, trouble, permits },
-    ...{ circuit, now },
+    ...{ circuit, now, learned: rate === null ? learned : null },
     onSuccess() {
       shared.succeeded();
       refusals.succeeded();
@@ -161,7 +164,7 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
     trouble: trouble.now,
     looked: trouble.looked,
     movingSinceMs: moving.movingSinceMs,
-    pace: () => paceOf(rate, sent.read(), adaptive.snapshot().rttMs),
+    pace: () => paceOf(rate?.perSecond ?? learned.perSecond(), sent.read(), adaptive.snapshot().rttMs),
     started() {
       suspension.attempted();
       tokenOutage.attempted();
@@ -192,6 +195,8 @@ function whenFinished(parts: {
   readonly sent: RateMeter;
   readonly trouble: LastFailure;
   readonly permits: Permits;
+  /** null: the quota is known. */
+  readonly learned: LearnedRate | null;
   readonly circuit: boolean;
   readonly onSuccess: () => void;
   readonly now: () => number;
@@ -207,6 +212,8 @@ function whenFinished(parts: {
     if (result.kind !== 'aborted' && result.requests > 0) sent.add(1, throttled ? 1 : 0);
     else pace.refund();
     if (throttled) gate.asked(result.failure.retryAfterMs);
+    if (parts.learned !== null && health.kind === 'running')
+      learn(parts.learned, result, rttMs, adaptive.limit() <= FEW);
     const othersInFlight = Math.max(0, permits.inFlight() - 1);
     const { rttMs: roundTripMs } = adaptive.snapshot();
     outages.ended({ result, signal, rttMs, file, othersInFlight, roundTripMs });
@@ -219,11 +226,41 @@ function whenFinished(parts: {
   };
 }
 
+function paceRates(
+  rate: Rate | null,
+  learned: LearnedRate,
+): Pick<RatePaceOptions, 'perSecond' | 'fastest' | 'restMs'> {
+  if (rate !== null) return { perSecond: () => rate.perSecond, fastest: rate.perSecond };
+  return {
+    perSecond: learned.perSecond,
+    fastest: LEARNED.most,
+    restMs: () => learned.restMs(performance.now()),
+  };
+}
+
+/** So few at once are not too many for anybody: a 503 is about the rate then, as nginx answers where it limits one. */
+const FEW = 2;
+
+/** A 429 is about a rate, whatever else it is about. */
+function learn(learned: LearnedRate, result: AttemptResult, rttMs: number, areFew: boolean): void {
+  const nowMs = performance.now();
+  const attempt = { startedAtMs: nowMs - rttMs, nowMs };
+  if (result.kind === 'uploaded') learned.accepted(attempt);
+  if (result.kind !== 'failed') return;
+  const { kind, httpStatus, retryAfterMs } = result.failure;
+  if (kind === 'throttled') learned.throttled(attempt, retryAfterMs !== null);
+  else if (httpStatus === 503 && areFew) learned.unavailable(attempt);
+}
+
 /** @param sent files: uploads sent; bytes: how many of them were throttled */
-function paceOf(rate: Rate | null, sent: ReturnType<RateMeter['read']>, roundTripMs: number | null): Pace {
+function paceOf(
+  perSecond: number | null,
+  sent: ReturnType<RateMeter['read']>,
+  roundTripMs: number | null,
+): Pace {
   const { filesPerSecond, bytesPerSecond } = sent;
   return {
-    quotaPerSecond: rate?.perSecond ?? null,
+    quotaPerSecond: perSecond,
     sentPerSecond: filesPerSecond,
     throttledShare: filesPerSecond < 0.01 ? 0 : Math.min(1, bytesPerSecond / filesPerSecond),
     roundTripMs,

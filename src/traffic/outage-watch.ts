@@ -45,6 +45,22 @@ function notTheApi({ message, httpStatus }: UploadFailure, times: number): Uploa
   return { kind, code: kind, message: errorMessage(kind, { detail }), httpStatus, retryAfterMs: null };
 }
 
+/**
+ * Answers in a row that were not the API's. Each of those may have stored a file: where no success has shown that answers are
+ * read rightly, copies that nobody gets back must not pile up.
+ */
+function countStrangeAnswers(): { after(result: AttemptResult): UploadFailure | null } {
+  let inARow = 0;
+  return {
+    after(result) {
+      if (result.kind === 'uploaded') inARow = 0;
+      if (result.kind !== 'failed' || !isNotTheApi(result.failure)) return null;
+      inARow += 1;
+      return inARow < STRANGE_TO_STOP ? null : notTheApi(result.failure, inARow);
+    },
+  };
+}
+
 /** @param onOutage what failed lately told nothing about capacity */
 export function createOutageWatch(options: {
   readonly suspension: Suspension;
@@ -61,18 +77,7 @@ export function createOutageWatch(options: {
   let suspicion: NodeJS.Timeout | null = null;
   let probingSinceMs = 0;
   let lastFailure: UploadFailure | null = null;
-  /** Answers in a row that were not the API's; copies of files that nobody gets back may pile up there. */
-  let strange = 0;
-
-  /** Each of those may have stored a file: where no success has shown that answers are read rightly, that must end. */
-  function stopsForStrangeAnswers({ result }: WatchedAttempt): boolean {
-    if (result.kind === 'uploaded') strange = 0;
-    if (result.kind !== 'failed') return false;
-    if (isNotTheApi(result.failure)) strange += 1;
-    if (strange < STRANGE_TO_STOP || !isNotTheApi(result.failure) || options.hasAccepted()) return false;
-    suspension.suspend('stopped', notTheApi(result.failure, strange));
-    return true;
-  }
+  const strange = countStrangeAnswers();
 
   function judge(): void {
     if (suspension.health().kind !== 'running') return;
@@ -109,7 +114,11 @@ export function createOutageWatch(options: {
     ended(attempt) {
       const { result, signal, rttMs, file, othersInFlight, roundTripMs } = attempt;
       if (signal === 'down' && result.kind === 'failed') lastFailure = result.failure;
-      if (options.circuit && stopsForStrangeAnswers(attempt)) return;
+      const wrong = strange.after(result);
+      if (options.circuit && wrong !== null && !options.hasAccepted()) {
+        suspension.suspend('stopped', wrong);
+        return;
+      }
       if (suspension.health().kind !== 'running') {
         judgeProbe(attempt);
         return;

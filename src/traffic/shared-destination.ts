@@ -3,7 +3,7 @@ import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Rate } from '../pacing/known-quota.ts';
 import { RATE } from '../pacing/pacing-constants.ts';
-import { createLocalBucket, type Lease, slotIntervalMs } from '../pacing/rate-slots.ts';
+import { createLocalBucket, type Lease, type LocalBucket, slotIntervalMs } from '../pacing/rate-slots.ts';
 import type { DestinationRecord, DestinationRecordView } from '../redis/coordination/destination-record.ts';
 import { type CommonTimes, createCommonTimes } from './common-times.ts';
 import type { SuspensionKind } from './destination-health.ts';
@@ -38,7 +38,8 @@ export interface SharedDestination {
   succeeded(): void;
   /** When a file was last accepted from any process, and now, both on the clock that all of them share. */
   times(): CommonTimes;
-  reserve(count: number): Promise<Lease>;
+  /** Slots of the quota of all processes. @param learned uploads per second where no quota is known */
+  reserve(count: number, learned?: number): Promise<Lease>;
   /** Processes that send there, as far as is known. */
   members(): number;
   /** Called with every look at the record. */
@@ -56,7 +57,7 @@ const LOOK_EVERY_MS = 1_000;
 
 /** A process that shares with nobody: `slipway upload`. */
 export function unsharedDestination(rate: Rate | null, now: () => number): SharedDestination {
-  const bucket = rate === null ? null : createLocalBucket(rate.perSecond);
+  const bucket = localBucket(rate);
   return {
     standStill() {},
     goOn() {},
@@ -65,7 +66,8 @@ export function unsharedDestination(rate: Rate | null, now: () => number): Share
     hurry() {},
     shutGate() {},
     ...createCommonTimes(now),
-    reserve: async (count) => bucket?.reserve(now(), count, 1) ?? { inMs: 0, count, intervalMs: 0 },
+    reserve: async (count, learned) =>
+      bucket(learned)?.reserve(now(), count, 1) ?? { inMs: 0, count, intervalMs: 0 },
     members: () => 1,
     onView() {},
     probing() {},
@@ -88,7 +90,7 @@ export function sharedDestination(options: {
 }): SharedDestination {
   const { record, rate, isThere, log, now } = options;
   const listeners = new Set<(view: SharedView) => void>();
-  const bucket = rate === null ? null : createLocalBucket(rate.perSecond);
+  const bucket = localBucket(rate);
   const times = createCommonTimes(now);
   let members = 1;
   let probing = false;
@@ -162,12 +164,13 @@ export function sharedDestination(options: {
     shutGate: (ms) => write(() => record.shutGate(ms)),
     succeeded: times.succeeded,
     times: times.times,
-    async reserve(count) {
-      if (rate === null || bucket === null) return { inMs: 0, count, intervalMs: 0 };
-      const intervalMs = slotIntervalMs(rate.perSecond);
+    async reserve(count, learned) {
+      const own = bucket(learned);
+      const intervalMs = intervalOf(rate, learned);
+      if (own === null) return { inMs: 0, count, intervalMs: 0 };
       const inMs = isThere() ? await inTime(record.reserve(count, intervalMs)) : null;
-      if (inMs === null) return bucket.reserve(now(), count, members);
-      bucket.takenUntil(now() + inMs + count * intervalMs);
+      if (inMs === null) return own.reserve(now(), count, members);
+      own.takenUntil(now() + inMs + count * intervalMs);
       return { inMs, count, intervalMs };
     },
     members: () => members,
@@ -176,14 +179,29 @@ export function sharedDestination(options: {
       probing = now;
     },
     look: () => void look(),
-    async joined() {
-      await inTime(look());
-    },
+    joined: async () => void (await inTime(look())),
     async close() {
       closed = true;
       clearInterval(timer);
       if (isThere()) await inTime(record.leave());
     },
+  };
+}
+
+/** What is learned is at its share already. */
+function intervalOf(rate: Rate | null, learned: number | undefined): number {
+  return slotIntervalMs(rate?.perSecond ?? (learned ?? 0) / RATE.share);
+}
+
+/** One bucket for a known quota; for one that is learned, another with every change of it. */
+function localBucket(rate: Rate | null): (learned?: number) => LocalBucket | null {
+  const known = rate === null ? null : createLocalBucket(rate.perSecond);
+  let current: { readonly perSecond: number; readonly bucket: LocalBucket } | null = null;
+  return (learned) => {
+    if (known !== null || learned === undefined) return known;
+    if (current?.perSecond !== learned)
+      current = { perSecond: learned, bucket: createLocalBucket(learned / RATE.share) };
+    return current.bucket;
   };
 }
 

@@ -178,7 +178,8 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
       case 'stop-destination': {
         const { failure, history } = step;
         // Others got through a moment ago: it is about this file.
-        if ((await rulingOnStop(failure, job, traffic, signal)) === 'files-own') return failed(failure, history);
+        if ((await rulingOnStop(failure, job, traffic, signal)) === 'files-own')
+          return failed(failure, history);
         signal.throwIfAborted();
         traffic.stop(failure);
         lastWord.stopped = context.heard;

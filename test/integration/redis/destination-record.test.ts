@@ -231,8 +231,7 @@ test('two processes share one quota: together they take as long as one would alo
       const { shared } = await member(redis, name);
       const sent: number[] = [];
       const pace = createRatePace({
-        rate: { perSecond: 50 },
-        reserve: shared.reserve,
+        ...{ perSecond: () => 50, fastest: 50, reserve: (count) => shared.reserve(count) },
         onReady: send,
         now: () => performance.now(),
       });

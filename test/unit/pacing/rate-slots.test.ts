@@ -96,7 +96,7 @@ test('a pace asks for more before it has run out, and tells when one is due', as
   const bucket = createLocalBucket(10);
   const went: number[] = [];
   const pace = createRatePace({
-    rate: { perSecond: 10 },
+    ...{ perSecond: () => 10, fastest: 10 },
     async reserve(count): Promise<Lease> {
       leases.push(count);
       return bucket.reserve(Date.now(), count, 1);

@@ -317,13 +317,26 @@ test('a wait beyond a quarter of an hour is said in the log, and jobs in hand go
 test('how fast it goes is told: sent, throttled, round trip', async () => {
   const { runner } = runnerWith();
   for (let n = 0; n < 20; n += 1) {
-    await attempt(runner, uploaded, `a-${n}`);
-    await attempt(runner, failed({ kind: 'throttled', code: 'throttled', httpStatus: 429 }), `b-${n}`);
-    await vi.advanceTimersByTimeAsync(98);
+    // Whatever had them sent: with permits, a rate would be learned from the refusals.
+    for (const result of [uploaded, failed({ kind: 'throttled', code: 'throttled', httpStatus: 429 })])
+      runner.finished(result, { rttMs: 1, bytes: 1, file: `a-${n}` });
+    await vi.advanceTimersByTimeAsync(100);
   }
   const { sentPerSecond, throttledShare, roundTripMs } = runner.pace();
   expect(sentPerSecond).toBeGreaterThan(5);
   expect(sentPerSecond).toBeLessThan(21);
   expect(throttledShare).toBeCloseTo(0.5, 1);
   expect(roundTripMs).toBe(1);
+});
+
+test('a rate is learned from what is refused: then nobody sends for a second, and status shows it', async () => {
+  const { runner } = runnerWith();
+  for (let n = 0; n < 5; n += 1) expect(await attempt(runner, uploaded, `a-${n}`)).toBe(true);
+  expect(runner.pace().quotaPerSecond).toBeNull();
+  await attempt(runner, failed({ kind: 'throttled', code: 'throttled', httpStatus: 429 }), 'b');
+  expect(runner.pace().quotaPerSecond).toBeGreaterThan(3);
+  expect(runner.pace().quotaPerSecond).toBeLessThan(6);
+  expect(await attempt(runner, uploaded, 'c')).toBe(false);
+  await vi.advanceTimersByTimeAsync(1_100);
+  expect(await attempt(runner, uploaded, 'c')).toBe(true);
 });
