@@ -1,263 +1,158 @@
-import { reasonOf } from '../../domain/errors.ts';
-import { type FileVersion, fileVersionId } from '../../domain/file-version.ts';
-import type { Arrival, Lane } from '../../domain/lane.ts';
-import type { Log } from '../../domain/log.ts';
+import type { Arrival } from '../../domain/lane.ts';
 import type { Outcome } from '../../domain/receipt.ts';
-import type { SeenTimes } from '../../domain/sight.ts';
-import { jobIdOf, newUploadJob } from '../../domain/upload-job.ts';
-import { createMutex } from '../../platform/waiting/mutex.ts';
-import type { AdmissionPorts, AdmittedJob } from '../ports.ts';
-import type { SeenFile } from '../scan/seen-file.ts';
+import type { AdmissionPorts } from '../ports.ts';
 import { attachTo } from './attach-to.ts';
-import { decide, isLimitSkip, type Rules } from './decision.ts';
-import { type Candidate, createInFlight, type OpenVersion, type UploadCandidate } from './in-flight.ts';
+import { type Candidate, isOnDisk, isUpload } from './candidate.ts';
+import { createInFlight, type OpenVersion } from './in-flight.ts';
 import { refusedOutcome } from './jobless-outcome.ts';
-import { chunkSizeOf, type Patience, untilQueued } from './queue-chunks.ts';
-import { createRecordWithoutJob } from './record-without-job.ts';
+import { createQueueEntry, type QueueEntryOptions } from './queue-chunks.ts';
+import { createRecordWithoutJob, type JoblessReceipt } from './record-without-job.ts';
 import type { Reuse, ReuseEnds } from './reuse.ts';
 
-/** After a longer wait the file may have changed or gone: it is looked at again before it becomes a job. */
-const STALE_MS = 1_000;
-
-export interface AdmissionOptions {
-  readonly source: string;
-  readonly destination: string;
-  /** `queue.maxPending`. */
-  readonly maxPending: number;
-  /** What decides now whether a file is sent. */
-  readonly rules: Rules;
+/** What a feed of the pipeline says: a watcher, or a batch. */
+export interface AdmissionOptions extends QueueEntryOptions {
   /** Looks for uploads that may stand for files; null: everything is sent. */
   readonly openReuse: ((ends: ReuseEnds) => Reuse) | null;
-  /** Keeps those that are on disk exactly as seen; the others are for the file checker. */
-  readonly unchanged: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
   /** Leaves out what only its content shows to be Slipway's own. */
-  readonly withoutOwn: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
-  readonly log: Log;
-  /** Monotonic. */
-  readonly nowMs: () => number;
+  readonly withoutOwn: (candidates: readonly Candidate[]) => Promise<readonly Candidate[]>;
+  /** Something that was read first is in the queue; more may have been taken meanwhile, outside any flush. */
+  readonly sentAfterReading: (signal: AbortSignal) => void;
+  /** Why receipts could not be kept. */
+  readonly unrecorded: (error: unknown) => void;
   /** Since the epoch. */
   readonly wallMs: () => number;
-  readonly random: () => number;
 }
 
-/** Some that wait for room together. */
-interface Chunk {
-  readonly chunk: readonly UploadCandidate[];
-  readonly arrival: Arrival;
-  /** When they were known to lie there; monotonic. */
-  readonly seenMs: number;
-}
-
-/** Settled file versions become jobs, or receipts, once each (G1), with back-pressure (G3). */
+/**
+ * The one way of settled file versions to their jobs, or receipts, once each (G1), with back-pressure (G3): refused by
+ * the source, uploaded before, or to be sent. Whoever finds them feeds it: a watcher (`watch/watch-admission.ts`) or a
+ * batch (`batch/batch-admission.ts`).
+ */
 export interface Admission {
   /**
-   * Takes a settled file, seen on disk just now. One that is recorded or pending costs nothing more.
-   * @returns whether it needs a receipt that it has not got
+   * Takes one that needs a receipt.
+   * @param outcome its receipt where it gets one without a job, for a reason that its ruling does not say
+   * @returns false: it is in hand already
    */
-  offer(file: SeenFile, sight: SeenTimes, arrival: Arrival): boolean;
-  /** Whether anything was offered since the last flush began. */
+  take(candidate: Candidate, outcome?: Outcome): boolean;
+  /** Whether it is in hand. */
+  has(jobId: string): boolean;
+  /** Whether anything was taken since the last flush began. */
   waits(arrival: Arrival): boolean;
   /**
-   * Makes jobs of everything offered that needs one; ends when they are in the queue. What gets its receipt here, or is
+   * Makes jobs of everything taken that needs one; ends when they are in the queue. What gets its receipt here, or is
    * read first, is only on its way then: see `passed`. Rejects only when the signal fires. The live ones and the found
    * ones hold up only their own kind.
    */
   flush(arrival: Arrival, signal: AbortSignal): Promise<void>;
-  /** The same for all, for whoever a flush may itself wait for. */
-  flushSoon(signal: AbortSignal): void;
-  /** Resolves when everything offered so far is in the queue or recorded; rejects when the signal fires. */
+  /** Resolves when everything taken so far is in the queue or recorded; rejects when the signal fires. */
   passed(signal: AbortSignal): Promise<void>;
-  /** Files offered that are neither in the queue nor recorded yet. */
+  /** What was taken and is neither in the queue nor recorded yet. */
   inHand(): Iterable<OpenVersion>;
-  /** Jobs queued since the start. */
-  admitted(): number;
 }
 
-/** Nothing offered yet. */
+interface Taken {
+  readonly need: Candidate;
+  readonly outcome: Outcome | null;
+}
+
+/** Nothing taken yet. */
 export function createAdmission(options: AdmissionOptions, ports: AdmissionPorts): Admission {
-  const { source, destination, maxPending, rules, log, nowMs, wallMs, random } = options;
-  const chunkSize = chunkSizeOf(maxPending);
+  const { batch, log, wallMs } = options;
   const open = createInFlight();
-  const settling = createRecordWithoutJob<Candidate>({
-    record: async (outcomes) => await ports.settle(await attachTo(outcomes, ports.attached)),
-    done: open.done,
+  const taken: Record<Arrival, Taken[]> = { live: [], backlog: [] };
+  const entry = createQueueEntry(options, ports);
+  const jobless = createRecordWithoutJob<Candidate>({
+    record: (outcomes) => recordNow(outcomes, ports, options.unrecorded),
+    done(needs) {
+      open.done(needs);
+      void options.release(needs.map(({ jobId }) => jobId));
+    },
     log,
   });
-  /** One of a kind at a time waits for room: they get it in the order in which they came. */
-  const inTurn = { live: createMutex(), backlog: createMutex() };
-  /** Sent because limits had changed. A worker that knows other limits skips it again, and that is the end of it. */
-  const rejudged = new Set<string>();
-  const offered: Record<Arrival, Candidate[]> = { live: [], backlog: [] };
-  let admitted = 0;
-
+  const settle = (receipts: readonly JoblessReceipt[], signal: AbortSignal): Promise<void> =>
+    jobless.settle(
+      receipts.map(({ need, outcome }) => ({ need, outcome: { ...outcome, batch } })),
+      signal,
+    );
   const reuse =
     options.openReuse?.({
       async send(needs, signal) {
-        await queue(needs, signal);
-        // What was found changed on the way is offered anew, outside the turns of the loop.
-        flushSoon(signal);
+        await entry.add(needs, open.done, signal);
+        options.sentAfterReading(signal);
       },
-      settle: settleReused,
+      async settle(receipts, signal) {
+        for (const { need } of receipts) if (isOnDisk(need)) ports.uploads.remember(need.jobId, need.file);
+        await settle(receipts, signal);
+      },
       dropped: (need) => open.done([need]),
     }) ?? null;
 
-  /** What this file still needs; null when it is recorded or pending. */
-  function needOf(file: SeenFile, sight: SeenTimes, arrival: Arrival): Candidate | null {
-    const { name, size, mtimeNs } = file;
-    const version: FileVersion = { source, destination, ...name, size, mtimeNs };
-    return needNow({ id: fileVersionId(version), version, file, sight, arrival });
-  }
-
-  /** As `needOf`, of a file whose id is known. */
-  function needNow(
-    known: Pick<Candidate, 'id' | 'version' | 'file' | 'sight' | 'arrival'>,
-  ): Candidate | null {
-    const { id, version, file, sight, arrival } = known;
-    const recorded = ports.recorded(id);
-    const ruling = decide(file, recorded, rules);
-    if (ruling.kind === 'nothing') return null;
-    const unlimited = isLimitSkip(recorded) && recorded?.again === false;
-    if (unlimited && rejudged.has(id)) return null;
-    const jobId = jobIdOf(id, ruling.gen);
-    if (!ports.isPending(jobId)) return { jobId, id, version, file, sight, arrival, ruling, unlimited };
-    // After a restart nobody else knows which file on disk it is.
-    ports.uploads.remember(jobId, file);
-    return null;
-  }
-
-  /** @returns how many of the chunk there was room for, from its beginning */
-  async function admit({ chunk, arrival, seenMs }: Chunk, signal: AbortSignal): Promise<number> {
-    signal.throwIfAborted();
-    const room = await ports.waitForRoom(chunk.length, arrival, signal);
-    try {
-      const granted = chunk.slice(0, room.count);
-      const there = nowMs() - seenMs > STALE_MS ? await stillThere(granted) : granted;
-      await enqueue(there, room.place);
-    } finally {
-      room.free();
-    }
-    return room.count;
-  }
-
-  async function enqueue(there: readonly UploadCandidate[], place: Lane): Promise<void> {
-    const attached = await ports.attached?.(there.map(({ file }) => file.name));
-    await ports.exclusive(async () => {
-      // Asked again: the recorder may have committed one while this waited.
-      const queued: Candidate[] = [];
-      const jobs = there.flatMap((before, index) => {
-        const need = needNow(before);
-        if (need?.ruling.kind !== 'upload') return [];
-        queued.push(need);
-        return [{ ...jobOf(need), meta: attached?.[index] }];
-      });
-      if (jobs.length > 0) await ports.enqueue(jobs, place);
-      // Only now: what the queue refuses is offered to it again.
-      for (const { id, unlimited } of queued) if (unlimited) rejudged.add(id);
-      admitted += jobs.length;
-    });
-  }
-
-  async function stillThere(needs: readonly UploadCandidate[]): Promise<readonly UploadCandidate[]> {
-    const same = new Set(await options.unchanged(needs.map(({ file }) => file)));
-    return needs.filter(({ file }) => same.has(file));
-  }
-
-  function jobOf({ jobId, id, version, file, sight, arrival, ruling }: Candidate): AdmittedJob {
-    ports.uploads.remember(jobId, file);
-    return { jobId, id, job: newUploadJob(version, ruling.gen, null, { sight, arrival }) };
-  }
-
-  const patience: Patience = {
-    ...{ source, log, random },
-    recovered: (attempts) => log.info({ source, attempts }, 'the queue takes jobs again'),
-  };
-
-  /** @param needs all of one kind */
-  async function queue(needs: readonly UploadCandidate[], signal: AbortSignal): Promise<void> {
-    const arrival = needs[0]?.arrival ?? 'backlog';
-    // Of all of them: the last may have waited for every one before it.
-    const seenMs = nowMs();
-    for (let start = 0; start < needs.length; ) {
-      const chunk = needs.slice(start, start + chunkSize);
-      const count = await inTurn[arrival](() =>
-        untilQueued(() => admit({ chunk, arrival, seenMs }, signal), patience, signal),
-      );
-      open.done(chunk.slice(0, count));
-      start += count;
-    }
-  }
-
-  async function settleReused(
-    receipts: readonly { need: Candidate; outcome: Outcome }[],
-    signal: AbortSignal,
-  ) {
-    for (const { need } of receipts) ports.uploads.remember(need.jobId, need.file);
-    await settling.settle(receipts, signal);
-  }
-
-  /** Without the receipts that Slipway wrote itself. */
-  async function notOwn(needs: readonly Candidate[]): Promise<readonly Candidate[]> {
-    const theirs = new Set(await options.withoutOwn(needs.map(({ file }) => file)));
-    if (theirs.size === needs.length) return needs;
-    open.done(needs.filter(({ file }) => !theirs.has(file)));
-    return needs.filter(({ file }) => theirs.has(file));
-  }
-
-  /** The story of a chunk: refused by us, uploaded before, or to be sent. */
-  async function dispatch(found: readonly Candidate[], signal: AbortSignal): Promise<void> {
-    const needs = await notOwn(found);
-    const refused = needs.flatMap((need) => {
-      const { version, ruling, sight } = need;
-      if (ruling.kind === 'upload') return [];
-      return [{ need, outcome: refusedOutcome(version, ruling, { sight, nowMs: wallMs() }) }];
-    });
-    await settling.settle(refused, signal);
-    const uploads = needs.filter(isUpload);
-    await queue(reuse === null ? uploads : await reuse.rest(uploads, signal), signal);
-  }
-
-  async function flush(arrival: Arrival, signal: AbortSignal): Promise<void> {
-    // Again while there is any: what changed during the wait for room is offered anew.
-    while (offered[arrival].length > 0) {
-      const needs = offered[arrival];
-      offered[arrival] = [];
-      try {
-        await dispatch(needs, signal);
-      } catch (error) {
-        // Found again by the next scan, which could not take up what is still in hand.
-        open.done(needs);
-        throw error;
-      }
-    }
-  }
-
-  function flushSoon(signal: AbortSignal): void {
-    for (const arrival of ['live', 'backlog'] as const)
-      flush(arrival, signal).catch((error: unknown) => {
-        if (signal.aborted) return;
-        log.error(
-          { source, reason: reasonOf(error) },
-          'files were not queued; the next comparison finds them',
-        );
-      });
+  /** The story of what was taken: refused by us, uploaded before, or to be sent. */
+  async function dispatch(all: readonly Taken[], signal: AbortSignal): Promise<void> {
+    const theirs = await withoutOwn(all, options.withoutOwn, open.done);
+    const refused = theirs.flatMap(({ need, outcome }) => joblessReceipt(need, outcome, wallMs()));
+    await settle(refused, signal);
+    const uploads = theirs.flatMap(({ need, outcome }) => (outcome === null && isUpload(need) ? [need] : []));
+    const rest = reuse === null ? uploads : await reuse.rest(uploads, signal);
+    await entry.add(rest, open.done, signal);
   }
 
   return {
-    offer(file, sight, arrival) {
-      const need = needOf(file, sight, arrival);
-      if (need === null) return false;
-      if (open.add(need)) offered[arrival].push(need);
+    take(need, outcome) {
+      if (!open.add(need)) return false;
+      taken[need.arrival].push({ need, outcome: outcome ?? null });
       return true;
     },
-    waits: (arrival) => offered[arrival].length > 0,
-    flush,
-    flushSoon,
+    has: open.has,
+    waits: (arrival) => taken[arrival].length > 0,
     passed: open.passed,
     inHand: open.all,
-    admitted: () => admitted,
+    async flush(arrival, signal) {
+      // Again while there is any: what changed during the wait for room is taken anew.
+      while (taken[arrival].length > 0) {
+        const all = taken[arrival];
+        taken[arrival] = [];
+        try {
+          await dispatch(all, signal);
+        } catch (error) {
+          // Found again by the next scan, which could not take up what is still in hand.
+          open.done(all.map(({ need }) => need));
+          throw error;
+        }
+      }
+    },
   };
 }
 
-function isUpload(need: Candidate): need is UploadCandidate {
-  return need.ruling.kind === 'upload';
+async function recordNow(
+  outcomes: readonly Outcome[],
+  ports: AdmissionPorts,
+  unrecorded: (error: unknown) => void,
+): Promise<void> {
+  try {
+    await ports.settle(await attachTo(outcomes, ports.attached));
+  } catch (error) {
+    unrecorded(error);
+    throw error;
+  }
+}
+
+/** Without the receipts that Slipway wrote itself. */
+async function withoutOwn(
+  all: readonly Taken[],
+  filter: AdmissionOptions['withoutOwn'],
+  dropped: (needs: readonly Candidate[]) => void,
+): Promise<readonly Taken[]> {
+  const theirs = new Set(await filter(all.map(({ need }) => need)));
+  if (theirs.size === all.length) return all;
+  dropped(all.flatMap(({ need }) => (theirs.has(need) ? [] : [need])));
+  return all.filter(({ need }) => theirs.has(need));
+}
+
+function joblessReceipt(need: Candidate, outcome: Outcome | null, nowMs: number): JoblessReceipt[] {
+  if (outcome !== null) return [{ need, outcome }];
+  const { version, ruling, sight } = need;
+  if (ruling.kind === 'upload') return [];
+  return [{ need, outcome: refusedOutcome(version, ruling, { sight, nowMs }) }];
 }

@@ -1,26 +1,5 @@
-import type { FileVersion } from '../../domain/file-version.ts';
-import type { Arrival } from '../../domain/lane.ts';
-import type { SeenTimes } from '../../domain/sight.ts';
 import { createCondition } from '../../platform/waiting/condition.ts';
-import type { SeenFile } from '../scan/seen-file.ts';
-import type { Decision } from './decision.ts';
-
-/** A settled file version that needs a receipt, and what it takes to get one. */
-export interface Candidate {
-  readonly jobId: string;
-  /** The file version's id. */
-  readonly id: string;
-  readonly version: FileVersion;
-  readonly file: SeenFile;
-  readonly sight: SeenTimes;
-  readonly arrival: Arrival;
-  readonly ruling: Exclude<Decision, { kind: 'nothing' }>;
-  /** It was skipped for a limit that lets it pass now. */
-  readonly unlimited: boolean;
-}
-
-/** One that is to be sent, unless another upload stands for it. */
-export type UploadCandidate = Candidate & { readonly ruling: Extract<Decision, { kind: 'upload' }> };
+import type { Candidate } from './candidate.ts';
 
 /** A version in hand, on its way from being found to the queue or to its receipt. */
 export interface OpenVersion {

@@ -2,7 +2,7 @@ import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Outcome } from '../../domain/receipt.ts';
 import { createCondition } from '../../platform/waiting/condition.ts';
-import type { Candidate } from './in-flight.ts';
+import type { Candidate } from './candidate.ts';
 
 /** Receipts on their way at once: several batches of the recorder, so that it never waits for the next. */
 const MAX_ON_THE_WAY = 2_000;

@@ -1,8 +1,8 @@
 import type { Receipt } from '../../domain/receipt.ts';
 import { isSameFile, type SeenFile } from '../scan/seen-file.ts';
 import type { FileStats } from '../scan/stat-files.ts';
+import type { FileCandidate, UploadCandidate } from './candidate.ts';
 import type { EarlierUploads } from './earlier-uploads.ts';
-import type { UploadCandidate } from './in-flight.ts';
 
 /** Receipts read and old paths looked at side by side: a folder that was renamed brings all its files at once. */
 const AT_ONCE = 16;
@@ -17,7 +17,7 @@ export interface RenamesOptions {
 /** Files that were uploaded under another path of the source and have only been moved since. */
 export interface Renames {
   /** The receipt of the upload that stands for each of them. */
-  among(needs: readonly UploadCandidate[]): Promise<Map<UploadCandidate, Receipt>>;
+  among(needs: readonly UploadCandidate<FileCandidate>[]): Promise<Map<UploadCandidate, Receipt>>;
 }
 
 /**

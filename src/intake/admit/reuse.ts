@@ -3,10 +3,16 @@ import type { Receipt } from '../../domain/receipt.ts';
 import { hashFile } from '../scan/hash-file.ts';
 import { isSameFile, type SeenFile } from '../scan/seen-file.ts';
 import type { FileStats } from '../scan/stat-files.ts';
+import {
+  type Candidate,
+  type EntryCandidate,
+  type FileCandidate,
+  isOnDisk,
+  type UploadCandidate,
+} from './candidate.ts';
 import { coalesce } from './coalesce.ts';
 import type { Comparable, ContentCheck } from './content-check.ts';
 import type { EarlierUploads } from './earlier-uploads.ts';
-import type { Candidate, UploadCandidate } from './in-flight.ts';
 import { reusedOutcome } from './jobless-outcome.ts';
 import type { JoblessReceipt } from './record-without-job.ts';
 import { createRenames } from './renames.ts';
@@ -54,16 +60,23 @@ export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
   const send = { live: coalesce(ends.send), backlog: coalesce(ends.send) };
 
   function comparable(need: UploadCandidate): Comparable {
-    const { jobId, file, arrival } = need;
+    const { jobId, version, arrival } = need;
     return {
-      ...{ jobId, path: file.name.path, size: file.size, arrival },
+      ...{ jobId, path: version.path, size: version.size, arrival },
+      reuse: (upload, signal) => ends.settle([receiptOf(need, upload)], signal),
+      send: (signal) => send[arrival](need, signal),
+      ...(isOnDisk(need) ? onDisk(need) : unpacked(need)),
+    };
+  }
+
+  function onDisk(need: FileCandidate): Pick<Comparable, 'hash' | 'isThere' | 'changed'> {
+    const { file, arrival } = need;
+    return {
       hash: (signal) => hashFile(root, file, signal),
       async isThere() {
         const [look] = await fileStats.at([file.name]);
         return look?.kind === 'file' && isSameFile(look.file, file);
       },
-      reuse: (upload, signal) => ends.settle([receiptOf(need, upload)], signal),
-      send: (signal) => send[arrival](need, signal),
       async changed() {
         const [look] = await fileStats.at([file.name]);
         // In one go: it may be the same version, come back, and is at no moment in none of the books.
@@ -73,18 +86,29 @@ export function createReuse(options: ReuseOptions, ends: ReuseEnds): Reuse {
     };
   }
 
+  /** What lies in the spool stays as it is. */
+  function unpacked(need: EntryCandidate): Pick<Comparable, 'hash' | 'isThere' | 'changed'> {
+    return {
+      hash: async () =>
+        need.sha256 === null ? { kind: 'unreadable', error: null } : { kind: 'hashed', sha256: need.sha256 },
+      isThere: async () => true,
+      changed: async () => ends.dropped(need),
+    };
+  }
+
   return {
     async rest(needs, signal) {
-      const moved = await renames.among(needs);
+      const moved = await renames.among(needs.filter(isOnDisk));
       await ends.settle(
         [...moved].map(([need, upload]) => receiptOf(need, upload)),
         signal,
       );
       const others = moved.size === 0 ? needs : needs.filter((need) => !moved.has(need));
       if (contents === null) return others;
-      const asked = others.filter(({ ruling }) => ruling.asked);
-      for (const need of others) if (!need.ruling.asked) await contents.take(comparable(need), signal);
-      return asked;
+      const isSentAsIs = (need: UploadCandidate): boolean =>
+        need.ruling.asked || (!isOnDisk(need) && need.sha256 === null);
+      for (const need of others) if (!isSentAsIs(need)) await contents.take(comparable(need), signal);
+      return others.filter(isSentAsIs);
     },
   };
 }

@@ -1,7 +1,6 @@
 import type { Arrival } from '../../domain/lane.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import { createWaker } from '../../platform/waiting/waker.ts';
-import { createAdmission } from '../admit/admission.ts';
 import { createAdmissionLanes } from '../admit/admission-lanes.ts';
 import { rulesOf } from '../admit/decision.ts';
 import { createReuse, type ReuseOptions } from '../admit/reuse.ts';
@@ -24,6 +23,7 @@ import { createQuietFolders } from './quiet-folders.ts';
 import { createReconcileSchedule, type Urgency } from './reconcile-schedule.ts';
 import { forgetfulRootMemory, type RootState, startRootGuard } from './root-guard.ts';
 import { chooseEventSource } from './source-choice.ts';
+import { createWatchAdmission } from './watch-admission.ts';
 
 export type { Intake, IntakeCounts, WatcherOptions } from '../intake.ts';
 
@@ -131,7 +131,7 @@ export async function startIntake(
     stillAsSeen(fileStats, files, (file) => see(file, 'backlog'));
   const withoutOwn = (files: readonly SeenFile[]): Promise<readonly SeenFile[]> =>
     withoutOwnFiles(root, files);
-  const admission = createAdmission(
+  const admission = createWatchAdmission(
     {
       ...{ source, destination, maxPending, unchanged, withoutOwn, log },
       ...{ wallMs, nowMs: monotonicMs, random: Math.random },

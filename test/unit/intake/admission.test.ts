@@ -4,8 +4,12 @@ import { fileVersionId } from '../../../src/domain/file-version.ts';
 import { silentLog } from '../../../src/domain/log.ts';
 import type { Outcome } from '../../../src/domain/receipt.ts';
 import type { SeenTimes } from '../../../src/domain/sight.ts';
-import { type AdmissionOptions, createAdmission } from '../../../src/intake/admit/admission.ts';
+
 import type { AdmissionPorts, AdmittedJob, RecordedVersion } from '../../../src/intake/ports.ts';
+import {
+  createWatchAdmission,
+  type WatchAdmissionOptions,
+} from '../../../src/intake/watch/watch-admission.ts';
 import { NO_UPLOADS } from '../../support/intake-rig.ts';
 import { NO_RULES, seenFile } from '../../support/next-generation.ts';
 
@@ -15,7 +19,7 @@ const SIGHT: SeenTimes = { seenAtMs: -2_000, settledAtMs: -500 };
 
 function rig(
   ports: Partial<AdmissionPorts> = {},
-  options: { maxPending?: number; waitedMs?: number; rules?: Partial<AdmissionOptions['rules']> } = {},
+  options: { maxPending?: number; waitedMs?: number; rules?: Partial<WatchAdmissionOptions['rules']> } = {},
 ) {
   const outcomes: Outcome[] = [];
   const chunks: (readonly AdmittedJob[])[] = [];
@@ -23,7 +27,7 @@ function rig(
   const recorded = new Map<string, RecordedVersion>();
   const pending = new Set<string>();
   let clockMs = 0;
-  const admission = createAdmission(
+  const admission = createWatchAdmission(
     {
       source: 's',
       destination: 'd',

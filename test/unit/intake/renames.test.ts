@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Receipt } from '../../../src/domain/receipt.ts';
 import { atFirstSight } from '../../../src/domain/sight.ts';
+import type { FileCandidate, UploadCandidate } from '../../../src/intake/admit/candidate.ts';
 import type { EarlierUploads } from '../../../src/intake/admit/earlier-uploads.ts';
-import type { UploadCandidate } from '../../../src/intake/admit/in-flight.ts';
 import { createRenames } from '../../../src/intake/admit/renames.ts';
 import type { SeenFile } from '../../../src/intake/scan/seen-file.ts';
 import type { FileStat, FileStats } from '../../../src/intake/scan/stat-files.ts';
@@ -13,7 +13,7 @@ import { uploadedOutcome } from '../../support/upload-job.ts';
 
 const MOVED = seenFile('new', { ino: 7n });
 
-function needOf(file: SeenFile, asked = false): UploadCandidate {
+function needOf(file: SeenFile, asked = false): UploadCandidate<FileCandidate> {
   const version = { source: 's', destination: 'd', ...file.name, size: file.size, mtimeNs: file.mtimeNs };
   return {
     jobId: `${file.name.path}-0`,
