@@ -7,7 +7,7 @@ import { openDataDir } from '../../ledger/store/data-dir.ts';
 import { writeAtomic } from '../../platform/files/atomic-file.ts';
 import { formatBytes } from '../../platform/units.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
-import { backlogOf } from '../ingest/backlog.ts';
+import { backlogOf } from '../ingest/ingest-preview.ts';
 
 /** What a person is asked before files become readable by anyone (G9). */
 export interface PublicQuestion {

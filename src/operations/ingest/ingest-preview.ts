@@ -1,32 +1,36 @@
+import { existsSync } from 'node:fs';
 import type { LoadedConfig } from '../../config/load-config.ts';
 import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
+import type { DestinationLimits } from '../../destinations/destination.ts';
 import { type BatchTally, emptyTally } from '../../domain/batch-progress.ts';
-import type { BatchSource } from '../../domain/batch-source.ts';
+import type { BatchInput, BatchSource } from '../../domain/batch-source.ts';
 import type { EntryMark } from '../../domain/entry-mark.ts';
 import { ERRORS } from '../../domain/errors.ts';
 import { type FileVersion, fileVersionId } from '../../domain/file-version.ts';
-import type { Log } from '../../domain/log.ts';
+import { type Log, silentLog } from '../../domain/log.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
-import { decide, type Rules, rulesOf } from '../../intake/admit/decision.ts';
+import { type Decision, decide, type JudgedFile, type Rules, rulesOf } from '../../intake/admit/decision.ts';
 import { entrySameness } from '../../intake/archives/entry-sameness.ts';
 import { openBatchDiscovery } from '../../intake/batch/batch-discovery.ts';
 import { type BatchRoot, createBatchRoot } from '../../intake/batch/batch-root.ts';
 import type { BatchSink } from '../../intake/batch/batch-sink.ts';
+import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
 import type { Ledger } from '../../ledger/ledger-port.ts';
 import { readSourceLedger } from '../../ledger/store/source-store.ts';
 import { openBatchStates } from '../../ledger/tables/batch-states.ts';
 import { openEntryMarks } from '../../ledger/tables/entry-marks.ts';
+import { firstPassOf } from '../../ledger/tables/first-pass.ts';
 import { openKeptRoot } from '../../ledger/tables/root-memory.ts';
+import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { preflight } from '../../upload/preflight.ts';
 import type { IngestPlan } from './ingest-plan.ts';
 
 /** Enough to see which they are. */
 const MAX_PATHS_SHOWN = 20;
+const NO_LIMITS: DestinationLimits = { maxBytes: null, minBytes: null, extensions: null };
 
-/** What an ingest would do now. */
-export interface IngestPreview {
-  readonly source: string;
-  readonly destination: string;
+/** What would become of files if they were sent now. */
+export interface Preview {
   /** To be sent. */
   readonly files: number;
   readonly bytes: number;
@@ -37,11 +41,34 @@ export interface IngestPreview {
   /** The first few paths of each. */
   readonly skippedPaths: Readonly<Record<string, readonly string[]>>;
   readonly tally: BatchTally;
+}
+
+/** What an ingest would do now. */
+export interface IngestPreview extends Preview {
+  readonly source: string;
+  readonly destination: string;
   /** At the quota that is configured or documented; null: there is none. */
   readonly seconds: number | null;
 }
 
-/** Looks through the inputs of one part and sends nothing: no Redis, no receipts. Archives are read, not unpacked. */
+interface PreviewOptions {
+  readonly plan: SourcePlan;
+  readonly inputs: readonly BatchInput[];
+  readonly ledger: Ledger | null;
+  readonly limits: DestinationLimits;
+  readonly rules: Rules;
+  readonly rootFolder: BatchRoot;
+  /** A larger file of an archive is skipped. */
+  readonly spoolMaxBytes: number;
+  readonly ownPaths: readonly string[];
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Looks through the inputs of one part and sends nothing: no Redis, no receipts. Archives are read, not unpacked.
+ * @throws SlipwayError `source_missing`, `source_unmounted`
+ */
 export async function previewPart(
   part: BatchSource,
   { plans, definitions }: IngestPlan,
@@ -53,87 +80,105 @@ export async function previewPart(
   },
 ): Promise<IngestPreview> {
   const { config } = facts.loaded;
-  const { source, destination } = part;
+  const { source, destination, inputs } = part;
   const plan = plans.find(({ name }) => name === source);
   const definition = definitions.find(({ name }) => name === destination);
   if (plan === undefined || definition === undefined) throw new Error(`no plan of ${source}`);
+  const limits = limitsOf(definition);
   const ledger = readSourceLedger(config.dataDir, source);
-  const rules = rulesOf({ ...plan, limits: limitsOf(definition) }, () => null);
-  const tally = emptyTally();
-  const { sink, found } = createCounts({
-    ...{ source, destination, ledger, rules, limits: limitsOf(definition) },
-    spoolMaxBytes: config.spool.maxBytes,
-  });
-  const now = () => ({ wallMs: Date.now(), monotonicMs: performance.now() });
   try {
-    // What is still being written is counted as it is: nobody waits for a preview.
-    const options = {
-      ...{ ...plan, settle: 0, minAge: 0, source, ownPaths: facts.ownPaths, now, log: facts.log },
+    const preview = await previewOf({
+      ...{ ...facts, plan: { ...plan, destination }, inputs, ledger, limits },
+      rules: rulesOf({ ...plan, limits }, () => null),
       rootFolder: rootFolderOf(part, ledger, facts.log),
-    };
-    const discovery = await openBatchDiscovery(options, sink, tally);
-    await discovery.discover(part.inputs, facts.signal);
+      spoolMaxBytes: config.spool.maxBytes,
+    });
+    const { rate } = definition;
+    const seconds = rate === null ? null : Math.ceil(preview.files / rate.perSecond);
+    return { source, destination, ...preview, seconds };
   } finally {
     await ledger?.close();
   }
-  const seconds = definition.rate === null ? null : Math.ceil(found.files / definition.rate.perSecond);
-  return { source, destination, ...found, tally, seconds };
 }
 
-/** Counts what is found, and asks the ledger of each. */
-function createCounts(options: {
-  readonly source: string;
-  readonly destination: string;
-  readonly ledger: Ledger | null;
-  readonly rules: Rules;
-  readonly limits: DestinationDefinition['limits'];
-  readonly spoolMaxBytes: number;
-}): {
-  readonly sink: BatchSink;
-  readonly found: Pick<IngestPreview, 'files' | 'bytes' | 'known' | 'skipped' | 'skippedPaths'>;
-} {
-  const { source, destination, ledger, rules, limits, spoolMaxBytes } = options;
-  const seen = new Set<string>();
+/**
+ * What a start would send now from these sources: found on disk and not recorded. Asked before the first start with a
+ * public destination (G9); a folder that cannot be read counts for nothing.
+ */
+export async function backlogOf(
+  plans: readonly SourcePlan[],
+  ownPaths: readonly string[],
+  dataDir: string,
+  limits: DestinationLimits,
+): Promise<Pick<Preview, 'files' | 'bytes'>> {
+  let files = 0;
+  let bytes = 0;
+  for (const plan of plans) {
+    const ledger = readSourceLedger(dataDir, plan.name);
+    // A journal without its ledger is replayed at the start: the first one was long ago.
+    const isFirst = ledger !== null || !existsSync(journalPathOf(plan.manifest));
+    const firstStartMs = plan.existing === 'skip' && isFirst ? firstPassOf(ledger, Date.now()) : null;
+    try {
+      const found = await previewOf({
+        ...{ plan, ledger, limits, ownPaths, spoolMaxBytes: 0, log: silentLog },
+        inputs: [{ kind: 'folder', path: '' }],
+        rules: rulesOf({ ...plan, limits }, () => firstStartMs),
+        rootFolder: { assert: async () => {}, isPresent: async () => true, holdsFiles() {} },
+        signal: new AbortController().signal,
+      });
+      files += found.files;
+      bytes += found.bytes;
+    } finally {
+      await ledger?.close();
+    }
+  }
+  return { files, bytes };
+}
+
+async function previewOf(options: PreviewOptions): Promise<Preview> {
+  const { plan, ownPaths, rootFolder, inputs, log, signal } = options;
+  const tally = emptyTally();
+  const count = counting(options);
+  const now = () => ({ wallMs: Date.now(), monotonicMs: performance.now() });
+  const discovery = await openBatchDiscovery(
+    // What is still being written is counted as it is: nobody waits for a preview.
+    { ...plan, settle: 0, minAge: 0, source: plan.name, ownPaths, now, log, rootFolder },
+    count.sink,
+    tally,
+  );
+  await discovery.discover(inputs, signal);
+  return { ...count.counts(), tally };
+}
+
+/** Counts what it is given as a run would judge it. */
+function counting(options: PreviewOptions) {
+  const { inputs, limits, spoolMaxBytes } = options;
+  const rulingOn = judging(options);
+  // One folder names no file twice, and may hold millions.
+  const seen = inputs.length === 1 && inputs[0]?.kind === 'folder' ? null : new Set<string>();
   const skipped: Record<string, number> = {};
   const skippedPaths: Record<string, string[]> = {};
-  const found = { files: 0, bytes: 0, known: 0, skipped, skippedPaths };
-
-  const marks = ledger === null ? null : openEntryMarks(ledger);
+  const sent = { files: 0, bytes: 0 };
+  let known = 0;
 
   /** Whether it would be sent, as far as the source decides; what would get a receipt instead is counted here. */
-  function isSent(
-    name: PathName,
-    { size, mtimeNs }: { size: number; mtimeNs: string },
-    mark: EntryMark | null = null,
-  ): boolean {
-    const version: FileVersion = { source, destination, ...name, size, mtimeNs };
-    const id = fileVersionId(version);
-    if (seen.has(id)) return false;
-    seen.add(id);
-    const file = { name, size, ctimeMs: Number.POSITIVE_INFINITY };
-    const recorded = ledger?.find(id) ?? null;
-    // What has to be unpacked to be told is not: nothing is here.
-    const isOther =
-      recorded !== null &&
-      mark !== null &&
-      entrySameness(recorded, marks?.find(id) ?? null, mark) === 'other';
-    const ruling = decide(file, isOther ? { ...recorded, again: true } : recorded, rules);
-    if (ruling.kind === 'nothing') found.known += 1;
-    else if (ruling.kind !== 'upload') skip(name, ruling.code);
+  function isSent(file: Judged, mark: EntryMark | null = null): boolean {
+    const { id, ruling } = rulingOn(file, mark);
+    if (seen?.has(id) === true) return false;
+    seen?.add(id);
+    if (ruling.kind === 'nothing') known += 1;
+    else if (ruling.kind !== 'upload') skip(file.name, ruling.code);
     return ruling.kind === 'upload';
   }
 
-  function count(
-    name: PathName,
-    file: { readonly size: number; readonly mtimeNs: string },
-    mark: EntryMark | null = null,
-  ): void {
-    if (!isSent(name, file, mark)) return;
-    const refusal = preflight({ path: name.path, size: file.size }, limits);
+  function count(file: Judged, mark: EntryMark | null = null): void {
+    if (!isSent(file, mark)) return;
+    const { name, size } = file;
+    const refusal = preflight({ path: name.path, size }, limits);
     if (refusal !== null) skip(name, refusal.code);
     else {
-      found.files += 1;
-      found.bytes += file.size;
+      sent.files += 1;
+      sent.bytes += size;
     }
   }
 
@@ -143,20 +188,43 @@ function createCounts(options: {
     if (skippedPaths[code].length < MAX_PATHS_SHOWN) skippedPaths[code].push(name.path);
   }
 
+  // Whoever names an archive means it, whenever its files got there.
+  const inArchive = { ctimeMs: Number.POSITIVE_INFINITY };
   const sink: BatchSink = {
-    async files(some) {
-      for (const file of some) count(file.name, file);
+    async files(found) {
+      for (const file of found) count(file);
     },
     async entry(name, entry, { archive }) {
       const mark = { archive, crc32: entry.crc32 };
-      if (entry.size <= spoolMaxBytes) count(name, entry, mark);
-      else if (isSent(name, entry, mark)) skip(name, 'too_large');
+      if (entry.size <= spoolMaxBytes) count({ ...entry, name, ...inArchive }, mark);
+      else if (isSent({ ...entry, name, ...inArchive }, mark)) skip(name, 'too_large');
     },
     async refused(name, entry, { code }) {
-      if (isSent(name, entry)) skip(name, code in ERRORS ? code : 'internal');
+      if (isSent({ ...entry, name, ...inArchive })) skip(name, code in ERRORS ? code : 'internal');
     },
   };
-  return { sink, found };
+  return { sink, counts: () => ({ ...sent, known, skipped, skippedPaths }) };
+}
+
+interface Judged extends JudgedFile {
+  readonly mtimeNs: string;
+}
+
+/** Asks the ledger. What of an archive has to be unpacked to be told is not: nothing is here. */
+function judging({ plan, ledger, rules }: PreviewOptions) {
+  const { name: source, destination } = plan;
+  const marks = ledger === null ? null : openEntryMarks(ledger);
+  return (file: Judged, mark: EntryMark | null): { readonly id: string; readonly ruling: Decision } => {
+    const { name, size, mtimeNs } = file;
+    const version: FileVersion = { source, destination, ...name, size, mtimeNs };
+    const id = fileVersionId(version);
+    const recorded = ledger?.find(id) ?? null;
+    const isOther =
+      recorded !== null &&
+      mark !== null &&
+      entrySameness(recorded, marks?.find(id) ?? null, mark) === 'other';
+    return { id, ruling: decide(file, isOther ? { ...recorded, again: true } : recorded, rules) };
+  };
 }
 
 /** By the same memory as a real run's, of which nothing changes here. */
@@ -171,6 +239,6 @@ function rootFolderOf(part: BatchSource, ledger: Ledger | null, log: Log): Batch
   });
 }
 
-function limitsOf(definition: DestinationDefinition | undefined): DestinationDefinition['limits'] {
-  return definition?.limits ?? { maxBytes: null, minBytes: null, extensions: null };
+function limitsOf(definition: DestinationDefinition): DestinationLimits {
+  return definition.limits ?? NO_LIMITS;
 }

@@ -4,9 +4,7 @@ import { appendFile, mkdir, open, rename, rm, symlink, utimes, writeFile } from 
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { pathOnDisk } from '../../../src/domain/path-bytes.ts';
-import { countBacklog } from '../../../src/intake/scan/count-backlog.ts';
 import { startIntakeRig } from '../../support/intake-rig.ts';
-import { NO_RULES } from '../../support/next-generation.ts';
 import { receiptOf } from '../../support/record-rig.ts';
 import { uploadedOutcome } from '../../support/upload-job.ts';
 
@@ -396,34 +394,6 @@ test('stop ends at once while admission waits for room, and again is harmless', 
   await Promise.all([rig.intake.stop(), rig.intake.stop()]);
   expect(await caughtUp).toBe('AbortError');
   expect(rig.jobs).toHaveLength(1);
-});
-
-test('the count before a start is of the same files the watcher takes', async () => {
-  await using rig = await startIntakeRig({
-    async prepare(root) {
-      await writeAll(root, ['a', 'bb', '.hidden', 'c.tmp', 'd.log']);
-    },
-    ignore: ['*.log'],
-  });
-  await rig.intake.caughtUp();
-  const options = {
-    root: rig.root,
-    source: 'inbox',
-    destination: 'autoglm',
-    include: ['**/*'],
-    ignore: ['*.log'],
-    hidden: false,
-    ownPaths: [],
-    ...NO_RULES,
-  };
-  const { signal } = new AbortController();
-  expect(await countBacklog(options, () => null, signal)).toEqual({ files: 2, bytes: 3 });
-  expect(rig.paths()).toEqual(['a', 'bb']);
-  const recorded = { gen: 0, status: 'uploaded', code: null, again: false } as const;
-  expect(await countBacklog(options, () => recorded, signal)).toEqual({ files: 0, bytes: 0 });
-  expect(await countBacklog({ ...options, maxBytes: 1 }, () => null, signal)).toEqual({ files: 1, bytes: 1 });
-  const firstStart = { ...options, existing: 'skip', firstStartMs: Date.now() + 60_000 } as const;
-  expect(await countBacklog(firstStart, () => null, signal)).toEqual({ files: 0, bytes: 0 });
 });
 
 test('a folder that cannot be listed is reported once and stops nothing else', async () => {
