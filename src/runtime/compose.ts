@@ -13,7 +13,7 @@ import { endpointsOf } from './plans/endpoint-plans.ts';
 import type { SourcePlan } from './plans/source-plan.ts';
 import type { WorkerConfig } from './processes/worker-config.ts';
 import { startWorkerPool } from './processes/worker-pool.ts';
-import type { RunFacts } from './run-port.ts';
+import type { RunFacts } from './running-process.ts';
 
 /** A destination at hand in this process. */
 export interface ComposedDestination {

@@ -1,4 +1,5 @@
 import { type Blocker, foremost, isStopped } from '../domain/blocker.ts';
+import { type Pause, pauseBlocker } from '../domain/pause-list.ts';
 import type { Trouble } from '../traffic/last-failure.ts';
 import type { SourceOwner } from './owner/source-owner.ts';
 
@@ -15,6 +16,17 @@ export interface OnceView {
   lastProgressAtMs(): number | null;
   /** When the oldest upload began whose bytes move; null: none does. */
   movingSinceMs(): number | null;
+}
+
+/** The same of a source that its user may have paused: what is paused gets nowhere, and says so. */
+export function withPauses(view: OnceView, pause: () => Pause | null): OnceView {
+  return {
+    ...view,
+    blockers() {
+      const paused = pause();
+      return [...(paused === null ? [] : [pauseBlocker(paused)]), ...view.blockers()];
+    },
+  };
 }
 
 /** Short tries that fail move bytes too; they are over before this share of the time has passed. */
