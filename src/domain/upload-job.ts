@@ -63,3 +63,14 @@ export function newUploadJob(
 export function jobIdOf(id: string, gen: number): string {
   return `${id}-${gen}`;
 }
+
+const VERSION_ID = /^f[0-9a-f]{32}$/;
+
+/**
+ * The file version that a job was made for, which is another than its source has now once that goes elsewhere.
+ * @returns null: nobody of ours made this job
+ */
+export function versionIdOf(jobId: string, gen: number): string | null {
+  const id = jobId.slice(0, jobId.lastIndexOf('-'));
+  return VERSION_ID.test(id) && jobIdOf(id, gen) === jobId ? id : null;
+}

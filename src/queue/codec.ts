@@ -39,17 +39,20 @@ export function decodeOutcome(text: string): Outcome {
   return outcome as Outcome;
 }
 
-/** The outcome of a job that BullMQ failed without our processor's word: a crash or a defect, never silent. */
+/**
+ * The outcome of a job that BullMQ failed without our processor's word: a crash or a defect, never silent.
+ * @param options.id of the file version that it was made for; null: the one that its source has now
+ */
 export function outcomeOfFailedJob(
   job: UploadJob,
-  options: { destination: string; reason: string; queuedAtMs: number; nowMs: number },
+  options: { id: string | null; destination: string; reason: string; queuedAtMs: number; nowMs: number },
 ): Outcome {
   const { path, pathBytes, source, gen, batch, mtimeNs, attemptLog } = job;
   const name = pathBytes === undefined ? { path } : { path, pathBytes };
   const at = new Date(options.nowMs).toISOString();
   return {
     v: 1,
-    id: fileVersionId({ ...job, destination: options.destination }),
+    id: options.id ?? fileVersionId({ ...job, destination: options.destination }),
     source,
     ...name,
     gen,

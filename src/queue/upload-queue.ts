@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Outcome } from '../domain/receipt.ts';
-import type { UploadJob } from '../domain/upload-job.ts';
+import { type UploadJob, versionIdOf } from '../domain/upload-job.ts';
 import { queueName } from '../redis/queue-key.ts';
 import { redisScript } from '../redis/redis-script.ts';
 import { ADD_MANY_LUA } from './bullmq-layout/add-many-script.ts';
@@ -109,7 +109,8 @@ export function openUploadQueue(options: {
     try {
       const job = decodeJob(JSON.parse(data));
       log.error({ source, path: job.path, reason: why }, 'a job failed unexpectedly');
-      const facts = { destination, reason: why, queuedAtMs: Number(timestamp), nowMs: now() };
+      const id = versionIdOf(jobId, job.gen);
+      const facts = { id, destination, reason: why, queuedAtMs: Number(timestamp), nowMs: now() };
       return { jobId, outcome: outcomeOfFailedJob(job, facts) };
     } catch (error) {
       log.error({ source, jobId, reason: reasonOf(error) }, 'a job cannot be read; its file is queued again');

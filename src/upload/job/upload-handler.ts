@@ -2,7 +2,7 @@ import type { AttemptResult } from '../../domain/attempt.ts';
 import { mayTakeJobs } from '../../domain/blocker.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import { fileVersionId } from '../../domain/file-version.ts';
-import { failedAttempts, jobIdOf, type UploadJob } from '../../domain/upload-job.ts';
+import { failedAttempts, jobIdOf, type UploadJob, versionIdOf } from '../../domain/upload-job.ts';
 import type { QueuedUpload, UploadHandler, UploadStep } from '../../domain/upload-step.ts';
 import type { Pauses } from '../../redis/coordination/pauses.ts';
 import { type SendOneContext, sendOne } from '../attempt/send-one.ts';
@@ -72,7 +72,11 @@ async function handle(upload: IdentifiedUpload, context: Context, signal: AbortS
   const { job } = upload;
   const { traffic, pauses, retry, random, log } = context;
   const hopeless = settledWithoutUpload(upload, traffic.destination.name);
-  if (hopeless !== null) return settle(upload, hopeless, failedAttempts(job), context);
+  if (hopeless !== null) {
+    // Under the id that it was queued with: the new version gets its own job, and its own receipt.
+    const id = versionIdOf(upload.jobId, job.gen) ?? upload.id;
+    return settle({ ...upload, id }, hopeless, failedAttempts(job), context);
+  }
   if (job.uploaded !== undefined) return await lookAgain(upload, context, signal);
 
   if (pauses.ofBatch(job.batch) !== null) {

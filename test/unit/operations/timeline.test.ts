@@ -97,7 +97,13 @@ test('a job that BullMQ failed by itself loses nothing of its history', () => {
   const { job } = jobFor('a.pdf');
   const seen = { ...job, ...jobSight({ seenAtMs: QUEUED - 50, settledAtMs: QUEUED - 50 }) };
   const attemptLog = [entry(200, 500)];
-  const facts = { destination: 'dest', reason: 'a defect', queuedAtMs: QUEUED, nowMs: QUEUED + 900 };
+  const facts = {
+    id: null,
+    destination: 'dest',
+    reason: 'a defect',
+    queuedAtMs: QUEUED,
+    nowMs: QUEUED + 900,
+  };
   const outcome = outcomeOfFailedJob({ ...seen, attemptLog }, facts);
   expect(outcome).toMatchObject({ status: 'failed', attempts: 1, seenMs: 50, attemptLog });
   expect(outcomeOfFailedJob(job, facts)).not.toHaveProperty('attemptLog');
