@@ -2,7 +2,7 @@ import { reasonOf } from '../../domain/errors.ts';
 import type { Arrival } from '../../domain/lane.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Receipt } from '../../domain/receipt.ts';
-import { createCondition } from '../../platform/waiting/condition.ts';
+import { type Condition, createCondition } from '../../platform/waiting/condition.ts';
 import type { HashedFile } from '../scan/hash-file.ts';
 import type { EarlierUploads } from './earlier-uploads.ts';
 
@@ -39,111 +39,130 @@ export interface ContentCheck {
   take(file: Comparable, signal: AbortSignal): Promise<void>;
 }
 
+interface Waiting {
+  readonly file: Comparable;
+  readonly signal: AbortSignal;
+}
+
+interface State {
+  readonly uploads: EarlierUploads;
+  readonly log: Log;
+  /** To be read. */
+  readonly waiting: Record<Arrival, Waiting[]>;
+  /** Read, and waiting for room in the queue. */
+  readonly sending: Record<Arrival, number>;
+  readonly room: Condition;
+  /** Hash of what is on its way → those that are equal to it. */
+  readonly underWay: Map<string, Comparable[]>;
+  held: number;
+  reading: number;
+}
+
 /**
  * Reads files beside intake and compares their hash with those of recorded uploads. Of equal files that come together
  * the first is sent and the others are held until it is recorded: then its upload stands for them, or the next is sent.
  * One for each source, whoever finds its files: a watcher and a batch may find equal ones at the same time.
  */
 export function createContentCheck(uploads: EarlierUploads, log: Log): ContentCheck {
-  type Waiting = { readonly file: Comparable; readonly signal: AbortSignal };
-  const waiting: Record<Arrival, Waiting[]> = { live: [], backlog: [] };
-  const room = createCondition();
-  /** Hash of what is on its way → those that are equal to it. */
-  const underWay = new Map<string, Comparable[]>();
-  let held = 0;
-  let reading = 0;
-  const sending: Record<Arrival, number> = { live: 0, backlog: 0 };
-
-  /** The live ones first; found ones that wait for room in the queue do not hold them up. */
-  function next(): Waiting | undefined {
-    const arrival = (['live', 'backlog'] as const).find(
-      (kind) => waiting[kind].length > 0 && sending[kind] < MAX_SENDING,
-    );
-    return arrival === undefined ? undefined : waiting[arrival].shift();
-  }
-
-  function pump(): void {
-    while (reading < AT_ONCE) {
-      const taken = next();
-      if (taken === undefined) break;
-      reading += 1;
-      void check(taken.file, taken.signal).finally(() => {
-        reading -= 1;
-        pump();
-      });
-    }
-    room.changed();
-  }
-
-  async function check(file: Comparable, signal: AbortSignal): Promise<void> {
-    try {
-      const read = await file.hash(signal);
-      if (read.kind === 'hashed') await decide(file, read.sha256, signal);
-      else if (read.kind === 'changed') await file.changed();
-      // Whoever uploads it says what is wrong with it.
-      else start(file, null, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      log.error({ path: file.path, reason: reasonOf(error) }, 'a file could not be compared; it is sent');
-      start(file, null, signal);
-    }
-  }
-
-  async function decide(file: Comparable, sha256: string, signal: AbortSignal): Promise<void> {
-    if (hold(file, sha256)) return;
-    const id = uploads.ofContent(sha256);
-    const upload = id === null ? null : await uploads.standIn(id, file.size);
-    if (upload !== null && upload.sha256 === sha256) {
-      if (await file.isThere()) await file.reuse(upload, signal);
-      else await file.changed();
-    } else if (!hold(file, sha256)) start(file, sha256, signal);
-  }
-
-  function hold(file: Comparable, sha256: string): boolean {
-    const equals = underWay.get(sha256);
-    if (equals === undefined || held >= MAX_HELD) return false;
-    equals.push(file);
-    held += 1;
-    return true;
-  }
-
-  /** @param sha256 null: nothing waits for what becomes of it */
-  function start(file: Comparable, sha256: string | null, signal: AbortSignal): void {
-    // Full, with one of these under way: sent beside it.
-    const leads = sha256 !== null && !underWay.has(sha256);
-    if (leads) underWay.set(sha256, []);
-    sending[file.arrival] += 1;
-    void file
-      .send(signal)
-      .finally(() => {
-        sending[file.arrival] -= 1;
-        pump();
-      })
-      .then(() => (leads ? uploads.untilRecorded(file.jobId, signal) : undefined))
-      .catch(() => undefined)
-      .finally(() => {
-        if (leads && !signal.aborted) release(sha256, signal);
-      });
-  }
-
-  function release(sha256: string, signal: AbortSignal): void {
-    const equals = underWay.get(sha256) ?? [];
-    underWay.delete(sha256);
-    held -= equals.length;
-    void (async () => {
-      // One after the other: where the first failed, the next leads and the rest is held again.
-      for (const file of equals) {
-        await decide(file, sha256, signal).catch(() => signal.aborted || start(file, null, signal));
-      }
-    })();
-  }
-
+  const state: State = {
+    ...{ uploads, log, waiting: { live: [], backlog: [] }, sending: { live: 0, backlog: 0 } },
+    ...{ room: createCondition(), underWay: new Map(), held: 0, reading: 0 },
+  };
   return {
     async take(file, signal) {
-      const ofItsKind = waiting[file.arrival];
-      await room.until(() => ofItsKind.length < MAX_WAITING, signal);
+      const ofItsKind = state.waiting[file.arrival];
+      await state.room.until(() => ofItsKind.length < MAX_WAITING, signal);
       ofItsKind.push({ file, signal });
-      pump();
+      pump(state);
     },
   };
+}
+
+function pump(state: State): void {
+  while (state.reading < AT_ONCE) {
+    const taken = next(state);
+    if (taken === undefined) break;
+    state.reading += 1;
+    void check(state, taken.file, taken.signal).finally(() => {
+      state.reading -= 1;
+      pump(state);
+    });
+  }
+  state.room.changed();
+}
+
+/** The live ones first; found ones that wait for room in the queue do not hold them up. */
+function next({ waiting, sending }: State): Waiting | undefined {
+  const arrival = (['live', 'backlog'] as const).find(
+    (kind) => waiting[kind].length > 0 && sending[kind] < MAX_SENDING,
+  );
+  return arrival === undefined ? undefined : waiting[arrival].shift();
+}
+
+async function check(state: State, file: Comparable, signal: AbortSignal): Promise<void> {
+  try {
+    const read = await file.hash(signal);
+    if (read.kind === 'hashed') await decide(state, file, read.sha256, signal);
+    else if (read.kind === 'changed') await file.changed();
+    // Whoever uploads it says what is wrong with it.
+    else start(state, file, null, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    const reason = reasonOf(error);
+    state.log.error({ path: file.path, reason }, 'a file could not be compared; it is sent');
+    start(state, file, null, signal);
+  }
+}
+
+async function decide(state: State, file: Comparable, sha256: string, signal: AbortSignal): Promise<void> {
+  const { uploads } = state;
+  if (hold(state, file, sha256)) return;
+  const id = uploads.ofContent(sha256);
+  const upload = id === null ? null : await uploads.standIn(id, file.size);
+  if (upload !== null && upload.sha256 === sha256) {
+    if (await file.isThere()) await file.reuse(upload, signal);
+    else await file.changed();
+  } else if (!hold(state, file, sha256)) start(state, file, sha256, signal);
+}
+
+function hold(state: State, file: Comparable, sha256: string): boolean {
+  const equals = state.underWay.get(sha256);
+  if (equals === undefined || state.held >= MAX_HELD) return false;
+  equals.push(file);
+  state.held += 1;
+  return true;
+}
+
+/** @param sha256 null: nothing waits for what becomes of it */
+function start(state: State, file: Comparable, sha256: string | null, signal: AbortSignal): void {
+  const { sending, underWay, uploads } = state;
+  // Full, with one of these under way: sent beside it.
+  const leads = sha256 !== null && !underWay.has(sha256);
+  if (leads) underWay.set(sha256, []);
+  sending[file.arrival] += 1;
+  void file
+    .send(signal)
+    .finally(() => {
+      sending[file.arrival] -= 1;
+      pump(state);
+    })
+    .then(() => (leads ? uploads.untilRecorded(file.jobId, signal) : undefined))
+    .catch(() => undefined)
+    .finally(() => {
+      if (leads && !signal.aborted) release(state, sha256, signal);
+    });
+}
+
+function release(state: State, sha256: string, signal: AbortSignal): void {
+  const equals = state.underWay.get(sha256) ?? [];
+  state.underWay.delete(sha256);
+  state.held -= equals.length;
+  void (async () => {
+    // One after the other: where the first failed, the next leads and the rest is held again.
+    for (const file of equals) {
+      await decide(state, file, sha256, signal).catch(
+        () => signal.aborted || start(state, file, null, signal),
+      );
+    }
+  })();
 }

@@ -6,7 +6,7 @@ import { discoverArchive } from '../archives/discover-archive.ts';
 import { withoutOwnFiles } from '../scan/own-files.ts';
 import { rescan } from '../scan/rescan.ts';
 import type { SeenFile, SettledFile } from '../scan/seen-file.ts';
-import { createSettle } from '../scan/settle.ts';
+import { createSettle, type Settle } from '../scan/settle.ts';
 import { openSourceFilter } from '../scan/source-filter.ts';
 import { createFileStats } from '../scan/stat-files.ts';
 import { networkFileSystemOf } from '../watch/network-fs.ts';
@@ -42,124 +42,157 @@ export async function openBatchDiscovery(
   sink: BatchSink,
   tally: BatchTally,
 ): Promise<BatchDiscovery> {
-  const { root, source, now, rootFolder, minAge, log } = options;
-  const filter = await openSourceFilter(options);
-  // Slipway's own files lie in folders: what is named like them in an archive is the user's.
-  const entryFilter = await openSourceFilter({ ...options, ownPaths: [] });
+  const { root, now, rootFolder, minAge } = options;
   const isLocal = (await networkFileSystemOf(root)) === null;
-  const fileStats = createFileStats(
-    root,
-    () => isLocal,
-    () => now().monotonicMs,
-  );
-  // What is only too young becomes due within `minAge`: it is never given up.
-  const patienceMs = Math.max(MIN_PATIENCE_MS, options.settle * PATIENCE_IN_SETTLES) + minAge;
+  const base: Base = {
+    ...{ options, sink, tally, isLocal },
+    filter: await openSourceFilter(options),
+    fileStats: createFileStats(
+      root,
+      () => isLocal,
+      () => now().monotonicMs,
+    ),
+    // What is only too young becomes due within `minAge`: it is never given up.
+    patienceMs: Math.max(MIN_PATIENCE_MS, options.settle * PATIENCE_IN_SETTLES) + minAge,
+  };
   let unsettled = (): number => 0;
 
-  async function discover(inputs: readonly BatchInput[], signal: AbortSignal): Promise<void> {
-    const { means, finish } = begin(signal);
-    await rootFolder.assert();
-    for (const input of inputs) {
-      if (input.kind === 'folder') await discoverFolder(input.path, means);
-      else if (input.kind === 'list') await discoverList(input, means);
-      else await discoverArchive(input, { ...means, filter: entryFilter });
-    }
-    await finish();
-    await rootFolder.assert();
+  function begin(signal: AbortSignal): Pass {
+    const pass = openPass(base, signal);
+    unsettled = pass.settle.size;
+    return pass;
   }
 
-  async function lookAgain(names: readonly PathName[], signal: AbortSignal): Promise<void> {
-    const { means, finish } = begin(signal);
-    await rootFolder.assert();
-    for (const look of await fileStats.at(names)) if (look.kind === 'file') await means.see([look.file]);
-    await finish();
-    await rootFolder.assert();
-  }
-
-  function begin(signal: AbortSignal): { means: DiscoveryDeps; finish: () => Promise<void> } {
-    const maxTracked = options.maxTracked ?? MAX_TRACKED;
-    const settle = createSettle({
-      settleMs: options.settle,
-      minAgeMs: minAge,
-      trustTimes: () => isLocal,
-      maxTracked,
-    });
-    unsettled = settle.size;
-    let saidToWait = false;
-
-    /** Whole ones go on. True when there were any. */
-    async function take(files: readonly SeenFile[]): Promise<boolean> {
-      if (files.length > 0) rootFolder.holdsFiles();
-      const settled = files.flatMap((file): SettledFile[] => {
-        const sight = settle.see(file, now());
-        return sight === null ? [] : [{ ...file, sight }];
-      });
-      const whole = await withoutOwnFiles(root, settled);
-      for (const { size } of whole) tally.bytes += size;
-      tally.files += whole.length;
-      if (whole.length > 0) await sink.files(whole, signal);
-      signal.throwIfAborted();
-      return settled.length > 0;
-    }
-
-    /** Looks again at some of the files due by `byMs`. */
-    async function takeDue(byMs: number): Promise<boolean> {
-      const names = settle.due(byMs, DUE_PER_STEP);
-      const files: SeenFile[] = [];
-      for (const [index, look] of (await fileStats.at(names)).entries()) {
-        const name = names[index];
-        if (look.kind === 'file') files.push(look.file);
-        else if (name !== undefined) {
-          settle.forget(name);
-          if (look.kind === 'unobservable') tally.unreadable += 1;
-        }
+  return {
+    unsettled: () => unsettled(),
+    async discover(inputs, signal) {
+      const pass = begin(signal);
+      const deps = depsOf(pass);
+      await rootFolder.assert();
+      for (const input of inputs) {
+        if (input.kind === 'folder') await discoverFolder(input.path, deps);
+        else if (input.kind === 'list') await discoverList(input, deps);
+        else await discoverArchive(input, deps);
       }
-      return await take(files);
-    }
+      await waitFor(pass, () => false);
+      await rootFolder.assert();
+    },
+    async lookAgain(names, signal) {
+      const pass = begin(signal);
+      await rootFolder.assert();
+      for (const look of await base.fileStats.at(names))
+        if (look.kind === 'file') await see(pass, [look.file]);
+      await waitFor(pass, () => false);
+      await rootFolder.assert();
+    },
+  };
+}
 
-    /** Until `isEnough`, or until no file is due and none has become whole for the whole patience. */
-    async function waitFor(isEnough: () => boolean): Promise<void> {
-      let endMs = now().monotonicMs + patienceMs;
-      for (let dueMs = settle.nextDueMs(); dueMs !== null && !isEnough(); dueMs = settle.nextDueMs()) {
-        const nowMs = now().monotonicMs;
-        const byMs = Math.min(nowMs, endMs);
-        if (dueMs <= byMs) {
-          // The sink may have held this up for long: the patience begins only when it returns.
-          if (await takeDue(byMs)) endMs = now().monotonicMs + patienceMs;
-        } else if (nowMs < endMs) {
-          sayToWait(dueMs - nowMs);
-          await sleep(Math.min(dueMs, endMs) - nowMs, undefined, { signal });
-        } else return giveUp();
-      }
-    }
+/** What all passes over the inputs share. */
+interface Base extends Pick<DiscoveryDeps, 'filter' | 'fileStats' | 'sink' | 'tally'> {
+  readonly options: BatchDiscoveryOptions;
+  readonly isLocal: boolean;
+  /** Files still being written when none has become whole for so long belong to the next batch. */
+  readonly patienceMs: number;
+}
 
-    /** Nobody would guess what a batch waits for that long. */
-    function sayToWait(waitMs: number): void {
-      if (saidToWait || waitMs <= options.settle) return;
-      saidToWait = true;
-      const said = { source, files: settle.size(), minAgeMs: minAge };
-      log.info(said, 'files are younger than minAge: waiting until they are old enough');
-    }
+/** One pass: the files that it has seen and that are not whole yet. */
+interface Pass extends Base {
+  readonly settle: Settle;
+  readonly signal: AbortSignal;
+  /** What it waits for has been said. */
+  saidToWait: boolean;
+}
 
-    function giveUp(): void {
-      tally.unsettled += settle.size();
-      for (const name of settle.due(Number.POSITIVE_INFINITY, settle.size())) settle.forget(name);
-    }
+function openPass(base: Base, signal: AbortSignal): Pass {
+  const { options, isLocal } = base;
+  const settle = createSettle({
+    settleMs: options.settle,
+    minAgeMs: options.minAge,
+    trustTimes: () => isLocal,
+    maxTracked: options.maxTracked ?? MAX_TRACKED,
+  });
+  return { ...base, settle, signal, saidToWait: false };
+}
 
-    async function see(files: readonly SeenFile[]): Promise<void> {
-      await take(files);
-      const nowMs = now().monotonicMs;
-      while ((settle.nextDueMs() ?? Number.POSITIVE_INFINITY) <= nowMs) await takeDue(nowMs);
-      await waitFor(settle.hasRoom);
-    }
+function depsOf(pass: Pass): DiscoveryDeps {
+  const { options, fileStats, filter, sink, tally, signal } = pass;
+  return { ...options, fileStats, filter, sink, tally, signal, see: (files) => see(pass, files) };
+}
 
-    return {
-      means: { ...options, fileStats, filter, sink, tally, see, signal },
-      finish: () => waitFor(() => false),
-    };
+async function see(pass: Pass, files: readonly SeenFile[]): Promise<void> {
+  const { settle, options } = pass;
+  await take(pass, files);
+  const nowMs = options.now().monotonicMs;
+  while ((settle.nextDueMs() ?? Number.POSITIVE_INFINITY) <= nowMs) await takeDue(pass, nowMs);
+  await waitFor(pass, settle.hasRoom);
+}
+
+/** Whole ones go on. True when there were any. */
+async function take(
+  { options, settle, sink, tally, signal }: Pass,
+  files: readonly SeenFile[],
+): Promise<boolean> {
+  const { root, rootFolder, now } = options;
+  if (files.length > 0) rootFolder.holdsFiles();
+  const settled = files.flatMap((file): SettledFile[] => {
+    const sight = settle.see(file, now());
+    return sight === null ? [] : [{ ...file, sight }];
+  });
+  const whole = await withoutOwnFiles(root, settled);
+  for (const { size } of whole) tally.bytes += size;
+  tally.files += whole.length;
+  if (whole.length > 0) await sink.files(whole, signal);
+  signal.throwIfAborted();
+  return settled.length > 0;
+}
+
+/** Looks again at some of the files due by `byMs`. */
+async function takeDue(pass: Pass, byMs: number): Promise<boolean> {
+  const { settle, fileStats, tally } = pass;
+  const names = settle.due(byMs, DUE_PER_STEP);
+  const files: SeenFile[] = [];
+  for (const [index, look] of (await fileStats.at(names)).entries()) {
+    const name = names[index];
+    if (look.kind === 'file') files.push(look.file);
+    else if (name !== undefined) {
+      settle.forget(name);
+      if (look.kind === 'unobservable') tally.unreadable += 1;
+    }
   }
+  return await take(pass, files);
+}
 
-  return { discover, lookAgain, unsettled: () => unsettled() };
+/** Until `isEnough`, or until no file is due and none has become whole for the whole patience. */
+async function waitFor(pass: Pass, isEnough: () => boolean): Promise<void> {
+  const { settle, options, patienceMs, signal } = pass;
+  const monotonicMs = (): number => options.now().monotonicMs;
+  let endMs = monotonicMs() + patienceMs;
+  for (let dueMs = settle.nextDueMs(); dueMs !== null && !isEnough(); dueMs = settle.nextDueMs()) {
+    const nowMs = monotonicMs();
+    const byMs = Math.min(nowMs, endMs);
+    if (dueMs <= byMs) {
+      // The sink may have held this up for long: the patience begins only when it returns.
+      if (await takeDue(pass, byMs)) endMs = monotonicMs() + patienceMs;
+    } else if (nowMs < endMs) {
+      sayToWait(pass, dueMs - nowMs);
+      await sleep(Math.min(dueMs, endMs) - nowMs, undefined, { signal });
+    } else return giveUp(pass);
+  }
+}
+
+/** Nobody would guess what a batch waits for that long. */
+function sayToWait(pass: Pass, waitMs: number): void {
+  const { source, settle, minAge, log } = pass.options;
+  if (pass.saidToWait || waitMs <= settle) return;
+  pass.saidToWait = true;
+  const said = { source, files: pass.settle.size(), minAgeMs: minAge };
+  log.info(said, 'files are younger than minAge: waiting until they are old enough');
+}
+
+function giveUp({ settle, tally }: Pass): void {
+  tally.unsettled += settle.size();
+  for (const name of settle.due(Number.POSITIVE_INFINITY, settle.size())) settle.forget(name);
 }
 
 async function discoverFolder(path: string, means: DiscoveryDeps): Promise<void> {

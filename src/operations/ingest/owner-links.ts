@@ -8,7 +8,7 @@ import { openBatchEnds } from '../../ledger/tables/batch-ends.ts';
 import { hostIdentity } from '../../platform/process/process-identity.ts';
 import { leaseHolder } from '../../redis/coordination/owner-lease.ts';
 import { askOwner } from '../../redis/coordination/owner-requests.ts';
-import { findRedis } from '../../redis/redis-access.ts';
+import { findRedis, type RedisConnection } from '../../redis/redis-access.ts';
 import type { OnceEnd } from '../../runtime/once-end.ts';
 import type { OwnerAnswers, OwnerRequest } from '../../runtime/owner/owner-request.ts';
 import { readReports } from '../../runtime/reports/process-reports.ts';
@@ -41,122 +41,147 @@ export async function handToOwners(
   },
 ): Promise<HandedParts> {
   const { dataDir, redis, log } = options;
-  const { prefix } = redis;
-  let connection = await findRedis({ dataDir, url: redis.url, log });
+  const links: Links = {
+    ...options,
+    connection: await findRedis({ dataDir, url: redis.url, log }),
+    latest: new Map(),
+    closed: false,
+  };
   const handed: BatchSource[] = [];
-  const latest = new Map<string, BatchProgress>();
-  let closed = false;
-
-  async function ask<Kind extends 'ingest' | 'batch'>(
-    part: BatchSource,
-    kind: Kind,
-  ): Promise<OwnerAnswers[Kind]> {
-    if (connection === null) throw new SlipwayError('owner_silent', { source: part.source, seconds: 0 });
-    const request = { kind, batch: part.batch } satisfies OwnerRequest;
-    const common = { connection, prefix, source: part.source };
-    return (await askOwner({ ...common, request, timeoutMs: ANSWER_MS })) as OwnerAnswers[Kind];
-  }
-
-  async function isOwned(source: string): Promise<boolean> {
-    return connection !== null && (await leaseHolder(connection, prefix, source, hostIdentity())) !== null;
-  }
-
-  async function look(part: BatchSource): Promise<BatchProgress> {
-    // A private Redis is gone with its last user; one that was lost may be there again.
-    if (connection !== null && connection.status === 'end' && !closed) {
-      connection.disconnect();
-      connection = await findRedis({ dataDir, url: redis.url, log });
+  try {
+    for (const part of parts) {
+      if (!(await isOwned(links, part.source))) continue;
+      await ask(links, part, 'ingest');
+      handed.push(part);
     }
-    if (!(await isOwned(part.source))) return await lastWord(part);
-    const { progress } = await ask(part, 'batch');
-    // Another process is the owner by now.
-    if (progress === null) await ask(part, 'ingest');
-    return progress ?? emptyProgress(part);
+  } catch (error) {
+    links.connection?.disconnect();
+    throw error;
   }
+  return {
+    parts: handed,
+    progress: () => handed.map((part) => links.latest.get(part.source) ?? emptyProgress(part)),
+    once: (giveUpMs, signal) => Promise.all(handed.map((part) => follow(links, part, giveUpMs, signal))),
+    close() {
+      links.closed = true;
+      links.connection?.disconnect();
+    },
+  };
+}
 
-  /** The owner is gone: had it ended? */
-  async function lastWord(part: BatchSource): Promise<BatchProgress> {
-    const ledger = readSourceLedger(dataDir, part.source);
-    const end = ledger === null ? null : (openBatchEnds(ledger)?.find(part.batch) ?? null);
-    await ledger?.close();
-    if (end === null) throw new SlipwayError('owner_gone', { source: part.source, batch: part.batch });
-    const files = end.counts.discovered;
-    const progress = emptyProgress(part);
-    const tally = { ...progress.tally, ...end.missed };
-    return { ...progress, walked: true, members: files, done: files, tally, end };
-  }
+/** How the owners are reached. */
+interface Links {
+  readonly dataDir: string;
+  readonly redis: { readonly url: string | null; readonly prefix: string };
+  readonly log: Log;
+  /** null: there is no Redis, so no owner. */
+  connection: RedisConnection | null;
+  /** By source: how far its part was at the last look. */
+  readonly latest: Map<string, BatchProgress>;
+  closed: boolean;
+}
 
-  async function follow(part: BatchSource, giveUpMs: number, signal: AbortSignal): Promise<OnceEnd> {
-    let movedAtMs = performance.now();
-    let seenAtMs = performance.now();
-    for (;;) {
-      const before = latest.get(part.source);
-      const progress = await look(part).catch((error: unknown) => unlessAway(part, error, seenAtMs));
-      if (progress === null) {
-        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-        signal.throwIfAborted();
-        continue;
-      }
+async function ask<Kind extends 'ingest' | 'batch'>(
+  { connection, redis }: Links,
+  part: BatchSource,
+  kind: Kind,
+): Promise<OwnerAnswers[Kind]> {
+  if (connection === null) throw new SlipwayError('owner_silent', { source: part.source, seconds: 0 });
+  const request = { kind, batch: part.batch } satisfies OwnerRequest;
+  const common = { connection, prefix: redis.prefix, source: part.source };
+  return (await askOwner({ ...common, request, timeoutMs: ANSWER_MS })) as OwnerAnswers[Kind];
+}
+
+async function isOwned({ connection, redis }: Links, source: string): Promise<boolean> {
+  return (
+    connection !== null && (await leaseHolder(connection, redis.prefix, source, hostIdentity())) !== null
+  );
+}
+
+/** The story of a part in another process: look how far it is until it has ended, or gets nowhere. */
+async function follow(
+  links: Links,
+  part: BatchSource,
+  giveUpMs: number,
+  signal: AbortSignal,
+): Promise<OnceEnd> {
+  let movedAtMs = performance.now();
+  let seenAtMs = performance.now();
+  for (;;) {
+    const before = links.latest.get(part.source);
+    const progress = await look(links, part).catch((error: unknown) =>
+      unlessAway(links, part, error, seenAtMs),
+    );
+    if (progress !== null) {
       seenAtMs = performance.now();
-      latest.set(part.source, progress);
+      links.latest.set(part.source, progress);
       if (progress.failure !== null)
         throw new SlipwayError('owner_refused', { source: part.source, reason: progress.failure });
       if (progress.end !== null) return progress.tally.unreadable > 0 ? 'incomplete' : 'drained';
       if (before?.done !== progress.done || before.members !== progress.members)
         movedAtMs = performance.now();
-      const trouble = await troubleOf(part.destination);
+      const trouble = await troubleOf(links, part.destination);
       if (trouble === 'stopped') return 'stopped';
       if (trouble === 'failing' && performance.now() - movedAtMs > giveUpMs) return 'gave-up';
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-      signal.throwIfAborted();
     }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    signal.throwIfAborted();
   }
+}
 
-  /** Redis away for a moment says nothing of the batch: null, to be looked at again. The ledger still knows its end. */
-  async function unlessAway(
-    part: BatchSource,
-    error: unknown,
-    seenAtMs: number,
-  ): Promise<BatchProgress | null> {
-    if (error instanceof SlipwayError && error.code !== 'redis_unreachable') throw error;
-    const isOver = performance.now() - seenAtMs > AWAY_MS;
-    return await lastWord(part).catch((reason: unknown) => {
-      if (isOver) throw reason;
-      return null;
-    });
+async function look(links: Links, part: BatchSource): Promise<BatchProgress> {
+  const { dataDir, redis, log } = links;
+  // A private Redis is gone with its last user; one that was lost may be there again.
+  if (links.connection?.status === 'end' && !links.closed) {
+    links.connection.disconnect();
+    links.connection = await findRedis({ dataDir, url: redis.url, log });
   }
+  if (!(await isOwned(links, part.source))) return await lastWord(links, part);
+  const { progress } = await ask(links, part, 'batch');
+  // Another process is the owner by now.
+  if (progress === null) await ask(links, part, 'ingest');
+  return progress ?? emptyProgress(part);
+}
 
-  async function troubleOf(destination: string): Promise<'none' | 'failing' | 'stopped'> {
-    const reports: readonly LiveReport[] =
-      connection === null
-        ? []
-        : await readReports(connection, prefix).catch((error: unknown) => {
-            log.debug({ reason: reasonOf(error) }, 'reports cannot be read now');
-            return [];
-          });
-    const views = reports.flatMap((report) => report.destinations.filter(({ name }) => name === destination));
-    if (views.length > 0 && views.every(({ health }) => health === 'stopped')) return 'stopped';
-    return views.some(({ lastTrouble }) => lastTrouble !== null) ? 'failing' : 'none';
-  }
+/** The owner is gone: had it ended? */
+async function lastWord({ dataDir }: Links, part: BatchSource): Promise<BatchProgress> {
+  const ledger = readSourceLedger(dataDir, part.source);
+  const end = ledger === null ? null : (openBatchEnds(ledger)?.find(part.batch) ?? null);
+  await ledger?.close();
+  if (end === null) throw new SlipwayError('owner_gone', { source: part.source, batch: part.batch });
+  const files = end.counts.discovered;
+  const progress = emptyProgress(part);
+  const tally = { ...progress.tally, ...end.missed };
+  return { ...progress, walked: true, members: files, done: files, tally, end };
+}
 
-  try {
-    for (const part of parts) {
-      if (!(await isOwned(part.source))) continue;
-      await ask(part, 'ingest');
-      handed.push(part);
-    }
-  } catch (error) {
-    connection?.disconnect();
-    throw error;
-  }
+/** Redis away for a moment says nothing of the batch: null, to be looked at again. The ledger still knows its end. */
+async function unlessAway(
+  links: Links,
+  part: BatchSource,
+  error: unknown,
+  seenAtMs: number,
+): Promise<BatchProgress | null> {
+  if (error instanceof SlipwayError && error.code !== 'redis_unreachable') throw error;
+  const isOver = performance.now() - seenAtMs > AWAY_MS;
+  return await lastWord(links, part).catch((reason: unknown) => {
+    if (isOver) throw reason;
+    return null;
+  });
+}
 
-  return {
-    parts: handed,
-    progress: () => handed.map((part) => latest.get(part.source) ?? emptyProgress(part)),
-    once: (giveUpMs, signal) => Promise.all(handed.map((part) => follow(part, giveUpMs, signal))),
-    close() {
-      closed = true;
-      connection?.disconnect();
-    },
-  };
+async function troubleOf(
+  { connection, redis, log }: Links,
+  destination: string,
+): Promise<'none' | 'failing' | 'stopped'> {
+  const reports: readonly LiveReport[] =
+    connection === null
+      ? []
+      : await readReports(connection, redis.prefix).catch((error: unknown) => {
+          log.debug({ reason: reasonOf(error) }, 'reports cannot be read now');
+          return [];
+        });
+  const views = reports.flatMap((report) => report.destinations.filter(({ name }) => name === destination));
+  if (views.length > 0 && views.every(({ health }) => health === 'stopped')) return 'stopped';
+  return views.some(({ lastTrouble }) => lastTrouble !== null) ? 'failing' : 'none';
 }

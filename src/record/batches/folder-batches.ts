@@ -54,113 +54,128 @@ interface FolderBatchFacts {
   readonly log: Log;
 }
 
+/** What is open now. */
+interface Open extends FolderBatchFacts {
+  readonly table: ReturnType<typeof tableOf>;
+  readonly batches: Map<string, OpenBatch>;
+  /** Of those, the ones that end as soon as all of them is recorded. */
+  readonly quiet: Set<string>;
+  readonly endings: Set<Promise<unknown>>;
+  readonly waiters: Set<() => void>;
+}
+
 /** To be opened once the keeper has begun. A batch that was open goes on; its quiet time begins anew. */
 export function openFolderBatches(options: FolderBatchFacts): FolderBatches {
-  const { source, destination, ledger, batchBook, now, log } = options;
+  const { source, ledger, batchBook, log } = options;
   const table = tableOf(ledger);
-  const open = new Map<string, OpenBatch>();
-  /** Of those, the ones that end as soon as all of them is recorded. */
-  const quiet = new Set<string>();
-  const endings = new Set<Promise<unknown>>();
-  const waiters = new Set<() => void>();
-
+  const open: Open = {
+    ...{ ...options, table, batches: new Map(), quiet: new Set() },
+    ...{ endings: new Set(), waiters: new Set() },
+  };
   for (const { key, value } of table.getRange({})) {
     // One that was told to end has no more files to come; a kill came before it was forgotten here.
     if (batchBook.ends.find(value.batch) !== null || batchBook.state(value.batch)?.discovered === true)
       table.removeSync(key);
-    else open.set(key, begun(value));
-  }
-
-  function begun(batch: OpenBatch): OpenBatch {
-    const { startedAtMs, folder } = batch;
-    const startedAt = new Date(startedAtMs).toISOString();
-    batchBook.open({
-      ...{ batch: batch.batch, destination, startedAt, folder: folder.path },
-      manifest: options.manifestOf(batch.batch),
-    });
-    return batch;
-  }
-
-  /** First written down here: whoever is killed before it is open opens it at the next start. */
-  function begin(key: string, folder: PathName): OpenBatch {
-    let startedAtMs = now();
-    while (batchBook.ends.find(idOf(source, key, startedAtMs)) !== null) startedAtMs += 1;
-    const batch: OpenBatch = { batch: idOf(source, key, startedAtMs), folder, startedAtMs };
-    ledger.transact(() => table.putSync(key, batch));
-    open.set(key, begun(batch));
-    log.info({ source, batch: batch.batch, folder: folder.path }, 'batch begun');
-    return batch;
-  }
-
-  function endIfRecorded(key: string): void {
-    const found = open.get(key);
-    const state = found === undefined ? null : batchBook.state(found.batch);
-    if (found === undefined || state === null || state.done < state.members) return;
-    // From here on a file in this folder begins another batch.
-    open.delete(key);
-    quiet.delete(key);
-    const ended = batchBook.ended(found.batch).finally(() => endings.delete(ended));
-    endings.add(ended);
-    batchBook.discovered(found.batch);
-    ledger.transact(() => table.removeSync(key));
-    for (const tell of waiters) tell();
-    waiters.clear();
-  }
-
-  async function becomesQuiet(key: string, { batch, folder }: OpenBatch): Promise<void> {
-    const state = batchBook.state(batch);
-    if (state !== null && state.done < state.members) {
-      const orphans = await dropOrphans({ ...options, batch });
-      if (orphans > 0)
-        log.warn(
-          { source, batch, folder: folder.path, files: orphans },
-          'files of a batch went away before they were sent: they are no part of it',
-        );
-    }
-    if (quiet.has(key)) endIfRecorded(key);
+    else open.batches.set(key, begun(open, value));
   }
 
   return {
-    assign(items) {
-      const members = new Map<string, { readonly id: string; readonly gen: number }[]>();
-      const assigned = items.map((item) => {
-        const folder = topFolderOf(item.job);
-        // What was ingested belongs to that batch.
-        if (folder === null || item.job.batch !== null) return item;
-        const key = keyOf(folder);
-        const { batch } = open.get(key) ?? begin(key, folder);
-        quiet.delete(key);
-        members.set(batch, [...(members.get(batch) ?? []), { id: item.id, gen: item.job.gen }]);
-        return { ...item, job: { ...item.job, batch } };
-      });
-      for (const [batch, found] of members) batchBook.add(batch, found);
-      return assigned;
-    },
-    stirred: (folder) => void quiet.delete(keyOf(folder)),
+    assign: (items) => assign(open, items),
+    stirred: (folder) => void open.quiet.delete(keyOf(folder)),
     quiet(folder) {
       const key = keyOf(folder);
-      const found = open.get(key);
+      const found = open.batches.get(key);
       if (found === undefined) return;
-      quiet.add(key);
-      becomesQuiet(key, found).catch((error: unknown) =>
+      open.quiet.add(key);
+      becomesQuiet(open, key, found).catch((error: unknown) =>
         log.warn({ source, batch: found.batch, reason: reasonOf(error) }, 'a batch cannot be ended yet'),
       );
     },
     recorded() {
-      for (const key of [...quiet]) endIfRecorded(key);
+      for (const key of [...open.quiet]) endIfRecorded(open, key);
     },
-    folders: () => [...open.values()].map(({ folder }) => folder),
-    async settled(signal) {
-      while (open.size > 0) {
-        signal.throwIfAborted();
-        const { promise, resolve } = Promise.withResolvers<void>();
-        waiters.add(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-        await promise;
-      }
-      await Promise.all(endings);
-    },
+    folders: () => [...open.batches.values()].map(({ folder }) => folder),
+    settled: (signal) => untilNoneIsOpen(open, signal),
   };
+}
+
+function assign<Item extends Assignable>(open: Open, items: readonly Item[]): Item[] {
+  const members = new Map<string, { readonly id: string; readonly gen: number }[]>();
+  const assigned = items.map((item) => {
+    const folder = topFolderOf(item.job);
+    // What was ingested belongs to that batch.
+    if (folder === null || item.job.batch !== null) return item;
+    const key = keyOf(folder);
+    const { batch } = open.batches.get(key) ?? begin(open, key, folder);
+    open.quiet.delete(key);
+    members.set(batch, [...(members.get(batch) ?? []), { id: item.id, gen: item.job.gen }]);
+    return { ...item, job: { ...item.job, batch } };
+  });
+  for (const [batch, found] of members) open.batchBook.add(batch, found);
+  return assigned;
+}
+
+function begun({ batchBook, destination, manifestOf }: Open, batch: OpenBatch): OpenBatch {
+  const { startedAtMs, folder } = batch;
+  const startedAt = new Date(startedAtMs).toISOString();
+  batchBook.open({
+    ...{ batch: batch.batch, destination, startedAt, folder: folder.path },
+    manifest: manifestOf(batch.batch),
+  });
+  return batch;
+}
+
+/** First written down here: whoever is killed before it is open opens it at the next start. */
+function begin(open: Open, key: string, folder: PathName): OpenBatch {
+  const { source, ledger, batchBook, table, now, log } = open;
+  let startedAtMs = now();
+  while (batchBook.ends.find(idOf(source, key, startedAtMs)) !== null) startedAtMs += 1;
+  const batch: OpenBatch = { batch: idOf(source, key, startedAtMs), folder, startedAtMs };
+  ledger.transact(() => table.putSync(key, batch));
+  open.batches.set(key, begun(open, batch));
+  log.info({ source, batch: batch.batch, folder: folder.path }, 'batch begun');
+  return batch;
+}
+
+async function becomesQuiet(open: Open, key: string, { batch, folder }: OpenBatch): Promise<void> {
+  const { source, batchBook, log } = open;
+  const state = batchBook.state(batch);
+  if (state !== null && state.done < state.members) {
+    const orphans = await dropOrphans({ ...open, batch });
+    if (orphans > 0)
+      log.warn(
+        { source, batch, folder: folder.path, files: orphans },
+        'files of a batch went away before they were sent: they are no part of it',
+      );
+  }
+  if (open.quiet.has(key)) endIfRecorded(open, key);
+}
+
+function endIfRecorded(open: Open, key: string): void {
+  const { batches, quiet, endings, waiters, batchBook, ledger, table } = open;
+  const found = batches.get(key);
+  const state = found === undefined ? null : batchBook.state(found.batch);
+  if (found === undefined || state === null || state.done < state.members) return;
+  // From here on a file in this folder begins another batch.
+  batches.delete(key);
+  quiet.delete(key);
+  const ended = batchBook.ended(found.batch).finally(() => endings.delete(ended));
+  endings.add(ended);
+  batchBook.discovered(found.batch);
+  ledger.transact(() => table.removeSync(key));
+  for (const tell of waiters) tell();
+  waiters.clear();
+}
+
+async function untilNoneIsOpen({ batches, waiters, endings }: Open, signal: AbortSignal): Promise<void> {
+  while (batches.size > 0) {
+    signal.throwIfAborted();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    waiters.add(resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+  }
+  await Promise.all(endings);
 }
 
 /** Folders are batches no more: those that are open get no more files, and end once all of them is recorded. */
