@@ -94,19 +94,6 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
     admission.take(need, unsentOutcome(version, reason, how));
   };
 
-  async function takeEntry(need: EntryCandidate, entry: FileEntry, signal: AbortSignal): Promise<void> {
-    const { jobId } = need;
-    const { size } = entry;
-    if (!isUpload(need)) return void admission.take(need);
-    if (ports.isPending(jobId) && spool.has(jobId, size)) return;
-    if (size > spool.maxBytes) return refuse(need, tooLarge(size, spool.maxBytes));
-    // What is gathered holds room in the spool that only a recorded upload gives back.
-    if (!spool.fits(size)) await flush(signal);
-    const unpacked = await unpack(need, entry, { spool, ports, signal });
-    if ('code' in unpacked) refuse(need, unpacked);
-    else admission.take(unpacked);
-  }
-
   return {
     flush,
     inHand: admission.inHand,
@@ -120,10 +107,7 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
         const { name, size, mtimeNs, sight } = file;
         const known = members.noted({ name, size, mtimeNs }, sight);
         if (known === null) continue;
-        const need: FileCandidate = { ...known, file, unlimited: false };
-        if (!isUpload(need) || !ports.isPending(need.jobId)) admission.take(need);
-        // After a restart nobody else knows which file on disk it is.
-        else ports.uploads.remember(need.jobId, file);
+        takeFile({ ...known, file, unlimited: false }, ports, admission);
       }
       await flushIfDue(signal);
     },
@@ -135,7 +119,14 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
       const known = members.noted(file, atFirstSight(now().wallMs), again);
       if (known !== null) ports.entryMarks?.remember(known.jobId, { archive, crc32 });
       if (known !== null && !admission.has(known.jobId))
-        await takeEntry({ ...known, sha256: null }, entry, signal);
+        await takeEntry({ ...known, sha256: null }, entry, {
+          spool,
+          ports,
+          admission,
+          flush,
+          refuse,
+          signal,
+        });
       await flushIfDue(signal);
     },
 
@@ -186,8 +177,7 @@ function openMembers(options: BatchAdmissionOptions, ports: BatchPorts) {
       return { jobId: jobIdOf(id, gen), id, version, sight, arrival: 'backlog', ruling } as const;
     },
     isDue: () =>
-      members.size >= MAX_FOUND ||
-      (members.size > 0 && now().monotonicMs - gatheringSinceMs > MAX_GATHER_MS),
+      members.size >= MAX_FOUND || (members.size > 0 && now().monotonicMs - gatheringSinceMs > MAX_GATHER_MS),
     flush() {
       ports.members([...members.values()]);
       members = new Map();
@@ -253,6 +243,38 @@ function reuseOf(options: BatchAdmissionOptions, ports: BatchPorts, ends: ReuseE
     },
     ends,
   );
+}
+
+function takeFile(need: FileCandidate, ports: BatchPorts, admission: Admission): void {
+  if (!isUpload(need) || !ports.isPending(need.jobId)) admission.take(need);
+  // After a restart nobody else knows which file on disk it is.
+  else ports.uploads.remember(need.jobId, need.file);
+}
+
+/** A file of an archive, into the spool and on its way, or to a receipt that says why not. */
+async function takeEntry(
+  need: EntryCandidate,
+  entry: FileEntry,
+  to: {
+    readonly spool: Spool;
+    readonly ports: BatchPorts;
+    readonly admission: Admission;
+    readonly flush: (signal: AbortSignal) => Promise<void>;
+    readonly refuse: (need: Candidate, reason: UnsentReason) => void;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { spool, ports, admission, flush, refuse, signal } = to;
+  const { jobId } = need;
+  const { size } = entry;
+  if (!isUpload(need)) return void admission.take(need);
+  if (ports.isPending(jobId) && spool.has(jobId, size)) return;
+  if (size > spool.maxBytes) return refuse(need, tooLarge(size, spool.maxBytes));
+  // What is gathered holds room in the spool that only a recorded upload gives back.
+  if (!spool.fits(size)) await flush(signal);
+  const unpacked = await unpack(need, entry, { spool, ports, signal });
+  if ('code' in unpacked) refuse(need, unpacked);
+  else admission.take(unpacked);
 }
 
 /** Into the spool, its hash taken on the way where contents are compared. @returns why it cannot be sent, else */

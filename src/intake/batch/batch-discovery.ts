@@ -3,6 +3,7 @@ import type { BatchTally } from '../../domain/batch-progress.ts';
 import type { BatchInput } from '../../domain/batch-source.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import { discoverArchive } from '../archives/discover-archive.ts';
+import type { Filter } from '../scan/filter.ts';
 import { withoutOwnFiles } from '../scan/own-files.ts';
 import { rescan } from '../scan/rescan.ts';
 import type { SeenFile, SettledFile } from '../scan/seen-file.ts';
@@ -47,6 +48,7 @@ export async function openBatchDiscovery(
   const base: Base = {
     ...{ options, sink, tally, isLocal },
     filter: await openSourceFilter(options),
+    entryFilter: await openSourceFilter({ ...options, ownPaths: [] }),
     fileStats: createFileStats(
       root,
       () => isLocal,
@@ -72,7 +74,7 @@ export async function openBatchDiscovery(
       for (const input of inputs) {
         if (input.kind === 'folder') await discoverFolder(input.path, deps);
         else if (input.kind === 'list') await discoverList(input, deps);
-        else await discoverArchive(input, deps);
+        else await discoverArchive(input, { ...deps, filter: base.entryFilter });
       }
       await waitFor(pass, () => false);
       await rootFolder.assert();
@@ -91,6 +93,8 @@ export async function openBatchDiscovery(
 /** What all passes over the inputs share. */
 interface Base extends Pick<DiscoveryDeps, 'filter' | 'fileStats' | 'sink' | 'tally'> {
   readonly options: BatchDiscoveryOptions;
+  /** Slipway's own files lie in folders: what is named like them in an archive is the user's. */
+  readonly entryFilter: Filter;
   readonly isLocal: boolean;
   /** Files still being written when none has become whole for so long belong to the next batch. */
   readonly patienceMs: number;
