@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { UnusableLine } from '../../domain/batch-progress.ts';
+import type { IgnoreReason } from '../../domain/ignore-reason.ts';
 import { bytesOf, type PathName, pathNameOf } from '../../domain/path-bytes.ts';
 import { RULES } from '../scan/disk-state.ts';
 import type { FileStat } from '../scan/stat-files.ts';
@@ -46,7 +47,7 @@ async function take(names: readonly PathName[], means: DiscoveryDeps, folders: L
     const name = names[index];
     if (name === undefined) continue;
     if (look.kind === 'unobservable') tally.unreadable += 1;
-    else if (look.kind === 'gone') unusable({ path: name.path, why: 'missing' }, means);
+    else if (look.kind === 'gone') await gone(name, means, folders);
     else if (look.kind === 'directory') unusable({ path: name.path, why: 'folder' }, means);
     else if (await isAccepted(name, look, means, folders)) {
       if (look.kind === 'file') files.push(look.file);
@@ -55,20 +56,30 @@ async function take(names: readonly PathName[], means: DiscoveryDeps, folders: L
   await see(files);
 }
 
+/** What is reached over a link counts as gone everywhere (G9); who named it is told the true reason. */
+async function gone(name: PathName, means: DiscoveryDeps, folders: LinkCheck): Promise<void> {
+  if (await folders.leadOut(name)) leftOut(name, 'symlink', means);
+  else unusable({ path: name.path, why: 'missing' }, means);
+}
+
 async function isAccepted(
   name: PathName,
   look: Exclude<FileStat, { kind: 'gone' | 'unobservable' }>,
-  { filter, tally, log, source }: DiscoveryDeps,
+  means: DiscoveryDeps,
   folders: LinkCheck,
 ): Promise<boolean> {
-  const reason = filter.path(name.path, look.kind) ?? ((await folders.leadOut(name)) ? 'symlink' : null);
-  if (reason === null) return true;
+  const reason =
+    means.filter.path(name.path, look.kind) ?? ((await folders.leadOut(name)) ? 'symlink' : null);
+  if (reason !== null) leftOut(name, reason, means);
+  return reason === null;
+}
+
+function leftOut(name: PathName, reason: IgnoreReason, { tally, log, source }: DiscoveryDeps): void {
   const count = (tally.ignored[reason] ?? 0) + 1;
   tally.ignored[reason] = count;
   // It was named: that a rule keeps it back is no matter of course.
   if (count <= MAX_LINES_KEPT)
     log.warn({ source, path: name.path, reason }, `${name.path}: ${RULES[reason]}; left out`);
-  return false;
 }
 
 function unusable(line: UnusableLine, { tally, log, source }: DiscoveryDeps): void {
@@ -129,7 +140,7 @@ function linkCheck(root: string): LinkCheck {
       const path = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(folder, 'latin1')]);
       const real = await realpath(path, { encoding: 'buffer' }).catch(() => null);
       known = folder;
-      answer = real === null || !real.equals(path);
+      answer = real !== null && !real.equals(path);
       return answer;
     },
   };
