@@ -5,6 +5,9 @@ import { expect, test, vi } from 'vitest';
 import { silentLog } from '../../../src/domain/log.ts';
 import { openLedger } from '../../../src/ledger/ledger.ts';
 import { ledgerPathOf } from '../../../src/ledger/store/source-store.ts';
+import { openKeptAnswers } from '../../../src/ledger/tables/kept-answers.ts';
+import { openKeyUsage } from '../../../src/ledger/tables/key-usage.ts';
+import { openReceivedIndex } from '../../../src/ledger/tables/received-index.ts';
 import { TABLE_NAMES, tablesOfFate } from '../../../src/ledger/tables/table-registry.ts';
 import { buildLedger } from '../../../src/ledger/upkeep/build-ledger.ts';
 import { definitionOf } from '../../support/destination-definitions.ts';
@@ -24,7 +27,7 @@ test('tables are opened in one place, by a name of the registry', () => {
   expect(openers).toEqual(['ledger/ledger-environment.ts']);
 });
 
-test('a run with everything in it makes every table of the registry, and no other', async () => {
+test('a run with everything in it, and what the gateway keeps, make every table of the registry, and no other', async () => {
   const { autoglmUrl, tokenUrl } = await sandboxForTest();
   const receiver = await startReceiver();
   const rig = await runRig({
@@ -36,6 +39,11 @@ test('a run with everything in it makes every table of the registry, and no othe
   const run = await rig.start();
   await vi.waitFor(() => expect(receiver.told().size).toBe(1), 20_000);
   await run.stop(5_000);
+  const ledger = openLedger(ledgerPathOf(rig.dataDir, 'inbox'));
+  openKeptAnswers(ledger);
+  openKeyUsage(ledger);
+  await openReceivedIndex(ledger, join(rig.dataDir, 'none.jsonl'));
+  await ledger.close();
   const root = open({ path: ledgerPathOf(rig.dataDir, 'inbox'), noSubdir: false, readOnly: true });
   expect([...root.getKeys()].map(String).sort()).toEqual([...TABLE_NAMES].sort());
   await root.close();
