@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { expect, test, vi } from 'vitest';
@@ -42,7 +42,9 @@ test('a run with everything in it, and what the gateway keeps, make every table 
   const ledger = openLedger(ledgerPathOf(rig.dataDir, 'inbox'));
   openKeptAnswers(ledger);
   openKeyUsage(ledger);
-  await openReceivedIndex(ledger, join(rig.dataDir, 'none.jsonl'));
+  const journal = join(rig.dataDir, 'empty.jsonl');
+  writeFileSync(journal, '');
+  await openReceivedIndex(ledger, journal);
   await ledger.close();
   const root = open({ path: ledgerPathOf(rig.dataDir, 'inbox'), noSubdir: false, readOnly: true });
   expect([...root.getKeys()].map(String).sort()).toEqual([...TABLE_NAMES].sort());
