@@ -191,3 +191,24 @@ test('a long Retry-After shuts the whole destination, a short one only delays it
   expect((await destinationOf(again)).resumesAt).not.toBeNull();
   expect(api.accepted()).toHaveLength(60);
 });
+
+test('a quota that nobody told is learned: nearly nothing is refused any more, and no file fails for it', async () => {
+  const api = await startPacedApi(20);
+  let taken: number[] = [];
+  api.answer = () => {
+    const nowMs = performance.now();
+    taken = taken.filter((atMs) => atMs > nowMs - 1_000);
+    if (taken.length >= 5) return { status: 429 };
+    taken.push(nowMs);
+    return undefined;
+  };
+  const rig = await runRig({ definition: pacedDefinition(api), concurrency: ADAPTIVE });
+  rig.files(60);
+  const run = await rig.start();
+  await vi.waitFor(async () => expect((await destinationOf(run)).quotaPerSecond).not.toBeNull(), 15_000);
+  expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
+  expect(rig.receipts().filter(({ status }) => status !== 'uploaded')).toEqual([]);
+  // By the number in flight alone nineteen of twenty would be refused.
+  const refused = api.requests.filter(({ status }) => status === 429).length;
+  expect(refused).toBeLessThan(30);
+});
