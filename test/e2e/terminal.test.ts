@@ -154,11 +154,12 @@ describe.runIf(hasScript())('at a terminal', () => {
 
   test('a long list of dead letters is bounded, with the reasons in front', async () => {
     const place = await newWorkplace();
-    const faults: FaultPlan = [{ api: 'autoglm', action: 'code', code: 400001, after: 1 }];
+    const faults: FaultPlan = [{ api: 'autoglm', action: 'code', code: 400001, every: 2 }];
     const sandbox = await sandboxForTest({ faults });
+    // One at a time, so that others get through between the refusals: twenty in a row would be the destination's.
     const concurrency = { initial: 1, max: 1, adaptive: false };
     await place.config(inboxConfig(sandboxDestination(sandbox, { concurrency })));
-    for (let index = 0; index < 46; index += 1) await place.file(`inbox/${index}.txt`, `file ${index}`);
+    for (let index = 0; index < 90; index += 1) await place.file(`inbox/${index}.txt`, `file ${index}`);
     expect((await place.run(['run', '--once'])).code).toBe(6);
     const { code, stdout } = await place.run(['failed', 'list'], atTerminal(place));
     expect(code).toBe(0);
