@@ -94,8 +94,8 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
   async function start(change: Partial<RunFacts> = {}): Promise<Run> {
     const http = openHttpClient({
       connectTimeoutMs: 5_000,
-      responseTimeoutMs: 10_000,
-      idleTimeoutMs: 10_000,
+      responseTimeoutMs: 60_000,
+      idleTimeoutMs: 60_000,
       connectionsPerOrigin: atOnce + 4,
       caFile: null,
       proxies: { http: null, https: null, no: null },
