@@ -35,6 +35,9 @@ async function heldApi() {
   };
 }
 
+/** Jobs that a worker with one upload at a time has in hand: that one, and those that wait for its permit. */
+const IN_HAND = 21;
+
 /** One upload at a time, with a backlog of 300 files of which as many as may be are in Redis. */
 async function withBacklog(options: Partial<RunRigOptions> = {}) {
   const api = await heldApi();
@@ -45,6 +48,8 @@ async function withBacklog(options: Partial<RunRigOptions> = {}) {
   const waiting = (): Promise<string[]> => connection.lrange('slipway:{inbox}:wait', 0, -1);
   onTestFinished(() => api.open());
   await vi.waitFor(async () => expect((await pendingIn(rig)).length).toBeGreaterThanOrEqual(75), soon);
+  // Once the worker holds all that it takes at once, what comes next is seen waiting.
+  await vi.waitFor(async () => expect(await connection.llen('slipway:{inbox}:active')).toBe(IN_HAND), soon);
   /** Resolves when these are the next that a worker takes. */
   const areNext = (...names: string[]): Promise<void> =>
     vi.waitFor(async () => {
