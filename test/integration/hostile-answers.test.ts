@@ -125,7 +125,7 @@ describe('one bad file never stops the others', () => {
 });
 
 test('what every file gets from some moment on is the destination’s: it stops, and no file is failed for it', async () => {
-  const api = await startPacedApi(10);
+  const api = await startPacedApi(50);
   const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8 });
   rig.files(400);
   const run = await rig.start();
