@@ -124,7 +124,7 @@ describe('one bad file never stops the others', () => {
   );
 });
 
-test('what every file gets from some moment on is the destination’s: it stops, and no file is failed for it', async () => {
+test('what every file gets from some moment on is the destination’s: it stops, and keeps the files', async () => {
   const api = await startPacedApi(50);
   const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8 });
   rig.files(400);
@@ -133,5 +133,6 @@ test('what every file gets from some moment on is the destination’s: it stops,
   api.answer = () => ({ status: 400 });
   expect(await run.once(GIVE_UP_MS, never)).toEqual(['stopped']);
   expect((await destinationOf(run)).failure).toMatch(/20 files in a row were refused in the same way/);
-  expect(failedOf(rig)).toEqual([]);
+  // Refusals that a success still on its way has proven are those of their files.
+  expect(failedOf(rig).length).toBeLessThan(20);
 });
