@@ -1,12 +1,12 @@
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
-import { buildProgram, UsageProblem } from './program.ts';
+import { runProgram, UsageProblem } from './program.ts';
 import { printable } from './screen/terminal.ts';
 
 /** Runs one command line to its end; what went wrong is said on stderr. @returns the exit code of contract §7 */
 export async function runCommandLine(argv: readonly string[]): Promise<ExitCode> {
   try {
-    return await buildProgram().run(argv);
+    return await runProgram(argv);
   } catch (error) {
     if (error instanceof UsageProblem) return error.exitCode;
     if (error instanceof SlipwayError) {

@@ -1,21 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { addConfigCommand } from './commands/config.ts';
-import { addDestinationsCommand } from './commands/destinations.ts';
-import { addDoctorCommand } from './commands/doctor-command.ts';
-import { addFailedCommand } from './commands/failed.ts';
-import { addGatewayCommand } from './commands/gateway-command.ts';
-import { addIngestCommand } from './commands/ingest-command.ts';
-import { addLookupCommand } from './commands/lookup-command.ts';
-import { addManifestCommand } from './commands/manifest.ts';
-import { addPauseCommands } from './commands/pause.ts';
-import { addResendCommand } from './commands/resend-command.ts';
-import { addRunCommands } from './commands/run-command.ts';
-import { addSandboxCommand } from './commands/sandbox.ts';
-import { addStatusCommand } from './commands/status-command.ts';
-import { addTraceCommand } from './commands/trace-command.ts';
-import { addUploadCommand } from './commands/upload.ts';
-import { addWebhooksCommand } from './commands/webhooks.ts';
+import { commandsFor } from './command-table.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 /** A command line that could not be understood, or asked for help; commander has already printed what to say. */
@@ -27,30 +12,8 @@ export class UsageProblem extends Error {
   }
 }
 
-/** Adds one command; its action tells its exit code to `done`. */
-export type AddCommand = (program: Command, done: (code: ExitCode) => void) => void;
-
-const COMMANDS: readonly AddCommand[] = [
-  addRunCommands,
-  addIngestCommand,
-  addUploadCommand,
-  addGatewayCommand,
-  addStatusCommand,
-  addLookupCommand,
-  addTraceCommand,
-  addFailedCommand,
-  addResendCommand,
-  addPauseCommands,
-  addManifestCommand,
-  addWebhooksCommand,
-  addDestinationsCommand,
-  addDoctorCommand,
-  addConfigCommand,
-  addSandboxCommand,
-];
-
-/** The whole command line, described. */
-export function buildProgram(): { run(argv: readonly string[]): Promise<ExitCode> } {
+/** As much of the command line described as this one asks for. @returns the exit code of what it did */
+export async function runProgram(argv: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.ok;
   const program = new Command('slipway')
     .description('Drop files into a folder, get URLs and ids out.')
@@ -62,7 +25,7 @@ export function buildProgram(): { run(argv: readonly string[]): Promise<ExitCode
       '\nExamples:\n  slipway run ./inbox --to dashscope      watch a folder; the results are in inbox.manifest.json\n  slipway upload report.pdf --to openai   one file, now\n',
     )
     .exitOverride();
-  for (const add of COMMANDS) {
+  for (const add of await commandsFor(argv[2])) {
     add(program, (code) => {
       exitCode = code;
     });
@@ -72,17 +35,13 @@ export function buildProgram(): { run(argv: readonly string[]): Promise<ExitCode
     // A group would take the flag away from the command below it.
     if (command.commands.length === 0) withSharedOptions(command);
   }
-  return {
-    async run(argv) {
-      try {
-        await program.parseAsync(argv);
-      } catch (error) {
-        if (!(error instanceof CommanderError)) throw error;
-        throw new UsageProblem(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
-      }
-      return exitCode;
-    },
-  };
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new UsageProblem(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
+  }
+  return exitCode;
 }
 
 /** Flags carry no defaults of their own: flag > environment > file > default is decided in one place. */

@@ -1,7 +1,9 @@
 /** The command line itself: help with examples, suggestions, `config`, `destinations`, `sandbox`, the launcher. */
 import { execFileSync } from 'node:child_process';
 import { readFile, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import { expect, test, vi } from 'vitest';
 import { logLines, STACK_TRACE } from '../support/cli.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
@@ -42,6 +44,23 @@ test('--help of every command shows a real example', async () => {
   ]) {
     expect(visited).toContain(known);
   }
+});
+
+test('a command loads its own file alone, and what is about all of them loads each', async () => {
+  // As it was built: through the test runner all of the product would be read again.
+  const { COMMAND_FILES, commandsFor } = createRequire(import.meta.url)(
+    '../../dist/cli/command-table.js',
+  ) as typeof import('../../src/cli/command-table.ts');
+  for (const { names, load } of COMMAND_FILES) {
+    const program = new Command();
+    (await load())(program, () => undefined);
+    const described = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
+    expect(described.toSorted()).toEqual(names.toSorted());
+    for (const name of names) expect(await commandsFor(name), name).toHaveLength(1);
+  }
+  for (const asked of [undefined, '--help', 'help', 'stauts', '-c'])
+    expect(await commandsFor(asked), String(asked)).toHaveLength(COMMAND_FILES.length);
+  expect(await commandsFor('--version')).toEqual([]);
 });
 
 test.for([
