@@ -1,4 +1,5 @@
 import { SlipwayError } from '../domain/errors.ts';
+import { keepLast } from '../platform/keep-last.ts';
 import type { DestinationDefinition } from './definition/definition.ts';
 import { HEADER_VALUE } from './definition/definition-schema.ts';
 import type { RequestCredentials } from './open-parts.ts';
@@ -24,29 +25,35 @@ export function openCredentials(
   clock: SigningClock,
 ): Credentials {
   let lastGeneration = 0;
+  const headersWith = (others: (atSecond: number) => Readonly<Record<string, string>>) =>
+    // Tokens change once a day and signatures once a second: within one all requests share one frozen set of headers.
+    keepLast((value: string | null, atSecond: number) => {
+      const carried = value === null ? {} : { [auth.header]: authorizationValue(value, auth.scheme, where) };
+      return Object.freeze(checkedHeaders({ ...headers, ...carried, ...others(atSecond) }));
+    });
+  const unsignedHeaders = headersWith(() => ({}));
+  const signedHeaders = headersWith((atSecond) => signatureHeaders(signer, atSecond * 1000));
 
   async function withToken(
     signal: AbortSignal,
-    others: () => Readonly<Record<string, string>>,
+    headersFor: (value: string | null, atSecond: number) => Readonly<Record<string, string>>,
   ): Promise<SentCredentials> {
     const current = await token?.current(signal);
     const generation = current?.generation ?? 0;
     // Before anything else is awaited: two requests must not both be the first.
     const tokenFirstUse = generation > lastGeneration;
     lastGeneration = Math.max(lastGeneration, generation);
-    const carried =
-      current === undefined ? {} : { [auth.header]: authorizationValue(current.value, auth.scheme, where) };
     return {
-      headers: checkedHeaders({ ...headers, ...carried, ...others() }),
+      headers: headersFor(current?.value ?? null, Math.floor(clock.nowMs() / 1000)),
       tokenGeneration: generation,
       tokenFirstUse,
     };
   }
 
   return {
-    authorized: (signal) => withToken(signal, () => ({})),
+    authorized: (signal) => withToken(signal, unsignedHeaders),
     async signed(signal) {
-      const sent = await withToken(signal, () => signatureHeaders(signer, clock.nowMs()));
+      const sent = await withToken(signal, signedHeaders);
       return { ...sent, tokenFirstUse: sent.tokenFirstUse === true, clockGeneration: clock.generation() };
     },
   };

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
-import { type BigIntStats, closeSync, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, lstatSync, readSync } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
 import { READ_FLAGS } from '../../platform/files/exact-file.ts';
-import { below, inFolder, inFolderSync, splitPath } from '../../platform/files/exact-folder.ts';
+import { below, inFolder, openFileSync, splitPath } from '../../platform/files/exact-folder.ts';
 import { assertSameVersion, diskPathOf, type FileToSend, truncated } from '../attempt/file-check.ts';
 import type { MultipartFrame } from './multipart-body.ts';
 
@@ -23,26 +23,24 @@ export function bodyOfBytes(
 
 /** Reads on the event loop: see small-reads.ts for when. Throws SlipwayError `file_changed` or the system's error. */
 export function readSmallFileSync(file: FileToSend, frame: MultipartFrame): WholeBody {
-  const { parent, name } = splitPath(diskPathOf(file));
-  return inFolderSync(parent, (at) => {
-    const path = below(at, name);
-    const fd = openSync(path, READ_FLAGS);
-    const body = framed(file, frame);
-    let opened: BigIntStats;
-    try {
-      opened = fstatSync(fd, { bigint: true });
-      assertSameVersion(opened, file, null);
-      for (let done = 0; done < file.size; ) {
-        const bytes = readSync(fd, body, frame.head.length + done, file.size - done, done);
-        if (bytes === 0) throw truncated();
-        done += bytes;
-      }
-    } finally {
-      closeSync(fd);
+  const path = diskPathOf(file);
+  const fd = openFileSync(path, READ_FLAGS);
+  const body = framed(file, frame);
+  let opened: BigIntStats;
+  try {
+    opened = fstatSync(fd, { bigint: true });
+    assertSameVersion(opened, file, null);
+    for (let done = 0; done < file.size; ) {
+      const bytes = readSync(fd, body, frame.head.length + done, file.size - done, done);
+      if (bytes === 0) throw truncated();
+      done += bytes;
     }
-    assertSameVersion(lstatSync(path, { bigint: true }), file, opened);
-    return { body, sha256: sha256Of(body, file, frame) };
-  });
+  } finally {
+    closeSync(fd);
+  }
+  // Over a link put on the way meanwhile it is the same file, or another, which is refused.
+  assertSameVersion(lstatSync(path, { bigint: true }), file, opened);
+  return { body, sha256: sha256Of(body, file, frame) };
 }
 
 /** The same through the thread pool: slower for the processor, but a slow disk holds up nothing else. */

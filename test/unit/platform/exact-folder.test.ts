@@ -1,4 +1,5 @@
 import {
+  closeSync,
   mkdirSync,
   readFileSync,
   realpathSync,
@@ -10,12 +11,13 @@ import {
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openFile, readExactFile } from '../../../src/platform/files/exact-file.ts';
+import { openFile, READ_FLAGS, readExactFile } from '../../../src/platform/files/exact-file.ts';
 import {
   below,
   inFolder,
   inFolderSync,
   inMadeFolder,
+  openFileSync,
   openFolder,
   splitPath,
 } from '../../../src/platform/files/exact-folder.ts';
@@ -45,6 +47,9 @@ test('what lies in a folder is read through it, in both ways', async () => {
   expect(await inFolder(path, async (at) => await readFile(below(at, 'f'), 'utf8'))).toBe('a/b');
   expect(inFolderSync(Buffer.from(path), (at) => readFileSync(below(at, 'f'), 'utf8'))).toBe('a/b');
   expect((await readExactFile(join(path, 'f'))).toString()).toBe('a/b');
+  const file = openFileSync(join(path, 'f'), READ_FLAGS);
+  expect(readFileSync(file, 'utf8')).toBe('a/b');
+  closeSync(file);
 });
 
 test.each([
@@ -60,12 +65,16 @@ test.each([
   await expect(inMadeFolder(path, async () => 'entered')).rejects.toEqual(NOT_A_FOLDER);
   await expect(inMadeFolder(join(path, 'new'), async () => 'entered')).rejects.toEqual(NOT_A_FOLDER);
   await expect(openFile(join(path, 'f'))).rejects.toEqual(NOT_A_FOLDER);
+  for (const file of [join(path, 'f'), Buffer.from(join(path, 'f'))])
+    expect(() => openFileSync(file, READ_FLAGS)).toThrow(NOT_A_FOLDER);
 });
 
 test('a link at the end is not opened either', async () => {
   const folder = tree();
   symlinkSync(join(folder, 'outside/b/f'), join(folder, 'a/b/link'));
   await expect(openFile(join(folder, 'a/b/link'))).rejects.toMatchObject({ code: 'ELOOP' });
+  const open = (): number => openFileSync(join(folder, 'a/b/link'), READ_FLAGS);
+  expect(open).toThrow(expect.objectContaining({ code: 'ELOOP' }));
 });
 
 test('a folder that is moved while it is held is still the one that is acted in, and says that it is not in place', async () => {
