@@ -10,8 +10,9 @@
  *        npm run bench -- ledger [--receipts N]
  *        npm run bench -- webhooks [--events N] [--files N] [--rounds N] [--files-per-second N]
  *        npm run bench -- immich [--files N] [--rounds N]
+ *        npm run bench -- model [--schedules N] [--seed N] [--without RULE,…] [--with RULE,…] [--only FAULT,…]
  * BENCH_CPU_PROF=FOLDER keeps a processor profile of every run of slipway there (and slows it).
- * All measure the built command (`npm run build` first); --command FILE measures another one.
+ * All but the model measure the built command (`npm run build` first); --command FILE measures another one.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -24,6 +25,7 @@ import { benchLedger } from './ledger.ts';
 import { benchMemory } from './memory.ts';
 import { benchMillion } from './million.ts';
 import { benchPacing } from './pacing.ts';
+import { benchQueueModel } from './queue-model.ts';
 import { benchRestarts } from './restarts.ts';
 import { benchThroughput } from './throughput.ts';
 import { benchTrickle } from './trickle.ts';
@@ -49,6 +51,11 @@ const { values, positionals } = parseArgs({
     'interval-ms': { type: 'string', default: '5000' },
     restarts: { type: 'string', default: '20' },
     'per-second': { type: 'string', default: '200' },
+    schedules: { type: 'string', default: '200000' },
+    seed: { type: 'string', default: '1' },
+    without: { type: 'string', default: '' },
+    with: { type: 'string', default: '' },
+    only: { type: 'string', default: '' },
     command: { type: 'string', default: fileURLToPath(new URL('../../bin/slipway.cjs', import.meta.url)) },
   },
 });
@@ -123,7 +130,19 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
       trickle: Number(values.trickle),
     }),
   ledger: () => benchLedger({ receipts: Number(values.receipts) }),
+  model: () =>
+    benchQueueModel({
+      schedules: Number(values.schedules),
+      seed: Number(values.seed),
+      without: listOf(values.without),
+      plus: listOf(values.with),
+      only: listOf(values.only),
+    }),
 };
+
+function listOf(text: string): readonly string[] {
+  return text.split(',').filter((part) => part !== '');
+}
 
 /** Those that were named; all where none was. */
 function chosen<T extends string>(all: readonly T[]): readonly T[] {
@@ -134,7 +153,8 @@ function chosen<T extends string>(all: readonly T[]): readonly T[] {
 const [name = ''] = positionals;
 const bench = BENCHES[name];
 if (bench === undefined) fail(`which one? ${Object.keys(BENCHES).join(', ')}`);
-else if (!existsSync(join(dirname(values.command), '../dist/cli/main.js'))) fail('run `npm run build` first');
+else if (name !== 'model' && !existsSync(join(dirname(values.command), '../dist/cli/main.js')))
+  fail('run `npm run build` first');
 else process.stdout.write(`${await bench()}\n`);
 
 function fail(message: string): void {
