@@ -7,16 +7,17 @@ const PATIENT = ['test/support/patience.ts'];
 const BUILT = ['test/support/built-cli.ts'];
 
 /**
- * Tiers by what they need. They run one after the other, so that a fault test's kills and an end-to-end run's timing
- * never meet the load of another tier; the files of the fault tests too run one at a time. The time-outs are for what
- * hangs, far above what the slowest machine needs and above every wait of a test. Pure tests need no process for each file.
+ * Tiers by what they need, one after the other. Where a test mostly waits (for a lock to run out, a settle time, a killed
+ * process's lease) more files run at a time than there are cores: each test has its own folder, Redis and ports, and waits for
+ * states. The time-outs are for what hangs, far above what the slowest machine needs and above every wait of a test. Pure
+ * tests need no process for each file.
  */
 const TIERS = [
   { name: 'unit', timeoutMs: 90 * SECOND, workers: 2, isolate: false },
   { name: 'contract', timeoutMs: 90 * SECOND, workers: 2, isolate: false },
-  { name: 'integration', timeoutMs: 180 * SECOND, workers: 2 },
-  { name: 'faults', timeoutMs: 300 * SECOND, workers: 1, globalSetup: BUILT },
-  { name: 'e2e', timeoutMs: 300 * SECOND, workers: 2, globalSetup: BUILT },
+  { name: 'integration', timeoutMs: 180 * SECOND, workers: 4 },
+  { name: 'faults', timeoutMs: 300 * SECOND, workers: 2, globalSetup: BUILT },
+  { name: 'e2e', timeoutMs: 300 * SECOND, workers: 4, globalSetup: BUILT },
 ];
 
 export default defineConfig({

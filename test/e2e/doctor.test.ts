@@ -12,7 +12,7 @@ async function doctor(
   place: Workplace,
   args: readonly string[] = [],
 ): Promise<{ code: number | null; told: Told; stdout: string }> {
-  const { code, stdout } = await place.run(['doctor', '--json', ...args]);
+  const { code, stdout } = await place.read(['doctor', '--json', ...args]);
   return { code, stdout, told: JSON.parse(stdout) as Told };
 }
 

@@ -23,7 +23,7 @@ async function placeWith(faults: FaultPlan, source: object = {}): Promise<Workpl
 }
 
 async function listed(place: Workplace, ...args: readonly string[]): Promise<string[]> {
-  const { code, stdout } = await place.run(['failed', 'list', '--json', ...args]);
+  const { code, stdout } = await place.read(['failed', 'list', '--json', ...args]);
   expect(code).toBe(0);
   const lines = stdout.split('\n').filter((line) => line !== '');
   return lines.map((line) => (JSON.parse(line) as Receipt).path).sort();
@@ -63,7 +63,7 @@ test('without a process: listed by reason, given up for good, and sent again by 
   expect(await deadIn(place)).toBe(2);
   expect(await place.receipts()).toHaveLength(4);
 
-  const asked = await place.run(['failed', 'retry', '--match', 'bad/a.txt']);
+  const asked = await place.read(['failed', 'retry', '--match', 'bad/a.txt']);
   expect(asked).toMatchObject({ code: 0, stdout: 'inbox: 1 file goes again at the next slipway run\n' });
   expect((await place.read(['failed', 'list'])).stdout).toContain('bad/a.txt  rejected  (goes again)');
   // The other one is a dead letter still.
@@ -76,7 +76,7 @@ test('without a process: listed by reason, given up for good, and sent again by 
     expect((await place.run(['manifest', upkeep])).code).toBe(0);
     expect(await listed(place)).toEqual(['bad/b.txt']);
   }
-  const none = await place.run(['failed', 'retry', '--code', 'timeout']);
+  const none = await place.read(['failed', 'retry', '--code', 'timeout']);
   expect(none).toMatchObject({ code: 0, stdout: 'nothing that failed is meant by this\n' });
   // A new version of a file goes as any, whether it was given up or not.
   for (const name of ['bad/b.txt', 'odd.txt']) await place.file(`inbox/${name}`, 'another');
@@ -90,7 +90,7 @@ test('a running process sends again what it is asked to, and gives up what it is
   const running = place.start(['run']);
   await place.recorded(3);
   await vi.waitFor(async () => expect(await deadIn(place)).toBe(2), { timeout: 20_000, interval: 200 });
-  const asked = await place.run(['failed', 'retry', '--match', 'a.txt', '--json']);
+  const asked = await place.read(['failed', 'retry', '--match', 'a.txt', '--json']);
   expect(JSON.parse(asked.stdout)).toMatchObject({
     source: 'inbox',
     letters: 1,
@@ -99,7 +99,7 @@ test('a running process sends again what it is asked to, and gives up what it is
   });
   const [receipt] = (await place.recorded(4)).slice(3);
   expect(receipt).toMatchObject({ path: 'a.txt', gen: 1, status: 'uploaded' });
-  expect((await place.run(['failed', 'discard'])).stdout).toBe('inbox: 1 file is given up\n');
+  expect((await place.read(['failed', 'discard'])).stdout).toBe('inbox: 1 file is given up\n');
   expect(await listed(place)).toEqual([]);
   running.signal('SIGTERM');
   expect((await running.ended).code).toBe(0);

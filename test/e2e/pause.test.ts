@@ -60,7 +60,7 @@ test('resume sends at once what a 503 asked to wait for an hour', async () => {
     interval: 200,
   });
   api.answer = () => undefined;
-  expect((await place.run(['resume', 'demo'])).code).toBe(0);
+  expect((await place.read(['resume', 'demo'])).code).toBe(0);
   await vi.waitFor(async () => expect(await place.receipts()).toHaveLength(1), {
     timeout: 20_000,
     interval: 100,
@@ -82,7 +82,7 @@ test('what cannot be paused is named, with what can', async () => {
       'name one thing at a time: a destination, --source NAME or --batch ID',
     ],
   ] as const) {
-    const result = await place.run(args);
+    const result = await place.read(args);
     expect(result.code).toBe(2);
     expect(errorLine(result)).toContain(message);
   }

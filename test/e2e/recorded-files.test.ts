@@ -24,7 +24,7 @@ async function uploadedPlace(files: readonly string[], source: object = {}): Pro
 }
 
 async function jsonLines<T>(place: Workplace, args: readonly string[]): Promise<T[]> {
-  const result = await place.run(args);
+  const result = await place.read(args);
   expect(result.stderr).toBe('');
   return result.stdout
     .trimEnd()
@@ -74,7 +74,7 @@ test('an export shows the latest of every file, filtered, in every format, to a 
   expect([saved.code, saved.stdout, statSync(out).mode & 0o777]).toEqual([0, '', 0o600]);
   expect(readFileSync(out, 'utf8')).toContain("\r\ninbox,'=1+1.txt,uploaded,demo,");
   expect(
-    JSON.parse((await place.run(['manifest', 'export', '--format', 'json', '--status', 'failed'])).stdout),
+    JSON.parse((await place.read(['manifest', 'export', '--format', 'json', '--status', 'failed'])).stdout),
   ).toEqual([]);
   expect((await place.read(['manifest', 'export', '--since', '2100-01-01'])).stdout).toBe('');
   expect(await jsonLines(place, ['manifest', 'export', '--since', '1h'])).toHaveLength(2);
@@ -98,7 +98,7 @@ test('a running process sends again what it is asked to; trace shows both genera
     ...['seen', 'settled', 'queued', 'uploaded', 'recorded'],
   ]);
   expect(trace).toMatchObject({ source: 'inbox', queue: [], disk: { state: 'unchanged' } });
-  const refused = await place.run(['manifest', 'compact']);
+  const refused = await place.read(['manifest', 'compact']);
   expect(refused.code).toBe(2);
   expect(refused.stderr).toContain(`already being worked by process ${running.pid}`);
   running.signal('SIGTERM');
@@ -109,17 +109,17 @@ test('without a process it waits for the next start; what is gone, changed or un
   const place = await uploadedPlace(['a.txt', 'b.txt', 'gone.txt', 'changed.txt']);
   rmSync(place.path('inbox/gone.txt'));
   writeFileSync(place.path('inbox/changed.txt'), 'is another now');
-  expect(await place.run(['resend', 'inbox/gone.txt'])).toMatchObject({
+  expect(await place.read(['resend', 'inbox/gone.txt'])).toMatchObject({
     code: 6,
     stderr: 'slipway: gone.txt: it is not on disk any more: put the file back first\n',
   });
-  expect(await place.run(['resend', 'inbox/changed.txt'])).toMatchObject({
+  expect(await place.read(['resend', 'inbox/changed.txt'])).toMatchObject({
     code: 0,
     stderr: 'slipway: changed.txt: it has changed since: the new version is sent by itself\n',
   });
-  expect((await place.run(['resend', 'inbox/never.txt'])).code).toBe(6);
-  expect((await place.run(['resend'])).code).toBe(2);
-  expect((await place.run(['resend', 'inbox/a.txt', '--to', 'nowhere'])).code).toBe(2);
+  expect((await place.read(['resend', 'inbox/never.txt'])).code).toBe(6);
+  expect((await place.read(['resend'])).code).toBe(2);
+  expect((await place.read(['resend', 'inbox/a.txt', '--to', 'nowhere'])).code).toBe(2);
 
   const [asked] = await jsonLines(place, ['resend', '--source', 'inbox', '--to', 'demo', '--json']);
   expect(asked).toEqual({ kind: 'asked', source: 'inbox', path: null, files: 4, owner: null });
@@ -180,7 +180,7 @@ test('what was tried before a file went through is told long after, also by a re
   const text = (await place.read(['trace', 'inbox/a.txt'])).stdout;
   expect(text).toMatch(/Z {2}seen {6}this version of it\n.*Z {2}settled {3}.*\n.*Z {2}queued/);
   for (const upkeep of ['compact', 'rebuild']) {
-    expect((await place.run(['manifest', upkeep])).code).toBe(0);
+    expect((await place.read(['manifest', upkeep])).code).toBe(0);
     const [after] = await jsonLines<Trace>(place, ['trace', 'inbox/a.txt', '--json']);
     expect(after?.timeline).toEqual(told?.timeline);
   }
@@ -188,13 +188,13 @@ test('what was tried before a file went through is told long after, also by a re
 
 test('compacted, rebuilt and imported, a manifest still knows what was uploaded', async () => {
   const place = await uploadedPlace(['a.txt', 'b.txt']);
-  await place.run(['resend', '--source', 'inbox']);
+  await place.read(['resend', '--source', 'inbox']);
   expect((await place.run(ONCE)).code).toBe(0);
   expect(await place.receipts()).toHaveLength(4);
   const compacted = await jsonLines<object>(place, ['manifest', 'compact', '--json']);
   expect(compacted).toEqual([expect.objectContaining({ source: 'inbox', dropped: 2 })]);
   expect((await place.receipts()).map(({ gen }) => gen)).toEqual([1, 1]);
-  expect((await place.run(['manifest', 'rebuild'])).stdout).toMatch(
+  expect((await place.read(['manifest', 'rebuild'])).stdout).toMatch(
     /^inbox: receipts 2, previous .*ledger\.old\n$/,
   );
   expect((await place.run(ONCE)).code).toBe(0);
@@ -209,7 +209,7 @@ test('compacted, rebuilt and imported, a manifest still knows what was uploaded'
   expect(imported.stdout).toBe('inbox: from inbox, added 2, known 0\n');
   expect((await place.run(ONCE)).code).toBe(0);
   expect(await place.receipts()).toHaveLength(2);
-  const missing = await place.run(['manifest', 'import', 'nowhere.jsonl']);
+  const missing = await place.read(['manifest', 'import', 'nowhere.jsonl']);
   expect(missing.code).toBe(2);
   expect(missing.stderr).not.toMatch(STACK_TRACE);
 });

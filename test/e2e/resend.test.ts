@@ -36,9 +36,9 @@ test('a file goes to another destination when asked, as often as asked, and its 
       .split('\n')
       .map((line) => JSON.parse(line).destination),
   ).toEqual(['demo', 'second']);
-  const nowhere = await place.run(['resend', 'inbox/a1.txt', '--to', 'nowhere']);
+  const nowhere = await place.read(['resend', 'inbox/a1.txt', '--to', 'nowhere']);
   expect(nowhere.code).toBe(2);
-  const unknown = await place.run(['resend', 'inbox/never.txt', '--to', 'second']);
+  const unknown = await place.read(['resend', 'inbox/never.txt', '--to', 'second']);
   expect([unknown.code, unknown.stderr]).toEqual([
     2,
     expect.stringContaining('slipway upload FILE --to second'),

@@ -131,7 +131,7 @@ test('an API key is in no place either: live Redis with all of its keys, request
     ['manifest', 'export', '--all'],
     ['nonsense'],
   ]) {
-    const { stdout, stderr } = await place.run(args, { env });
+    const { stdout, stderr } = await place.read(args, { env });
     printed.push(stdout, stderr);
   }
   await place.recorded(6);

@@ -53,7 +53,7 @@ test('a Redis that refuses writes is said to; what runs on this host runs, for t
   await vi.waitFor(async () => expect((await statusOf(place)).redis).toBe('ok'));
   cli.signal('SIGTERM');
   expect((await cli.ended).code).toBe(0);
-  expect((await place.run(['status', '--check'])).code).toBe(5);
+  expect((await place.read(['status', '--check'])).code).toBe(5);
 });
 
 test('lost jobs are counted until somebody has seen them, with a process that runs and without', async () => {
@@ -75,15 +75,15 @@ test('lost jobs are counted until somebody has seen them, with a process that ru
       expect(count).toBeGreaterThan(0);
       return count;
     });
-    expect((await place.run(['status', '--check', '--clear-lost'])).code).toBe(2);
-    expect((await place.run(['status', '--source', 'inbox'])).code).toBe(2);
+    expect((await place.read(['status', '--check', '--clear-lost'])).code).toBe(2);
+    expect((await place.read(['status', '--source', 'inbox'])).code).toBe(2);
     const cleared = await place.run(['status', '--clear-lost', '--source', 'inbox']);
     expect(cleared).toMatchObject({
       code: 0,
       stdout: `source inbox: ${lost} lost jobs are counted no more\n`,
     });
     await vi.waitFor(async () => expect((await statusOf(place)).sources[0]?.lostJobs).toBe(0));
-    expect((await place.run(['status', '--clear-lost'])).stdout).toBe('no jobs were lost\n');
+    expect((await place.read(['status', '--clear-lost'])).stdout).toBe('no jobs were lost\n');
     if (alive) {
       cli.signal('SIGTERM');
       expect((await cli.ended).code).toBe(0);

@@ -7,7 +7,7 @@ import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination, type Workplace } from '../support/workplace.ts';
 
 async function statusOf(place: Workplace): Promise<Status> {
-  const { code, stdout, stderr } = await place.run(['status', '--json']);
+  const { code, stdout, stderr } = await place.read(['status', '--json']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return JSON.parse(stdout) as Status;
 }

@@ -48,20 +48,20 @@ test('from a dropped file to a signed event, with list, test, replay and status 
   const trial = await place.run(['webhooks', 'test', 'pipeline']);
   expect(trial).toMatchObject({ code: 0, stdout: expect.stringContaining('acknowledged (204)') });
   expect(receiver.arrived.at(-1)?.body).toMatchObject({ data: { source: 'slipway-test' } });
-  const nobody = await place.run(['webhooks', 'test', 'http://127.0.0.1:1/hook']);
+  const nobody = await place.read(['webhooks', 'test', 'http://127.0.0.1:1/hook']);
   expect(nobody).toMatchObject({ code: 5, stdout: expect.stringContaining('signed with whsec_') });
   const secret = await place.run(['webhooks', 'secret']);
   expect(secret.stdout).toMatch(/^whsec_[A-Za-z0-9+/]{43}=\n$/);
 
   const sent = await place.run(['webhooks', 'deliver', 'pipeline']);
   expect(sent).toMatchObject({ code: 0, stdout: 'pipeline, source inbox: nothing waits any more\n' });
-  expect(await place.run(['webhooks', 'deliver', 'pipelin'])).toMatchObject({
+  expect(await place.read(['webhooks', 'deliver', 'pipelin'])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('there are pipeline, onSettled'),
   });
 
   // Nobody runs: it is kept for the next start. Then somebody does: he is asked.
-  const asked = await place.run(['webhooks', 'replay', 'pipeline', '--since', '1h']);
+  const asked = await place.read(['webhooks', 'replay', 'pipeline', '--since', '1h']);
   expect(asked.stdout).toBe('pipeline, source inbox: everything since at the next slipway run\n');
   const watching = place.start(['run', '--yes']);
   await expect
@@ -123,8 +123,8 @@ test('what was given up of a webhook that is gone from the config is passed over
   const fix = 'give them up (slipway failed discard --match old)';
   const [listed, retried, replayed] = [
     await place.read(['failed', 'list']),
-    await place.run(['failed', 'retry']),
-    await place.run(['webhooks', 'replay', '--failed']),
+    await place.read(['failed', 'retry']),
+    await place.read(['webhooks', 'replay', '--failed']),
   ];
   expect(listed.stdout).toContain(fix);
   expect(retried.stdout).toContain(`inbox: 1 delivery stays as it is: the config has no webhook old`);
@@ -145,13 +145,13 @@ test('mistakes are told with the fix', async () => {
     stderr: expect.stringContaining('slipway webhooks secret makes one'),
   });
   await place.config({});
-  expect(await place.run(['webhooks', 'replay'])).toMatchObject({
+  expect(await place.read(['webhooks', 'replay'])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('Give one of --since, --id or --failed'),
   });
-  expect(await place.run(['webhooks', 'replay', 'nobody', '--failed'])).toMatchObject({
+  expect(await place.read(['webhooks', 'replay', 'nobody', '--failed'])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('there is no webhook nobody: the config has none'),
   });
-  expect(await place.run(['webhooks', 'test', 'nobody'])).toMatchObject({ code: 2 });
+  expect(await place.read(['webhooks', 'test', 'nobody'])).toMatchObject({ code: 2 });
 });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { DestinationReport } from '../../src/domain/live-report.ts';
 import type { Run } from '../../src/runtime/run.ts';
 import { type PacedAnswer, pacedDefinition, startPacedApi } from '../support/paced-api.ts';
@@ -38,38 +38,41 @@ const failedOf = (rig: RunRig): string[] =>
     .filter(({ status }) => status !== 'uploaded')
     .map(({ path }) => path);
 
-describe('an outage, whatever it looks like', () => {
-  test.each<[string, PacedAnswer]>([
-    ['503', { status: 503 }],
-    ['a login page with status 200', LOGIN],
-    ['a page of a firewall with status 403', WALL],
-    ['compressed bytes that are none', GARBAGE],
-    ['JSON of another shape', { status: 200, page: { type: 'application/json', body: '{"ok":true}' } }],
-    [
-      'a redirect to a login page',
-      { status: 302, page: { ...html('Found'), headers: { location: '/login' } } },
-    ],
-  ])(
-    '%s for ten seconds fails no file, is asked a few times, and is over soon after',
-    async (_what, answer) => {
-      const api = await startPacedApi(20);
-      const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8, retry: { attempts: 3 } });
-      rig.files(500);
-      const run = await rig.start();
-      await vi.waitFor(() => expect(api.accepted().length).toBeGreaterThan(50), 20_000);
-      api.answer = () => answer;
-      const before = api.requests.length;
-      await vi.waitFor(async () => expect((await destinationOf(run)).circuit).not.toBe('closed'), 20_000);
-      await sleep(OUTAGE_MS);
-      // Eight were under way, and six in a row open it; then one at a time tries, after 0.5, 1, 2 and then every 3 s.
-      expect(api.requests.length - before).toBeLessThanOrEqual(40);
-      expect(failedOf(rig)).toEqual([]);
-      api.answer = () => undefined;
-      expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
-      expect(rig.receipts()).toHaveLength(500);
-      expect(failedOf(rig)).toEqual([]);
-    },
-  );
+const OUTAGES: readonly (readonly [string, PacedAnswer])[] = [
+  ['503', { status: 503 }],
+  ['a login page with status 200', LOGIN],
+  ['a page of a firewall with status 403', WALL],
+  ['compressed bytes that are none', GARBAGE],
+  ['JSON of another shape', { status: 200, page: { type: 'application/json', body: '{"ok":true}' } }],
+  [
+    'a redirect to a login page',
+    { status: 302, page: { ...html('Found'), headers: { location: '/login' } } },
+  ],
+];
+
+/** @param what stands in front of what fails: several go on at the same time */
+async function outage(what: string, answer: PacedAnswer): Promise<void> {
+  const api = await startPacedApi(20);
+  const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8, retry: { attempts: 3 } });
+  rig.files(500);
+  const run = await rig.start();
+  await vi.waitFor(() => expect(api.accepted().length, what).toBeGreaterThan(50));
+  api.answer = () => answer;
+  const before = api.requests.length;
+  await vi.waitFor(async () => expect((await destinationOf(run)).circuit, what).not.toBe('closed'));
+  await sleep(OUTAGE_MS);
+  // Eight were under way, and six in a row open it; then one at a time tries, after 0.5, 1, 2 and then every 3 s.
+  expect(api.requests.length - before, what).toBeLessThanOrEqual(40);
+  expect(failedOf(rig), what).toEqual([]);
+  api.answer = () => undefined;
+  expect(await run.once(GIVE_UP_MS, never), what).toEqual(['drained']);
+  expect(rig.receipts(), what).toHaveLength(500);
+  expect(failedOf(rig), what).toEqual([]);
+}
+
+test('an outage of ten seconds, whatever it looks like, fails no file, is asked a few times, and is over soon after', async () => {
+  // All at once: each has a server, a Redis and a run of its own, and mostly waits.
+  await Promise.all(OUTAGES.map(([what, answer]) => outage(what, answer)));
 });
 
 test('where nothing was ever accepted, twenty answers that are not the API’s stop the destination, and say what came', async () => {
@@ -105,24 +108,27 @@ test('a login page for one file only counts against that file: it fails for itse
   expect(failedOf(rig)).toEqual(['7.txt']);
 });
 
-describe('one bad file never stops the others', () => {
-  test.each([401, 402, 403, 404, 405, 410])(
-    'twenty files among 600 that get %i: the others are up, and those fail for themselves',
-    async (status) => {
-      const api = await startPacedApi(10);
-      const isBad = (name: string): boolean => Number.parseInt(name, 10) % 30 === 17;
-      api.answer = (name) => (isBad(name) ? { status } : undefined);
-      const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8 });
-      rig.files(600);
-      const run = await rig.start();
-      await vi.waitFor(() => expect(api.accepted()).toHaveLength(580), { timeout: 60_000, interval: 100 });
-      expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
-      expect(failedOf(rig).filter((path) => !isBad(path))).toEqual([]);
-      expect(failedOf(rig)).toHaveLength(20);
-      expect((await destinationOf(run)).health).toBe('running');
-    },
-  );
+test('twenty files among 600 that get 401, 402, 403, 404, 405 or 410: the others are up, and those fail for themselves', async () => {
+  await Promise.all([401, 402, 403, 404, 405, 410].map(badFilesAmongGood));
 });
+
+async function badFilesAmongGood(status: number): Promise<void> {
+  const what = String(status);
+  const api = await startPacedApi(10);
+  const isBad = (name: string): boolean => Number.parseInt(name, 10) % 30 === 17;
+  api.answer = (name) => (isBad(name) ? { status } : undefined);
+  const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8 });
+  rig.files(600);
+  const run = await rig.start();
+  await vi.waitFor(() => expect(api.accepted(), what).toHaveLength(580), { timeout: 60_000, interval: 100 });
+  expect(await run.once(GIVE_UP_MS, never), what).toEqual(['drained']);
+  expect(
+    failedOf(rig).filter((path) => !isBad(path)),
+    what,
+  ).toEqual([]);
+  expect(failedOf(rig), what).toHaveLength(20);
+  expect((await destinationOf(run)).health, what).toBe('running');
+}
 
 test('what every file gets from some moment on is the destination’s: it stops, and keeps the files', async () => {
   const api = await startPacedApi(50);

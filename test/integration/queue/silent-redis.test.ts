@@ -1,5 +1,8 @@
-/** A result that has come is never thrown away, however long Redis says nothing or refuses to write. */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+/**
+ * A result that has come is never thrown away, however long Redis says nothing or refuses to write. Each test has a Redis of
+ * its own and mostly waits for time to pass: they wait together.
+ */
+import { expect, test, vi } from 'vitest';
 import { silentLog } from '../../../src/domain/log.ts';
 import { openUploadQueue, type UploadQueue } from '../../../src/queue/upload-queue.ts';
 import { openUploadWorker, type UploadWorker } from '../../../src/queue/upload-worker.ts';
@@ -10,13 +13,8 @@ import { jobFor, uploadedOutcome } from '../../support/upload-job.ts';
 const SILENCE_MS = 15_000;
 const IN_HAND = 28;
 
-let redis: TestRedis;
-beforeEach(async () => {
-  redis = await startTestRedis();
-});
-afterEach(() => redis.close());
-
 interface Rig {
+  readonly redis: TestRedis;
   readonly queue: UploadQueue;
   /** How often each file was sent. */
   readonly sent: Map<string, number>;
@@ -28,6 +26,7 @@ interface Rig {
 
 /** Workers, each with a connection of its own as in processes of their own; their uploads are answered together. */
 async function withWorkers(body: (rig: Rig) => Promise<void>, count = 2): Promise<void> {
+  const redis = await startTestRedis();
   const facts = () => ({
     connection: redis.connect(),
     prefix: 't',
@@ -56,6 +55,7 @@ async function withWorkers(body: (rig: Rig) => Promise<void>, count = 2): Promis
     await queue.add(jobs);
     await vi.waitFor(() => expect(sent.size).toBe(IN_HAND));
     await body({
+      redis,
       queue,
       sent,
       answer() {
@@ -73,13 +73,14 @@ async function withWorkers(body: (rig: Rig) => Promise<void>, count = 2): Promis
   } finally {
     await Promise.all(workers.map((worker) => worker.close(2_000)));
     await queue.close();
+    await redis.close();
   }
 }
 
 const passed = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-test('a Redis that stands still for longer than a lock: nothing whose answer had come is sent again', async () => {
-  await withWorkers(async ({ answer, finished }) => {
+test.concurrent('a Redis that stands still for longer than a lock: nothing whose answer had come is sent again', async () => {
+  await withWorkers(async ({ redis, answer, finished }) => {
     redis.freeze();
     // While it stands, and long before a lock runs out: the renewals look as they always do.
     answer();
@@ -92,8 +93,8 @@ test('a Redis that stands still for longer than a lock: nothing whose answer had
   });
 });
 
-test('answers that come only after the locks have run out are not asked for again either', async () => {
-  await withWorkers(async ({ answer, finished }) => {
+test.concurrent('answers that come only after the locks have run out are not asked for again either', async () => {
+  await withWorkers(async ({ redis, answer, finished }) => {
     redis.freeze();
     await passed(SILENCE_MS);
     answer();
@@ -104,8 +105,8 @@ test('answers that come only after the locks have run out are not asked for agai
   });
 });
 
-test('clients that are paused for longer than a lock lose no result', async () => {
-  await withWorkers(async ({ answer, finished }) => {
+test.concurrent('clients that are paused for longer than a lock lose no result', async () => {
+  await withWorkers(async ({ redis, answer, finished }) => {
     await redis.connect().call('CLIENT', 'PAUSE', String(SILENCE_MS), 'ALL');
     answer();
     await finished(IN_HAND);
@@ -114,8 +115,8 @@ test('clients that are paused for longer than a lock lose no result', async () =
   });
 });
 
-test('a Redis that refuses to write for a while keeps the results waiting, and fails no file', async () => {
-  await withWorkers(async ({ answer, finished }) => {
+test.concurrent('a Redis that refuses to write for a while keeps the results waiting, and fails no file', async () => {
+  await withWorkers(async ({ redis, answer, finished }) => {
     const admin = redis.connect();
     // As when its disk is full: it needs a replica that it has not got.
     await admin.config('SET', 'min-replicas-to-write', '1');
@@ -128,8 +129,8 @@ test('a Redis that refuses to write for a while keeps the results waiting, and f
   });
 });
 
-test('a worker whose Redis loses its jobs while results are on their way has them when the files are queued again', async () => {
-  await withWorkers(async ({ queue, answer, finished }) => {
+test.concurrent('a worker whose Redis loses its jobs while results are on their way has them when the files are queued again', async () => {
+  await withWorkers(async ({ redis, queue, answer, finished }) => {
     await redis.connect().flushall();
     answer();
     await queue.add(Array.from({ length: IN_HAND }, (_, index) => jobFor(`file-${index}`)));
