@@ -13,6 +13,7 @@ interface CommandFile {
 
 /** In the order in which `slipway --help` lists them. */
 export const COMMAND_FILES: readonly CommandFile[] = [
+  { names: ['init'], load: async () => (await import('./commands/init-command.ts')).addInitCommand },
   {
     names: ['run', 'watch', 'intake', 'worker'],
     load: async () => (await import('./commands/run-command.ts')).addRunCommands,

@@ -11,6 +11,7 @@ import { gatewayMistakes, reservedNames } from './gateway-checks.ts';
 import type { Mistake } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { defaultManifest } from './place.ts';
+import { SANDBOX } from './sandbox-destination.ts';
 import { webhookMistakes } from './webhook-checks.ts';
 
 /** What one key alone cannot show to be wrong. Works on the raw tree, so that it speaks although other keys are wrong. */
@@ -119,9 +120,9 @@ function unknownDestination(source: string, value: unknown, configured: readonly
     const choice = configured.length === 0 ? `a preset (${presetNames().join(', ')})` : configured.join(', ');
     return [{ path, message: `is required: name one of ${choice}` }];
   }
-  if (typeof wanted !== 'string' || configured.includes(wanted)) return [];
+  if (typeof wanted !== 'string' || configured.includes(wanted) || wanted === SANDBOX) return [];
   if (presetNames().includes(wanted)) return usablePreset(wanted, path);
-  const meant = nearest(wanted, [...configured, ...presetNames()]);
+  const meant = nearest(wanted, [...configured, ...presetNames(), SANDBOX]);
   const fix =
     meant === null
       ? `configure it under \`destinations\`, or name a preset (${presetNames().join(', ')})`

@@ -1,5 +1,6 @@
 import { presetNames } from '../destinations/definition/presets.ts';
 import type { Mistake } from './issues.ts';
+import { SANDBOX } from './sandbox-destination.ts';
 
 /** What the keys of `gateway` alone cannot show to be wrong. Works on the raw tree. */
 export function gatewayMistakes(gateway: unknown, configured: readonly string[]): Mistake[] {
@@ -35,7 +36,7 @@ function routeMistakes(prefix: string, route: unknown, configured: readonly stri
   if (wanted === undefined) {
     return configured.length === 1 ? [] : [{ path, message: `is required: name one of ${choices}` }];
   }
-  if (typeof wanted !== 'string' || configured.includes(wanted) || presetNames().includes(wanted)) return [];
+  if (typeof wanted !== 'string' || [...configured, ...presetNames(), SANDBOX].includes(wanted)) return [];
   return [{ path, message: `there is no destination \`${wanted}\`: name one of ${choices}` }];
 }
 

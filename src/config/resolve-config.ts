@@ -7,6 +7,7 @@ import { onlyDestination } from './cross-checks.ts';
 import type { Environment } from './env.ts';
 import { defaultManifest, placePath } from './place.ts';
 import type { ResolvedConfig, SourceConfig } from './resolved-config.ts';
+import { SANDBOX, sandboxDestination } from './sandbox-destination.ts';
 import { type ParsedConfig, sourceSchema } from './schema.ts';
 
 /** Paths made absolute, destinations put together, everything frozen. The config has passed every check. */
@@ -81,7 +82,11 @@ function definitionsOf(
     .map((source) => source.destination)
     .filter((name) => !Object.hasOwn(configured, name) && presetNames().includes(name));
   const implied = presets.map((name) => [name, resolveDestination(name, { preset: name }, baseDir)] as const);
-  return { ...configured, ...Object.fromEntries(implied) };
+  const trial =
+    !Object.hasOwn(configured, SANDBOX) && sources.some(({ destination }) => destination === SANDBOX)
+      ? { [SANDBOX]: resolveDestination(SANDBOX, sandboxDestination(), baseDir) }
+      : {};
+  return { ...configured, ...Object.fromEntries(implied), ...trial };
 }
 
 function mapRecord<From, To>(

@@ -1,3 +1,4 @@
+import type { DestinationWords } from './destination-words.ts';
 import type { GivenMeta } from './file-meta.ts';
 
 /** Where the files of a batch come from. Absolute paths. */
@@ -42,4 +43,6 @@ export interface BatchSpec {
   readonly batch: string;
   readonly startedAt: string;
   readonly parts: readonly BatchSource[];
+  /** What was said of a destination besides its name; left out: nothing. */
+  readonly words?: { readonly destination: string; readonly said: DestinationWords };
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Environment } from '../../config/env.ts';
 import { redactConfig } from '../../config/redact.ts';
 import type { ResolvedConfig } from '../../config/resolved-config.ts';
+import { SANDBOX } from '../../config/sandbox-destination.ts';
 import type { DestinationConfig } from '../../destinations/definition/definition-schema.ts';
 import { mergeDefinition } from '../../destinations/definition/merge-definition.ts';
 import { loadPreset, presetNames, presetText } from '../../destinations/definition/presets.ts';
@@ -12,13 +13,14 @@ import { cellWidth, padCells } from '../screen/cell-width.ts';
 import { type DestinationRow, destinationRows, presetRow } from '../screen/destination-rows.ts';
 import { jsonLine } from '../screen/json-line.ts';
 import { openSession, type SharedFlags } from '../session.ts';
+import { addDestinationTest } from './destination-test.ts';
 
-interface DestinationFlags extends SharedFlags {
+interface ListFlags extends SharedFlags {
   readonly json?: boolean;
   readonly preset?: boolean;
 }
 
-/** `slipway destinations list|show`. */
+/** `slipway destinations list|show|test`. */
 export function addDestinationsCommand(program: Command, done: (code: ExitCode) => void): void {
   const destinations = program
     .command('destinations')
@@ -29,7 +31,7 @@ export function addDestinationsCommand(program: Command, done: (code: ExitCode) 
     .description('what --to takes: the destinations of the config file, and the presets')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  slipway destinations list\n')
-    .action(async (flags: DestinationFlags) => {
+    .action(async (flags: ListFlags) => {
       await list(flags);
       done(EXIT.ok);
     });
@@ -40,10 +42,11 @@ export function addDestinationsCommand(program: Command, done: (code: ExitCode) 
     .option('--json', 'print JSON')
     .option('--preset', 'the preset of that name, even where the config file has a destination called so')
     .addHelpText('after', '\nExample:\n  slipway destinations show dashscope\n')
-    .action(async (name: string, flags: DestinationFlags) => {
+    .action(async (name: string, flags: ListFlags) => {
       await show(name, flags);
       done(EXIT.ok);
     });
+  addDestinationTest(destinations, done);
 }
 
 interface Known {
@@ -64,7 +67,7 @@ async function known(flags: SharedFlags): Promise<Known> {
   }
 }
 
-async function list(flags: DestinationFlags): Promise<void> {
+async function list(flags: ListFlags): Promise<void> {
   const { config, env } = await known(flags);
   const rows = destinationRows(config, env);
   if (flags.json === true) {
@@ -81,6 +84,8 @@ async function list(flags: DestinationFlags): Promise<void> {
     rows.filter(({ kind }) => kind === 'preset'),
     ({ title }) => title ?? '',
   );
+  if (!configured.some(({ name }) => name === SANDBOX))
+    process.stdout.write(`\nFor trials: --to ${SANDBOX}, a stand-in that lives as long as the command.\n`);
   process.stdout.write('\nMore about one: slipway destinations show NAME\n');
 }
 
@@ -104,7 +109,7 @@ function keyOf(need: string): string {
   return variable === undefined ? (need.split(':', 1)[0] ?? need) : `$${variable}`;
 }
 
-async function show(name: string, flags: DestinationFlags): Promise<void> {
+async function show(name: string, flags: ListFlags): Promise<void> {
   const { config, env } = await known(flags);
   if (flags.preset !== true && config !== null && Object.hasOwn(config.destinations, name)) {
     return showConfigured(name, config, env, flags);
@@ -128,12 +133,7 @@ async function show(name: string, flags: DestinationFlags): Promise<void> {
 }
 
 /** A preset with the changes of the config file laid over it, secrets hidden. */
-function showConfigured(
-  name: string,
-  config: ResolvedConfig,
-  env: Environment,
-  flags: DestinationFlags,
-): void {
+function showConfigured(name: string, config: ResolvedConfig, env: Environment, flags: ListFlags): void {
   const written = config.destinations[name] ?? {};
   const { preset } = written;
   const merged = mergeDefinition(preset === undefined ? null : loadPreset(preset), written);

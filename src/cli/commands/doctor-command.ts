@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { SANDBOX } from '../../config/sandbox-destination.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import { examine } from '../../operations/doctor/doctor.ts';
 import type { Finding } from '../../operations/doctor/doctor-finding.ts';
@@ -48,7 +49,9 @@ async function doctor(paths: readonly string[], flags: DoctorFlags): Promise<Exi
     const found = examine(
       {
         plans,
-        definitions: Object.values(config.definitions),
+        definitions: Object.values(config.definitions).filter(
+          ({ name }) => name !== SANDBOX || Object.hasOwn(config.destinations, SANDBOX),
+        ),
         dataDir: config.dataDir,
         redisUrl: config.redis.url ?? null,
         ownPaths: ownPathsOf(session, plans),

@@ -3,14 +3,17 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { openRoutes } from '../../gateway/open-routes.ts';
 import { type Gateway, startGateway } from '../../gateway/start-gateway.ts';
 import { acknowledgeDirect } from '../../operations/control/acknowledgements.ts';
+import { withWords } from '../../runtime/plans/said-destination.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { integerFlag } from '../flags.ts';
 import { jsonLine } from '../screen/json-line.ts';
-import { openSession, type SharedFlags } from '../session.ts';
+import { openSession, type Session, type SharedFlags } from '../session.ts';
 import { ladderOf } from '../signal-ladder.ts';
 import { confirmPublic } from '../work/confirm-public.ts';
+import { addDestinationOptions, type DestinationFlags, wordsOf } from '../work/destination-flags.ts';
+import { configuredDestinations, withSandbox } from '../work/trial-sandbox.ts';
 
-interface GatewayFlags extends SharedFlags {
+interface GatewayFlags extends SharedFlags, DestinationFlags {
   readonly host?: string;
   readonly port?: number;
   readonly to?: string;
@@ -19,8 +22,7 @@ interface GatewayFlags extends SharedFlags {
 
 /** `slipway gateway`: any destination behind the APIs that people already call, until a signal. */
 export function addGatewayCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('gateway')
+  addDestinationOptions(program.command('gateway'))
     .description(
       'HTTP door: uploads in the shape of OpenAI, VectorX or AutoGLM, whatever the destination speaks',
     )
@@ -38,7 +40,13 @@ export function addGatewayCommand(program: Command, done: (code: ExitCode) => vo
 }
 
 async function runGateway(flags: GatewayFlags): Promise<ExitCode> {
-  const session = await openSession(flags, false);
+  const words = wordsOf(flags);
+  const opened = await openSession(flags, false);
+  const meant = [flags.to, ...configuredDestinations(opened)];
+  return await withSandbox(opened, meant, (session) => openDoor(withWords(session, flags.to, words), flags));
+}
+
+async function openDoor(session: Session, flags: GatewayFlags): Promise<ExitCode> {
   const { config, env, baseDir, log } = session;
   const opened = openRoutes(session, { to: flags.to, log });
   const say = (line: string): void => log.info({}, line);

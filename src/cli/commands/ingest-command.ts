@@ -3,12 +3,13 @@ import { ZIP_NAMES } from '../../domain/batch-source.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { durationFlag } from '../flags.ts';
+import { addDestinationOptions } from '../work/destination-flags.ts';
 import { type IngestFlags, ingestBatch } from '../work/ingest-batch.ts';
 import { addMetaOptions } from '../work/meta-flags.ts';
 
 /** `slipway ingest`: a batch with one end. */
 export function addIngestCommand(program: Command, done: (code: ExitCode) => void): void {
-  addMetaOptions(program.command('ingest'))
+  addDestinationOptions(addMetaOptions(program.command('ingest')))
     .description(
       'send a folder, an archive or a list of files as one batch with one end and a manifest of its own',
     )
@@ -48,6 +49,9 @@ export function addIngestCommand(program: Command, done: (code: ExitCode) => voi
         flags.dryRun,
         flags.meta,
         flags.metaFrom,
+        flags.field,
+        flags.param,
+        flags.url,
       ];
       if (flags.resume !== undefined && (paths.length > 0 || others.some((flag) => flag !== undefined))) {
         throw new SlipwayError('usage', {

@@ -2,15 +2,17 @@ import type { Command } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
 import { type ResendAnswer, resendFile, resendSources } from '../../operations/control/resend.ts';
 import { type KnownSource, knownSources, meantSources } from '../../runtime/plans/known-sources.ts';
+import { withWords } from '../../runtime/plans/said-destination.ts';
 import { ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { jsonLine } from '../screen/json-line.ts';
 import { print } from '../screen/output.ts';
 import { printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
+import { addDestinationOptions, type DestinationFlags, wordsWithTo } from '../work/destination-flags.ts';
 import { resendTo } from '../work/resend-to.ts';
 
-interface ResendFlags extends SharedFlags {
+interface ResendFlags extends SharedFlags, DestinationFlags {
   readonly source?: string;
   readonly batch?: string;
   readonly to?: string;
@@ -20,8 +22,7 @@ interface ResendFlags extends SharedFlags {
 
 /** `slipway resend`. */
 export function addResendCommand(program: Command, done: (code: ExitCode) => void): void {
-  program
-    .command('resend')
+  addDestinationOptions(program.command('resend'))
     .description(
       'send again what is recorded already, as its next generation; exit 6 for a file that is gone',
     )
@@ -51,7 +52,7 @@ async function resend(path: string | undefined, flags: ResendFlags): Promise<Exi
       problem: 'a PATH and --batch contradict each other: give one of them',
     });
   }
-  const session = await openSession(flags, false);
+  const session = withWords(await openSession(flags, false), flags.to, wordsWithTo(flags));
   const sources = await meantSources(session.config, flags.source);
   const here = (some: readonly KnownSource[]): Promise<ExitCode> => resendHere(path, some, session, flags);
   if (flags.to === undefined) return await here(sources);

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { durationFlag, integerFlag } from '../flags.ts';
+import { addDestinationOptions } from '../work/destination-flags.ts';
 import { addMetaOptions } from '../work/meta-flags.ts';
 import { type RunFlags, runSources } from '../work/run-sources.ts';
 
@@ -9,7 +10,7 @@ const ACKNOWLEDGE = 'I know that a public destination makes the files readable b
 
 /** `slipway run`: everything in one process; `slipway intake` and `slipway worker`: the two roles apart. */
 export function addRunCommands(program: Command, done: (code: ExitCode) => void): void {
-  addMetaOptions(program.command('run'))
+  addDestinationOptions(addMetaOptions(program.command('run')))
     .alias('watch')
     .description('watch folders, upload what settles in them, write the manifest')
     .argument('[path...]', 'folders to watch; without one, the sources of the config file')

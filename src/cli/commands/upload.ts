@@ -9,16 +9,19 @@ import { openHttpClient } from '../../platform/http/http-client.ts';
 import { formatBytes } from '../../platform/units.ts';
 import { httpOptions } from '../../runtime/compose.ts';
 import { chooseDestination, openChosen } from '../../runtime/plans/destination-choice.ts';
+import { withWords } from '../../runtime/plans/said-destination.ts';
 import { EXIT, type ExitCode, exitCodeOfKind, worstExit } from '../exit-codes.ts';
 import { PRINT_FORMS, type PrintForm, printed } from '../screen/print-forms.ts';
 import { logScreen, terminalScreen } from '../screen/run-screen.ts';
 import { printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
 import { confirmPublic } from '../work/confirm-public.ts';
+import { addDestinationOptions, type DestinationFlags, wordsOf } from '../work/destination-flags.ts';
 import { filesToUpload } from '../work/files-to-upload.ts';
 import { addMetaOption, type MetaFlags, metaOfFlags } from '../work/meta-flags.ts';
+import { withSandbox } from '../work/trial-sandbox.ts';
 
-interface UploadFlags extends SharedFlags, Pick<MetaFlags, 'meta'> {
+interface UploadFlags extends SharedFlags, Pick<MetaFlags, 'meta'>, DestinationFlags {
   readonly to?: string;
   readonly print?: PrintForm;
   readonly raw?: boolean;
@@ -29,7 +32,7 @@ interface UploadFlags extends SharedFlags, Pick<MetaFlags, 'meta'> {
 
 /** `slipway upload`: direct, no queue, no Redis. */
 export function addUploadCommand(program: Command, done: (code: ExitCode) => void): void {
-  addMetaOption(program.command('upload'))
+  addDestinationOptions(addMetaOption(program.command('upload')))
     .description(
       'upload files now, without queue or Redis; one receipt (JSON line) per file, in the order named',
     )
@@ -54,7 +57,19 @@ export function addUploadCommand(program: Command, done: (code: ExitCode) => voi
 async function upload(names: readonly string[], flags: UploadFlags): Promise<ExitCode> {
   const form = printForm(flags);
   const meta = metaOfFlags(flags);
-  const session = await openSession(flags, false);
+  const words = wordsOf(flags);
+  const opened = await openSession(flags, false);
+  return await withSandbox(opened, [flags.to], (session) =>
+    uploadIn(withWords(session, flags.to, words), names, flags, { form, meta }),
+  );
+}
+
+async function uploadIn(
+  session: Session,
+  names: readonly string[],
+  flags: UploadFlags,
+  { form, meta }: { readonly form: PrintForm; readonly meta: FileMeta | null },
+): Promise<ExitCode> {
   const definition = chooseDestination(session.config, flags.to, session.baseDir);
   const stop = new AbortController();
   let cutBy: ExitCode | null = null;

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
 import type { ZipNames } from '../../domain/batch-source.ts';
+import type { DestinationWords } from '../../domain/destination-words.ts';
 import { acknowledgeBatch } from '../../operations/control/acknowledgements.ts';
 import { type Ingest, startIngest } from '../../operations/ingest/ingest.ts';
 import {
+  destinationsOfBatch,
   forgetLists,
   type IngestPlan,
   journalPathsOf,
@@ -14,6 +16,7 @@ import {
 } from '../../operations/ingest/ingest-plan.ts';
 import { type IngestPreview, previewPart } from '../../operations/ingest/ingest-preview.ts';
 import { compose } from '../../runtime/compose.ts';
+import { withWords } from '../../runtime/plans/said-destination.ts';
 import { ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
 import { type IngestScreen, logIngestScreen, terminalIngestScreen } from '../screen/ingest-screen.ts';
@@ -22,10 +25,12 @@ import { print } from '../screen/output.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
 import { ladderOf, type SignalLadder } from '../signal-ladder.ts';
 import { confirmPublic } from './confirm-public.ts';
+import { type DestinationFlags, wordsWithTo } from './destination-flags.ts';
 import { ingestOutcome, outcomeLines, previewLines, resumeLine } from './ingest-outcome.ts';
 import { givenMeta, type MetaFlags } from './meta-flags.ts';
+import { configuredDestinations, withSandbox } from './trial-sandbox.ts';
 
-export interface IngestFlags extends SharedFlags, MetaFlags {
+export interface IngestFlags extends SharedFlags, MetaFlags, DestinationFlags {
   readonly to?: string;
   readonly source?: string;
   readonly filesFrom?: string;
@@ -49,14 +54,30 @@ const GIVE_UP_MS = 60_000;
  * @returns the exit code of contract §7
  */
 export async function ingestBatch(paths: readonly string[], flags: IngestFlags): Promise<ExitCode> {
-  const session = await openSession(flags, flags.source !== undefined);
+  const words = wordsWithTo(flags);
+  const opened = await openSession(flags, flags.source !== undefined);
+  const meant =
+    flags.resume === undefined
+      ? [flags.to, ...(flags.to === undefined ? configuredDestinations(opened) : [])]
+      : await destinationsOfBatch(flags.resume, opened);
+  return await withSandbox(opened, meant, (session) =>
+    ingestIn(withWords(session, flags.to, words), paths, flags, words),
+  );
+}
+
+async function ingestIn(
+  session: Session,
+  paths: readonly string[],
+  flags: IngestFlags,
+  words: DestinationWords | null,
+): Promise<ExitCode> {
   const { config, log } = session;
   const planned =
     flags.resume === undefined
       ? await planIngest(
           {
             ...{ paths, to: flags.to, source: flags.source, filesFrom: flags.filesFrom },
-            ...{ nul: flags.nul === true, manifest: flags.manifest, zipNames: flags.zipNames },
+            ...{ nul: flags.nul === true, manifest: flags.manifest, zipNames: flags.zipNames, words },
             ...{ input: process.stdin, cwd: process.cwd(), nowMs: Date.now() },
           },
           session,

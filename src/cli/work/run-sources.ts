@@ -2,19 +2,22 @@ import type { Role } from '../../domain/live-report.ts';
 import { acknowledgePublic } from '../../operations/control/acknowledgements.ts';
 import { warnOfDeletion } from '../../operations/control/retention-warning.ts';
 import { compose } from '../../runtime/compose.ts';
+import { withWords } from '../../runtime/plans/said-destination.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { ownPathsOf, sourcePlans } from '../../runtime/plans/source-plans.ts';
 import { type Run, startRun } from '../../runtime/run.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
 import { jsonLine } from '../screen/json-line.ts';
 import { logScreen, type RunScreen, terminalScreen } from '../screen/run-screen.ts';
-import { openSession, type SharedFlags } from '../session.ts';
+import { openSession, type Session, type SharedFlags } from '../session.ts';
 import { ladderOf, type SignalLadder } from '../signal-ladder.ts';
 import { confirmPublic } from './confirm-public.ts';
+import { type DestinationFlags, wordsWithTo } from './destination-flags.ts';
 import { givenMeta, type MetaFlags } from './meta-flags.ts';
 import { onceExit, onceSummary, onceTrouble } from './once-outcome.ts';
+import { configuredDestinations, withSandbox } from './trial-sandbox.ts';
 
-export interface RunFlags extends SharedFlags, MetaFlags {
+export interface RunFlags extends SharedFlags, MetaFlags, DestinationFlags {
   readonly to?: string;
   readonly once?: boolean;
   /** Milliseconds. */
@@ -39,7 +42,21 @@ export async function runSources(
   roles: readonly Role[],
   narrowed: (plan: SourcePlan) => SourcePlan = (plan) => plan,
 ): Promise<ExitCode> {
-  const session = await openSession(flags, paths.length === 0);
+  const words = wordsWithTo(flags);
+  const opened = await openSession(flags, paths.length === 0);
+  const meant = paths.length === 0 ? configuredDestinations(opened) : [flags.to];
+  return await withSandbox(opened, meant, (session) =>
+    runIn(withWords(session, flags.to, words), paths, flags, roles, narrowed),
+  );
+}
+
+async function runIn(
+  session: Session,
+  paths: readonly string[],
+  flags: RunFlags,
+  roles: readonly Role[],
+  narrowed: (plan: SourcePlan) => SourcePlan,
+): Promise<ExitCode> {
   const screen =
     process.stderr.isTTY && flags.json !== true
       ? terminalScreen(process.stderr, process.env)

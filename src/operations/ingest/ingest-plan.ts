@@ -1,24 +1,27 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, constants, mkdir, realpath, rm, stat } from 'node:fs/promises';
+import { mkdir, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { LoadedConfig } from '../../config/load-config.ts';
 import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
 import type { BatchInput, BatchSource, BatchSpec, ZipNames } from '../../domain/batch-source.ts';
+import type { DestinationWords } from '../../domain/destination-words.ts';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { GivenMeta } from '../../domain/file-meta.ts';
 import { formatOf, hasArchiveName } from '../../intake/archives/archive-kind.ts';
 import { foreignArchive } from '../../intake/archives/discover-archive.ts';
 import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
-import { adHocSourceName, rememberedManifest, rememberManifest } from '../../ledger/store/ad-hoc-source.ts';
+import { adHocSourceName, rememberedManifest } from '../../ledger/store/ad-hoc-source.ts';
 import { batchFolder, newBatchId, readBatchSpec, writeBatchSpec } from '../../ledger/store/batch-spec.ts';
-import { openDataDir, sourceFolder } from '../../ledger/store/data-dir.ts';
+import { openDataDir } from '../../ledger/store/data-dir.ts';
 import { filledFolderIdentityOf } from '../../platform/files/folder-identity.ts';
-import { chooseDestination } from '../../runtime/plans/destination-choice.ts';
+import { chooseDestination, destinationName } from '../../runtime/plans/destination-choice.ts';
+import { withWords } from '../../runtime/plans/said-destination.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { adHocPlanOf, configuredPlans, sourcePlans } from '../../runtime/plans/source-plans.ts';
 import { listText } from './list-text.ts';
+import { writablePlan } from './writable-manifest.ts';
 
 /** What the command line asks for. */
 export interface IngestRequest {
@@ -32,6 +35,8 @@ export interface IngestRequest {
   readonly manifest: string | undefined;
   /** How names in zips are read that do not say it. */
   readonly zipNames?: ZipNames | undefined;
+  /** What else was said of the destination; it is in `loaded` already, and kept for whoever goes on with the batch. */
+  readonly words?: DestinationWords | null;
   readonly input: NodeJS.ReadableStream;
   readonly cwd: string;
   readonly nowMs: number;
@@ -82,7 +87,10 @@ export async function planIngest(request: IngestRequest, loaded: LoadedConfig): 
       ...{ sourceManifest: plan.manifest, manifest: manifestOf(plan.name), inputs: own },
     });
   }
-  return { spec: { v: 1, batch, startedAt, parts }, plans, definitions: definitionsOf(plans, loaded) };
+  const { to, words = null } = request;
+  const said = words === null ? {} : { words: { destination: destinationName(config, to), said: words } };
+  const spec: BatchSpec = { v: 1, batch, startedAt, parts, ...said };
+  return { spec, plans, definitions: definitionsOf(plans, loaded) };
 }
 
 /**
@@ -90,7 +98,18 @@ export async function planIngest(request: IngestRequest, loaded: LoadedConfig): 
  * @throws SlipwayError `batch_unknown`
  */
 export async function planOfBatch(batch: string, loaded: LoadedConfig): Promise<IngestPlan> {
-  return planOfSpec(await readBatchSpec(loaded.config.dataDir, batch), loaded);
+  const spec = await readBatchSpec(loaded.config.dataDir, batch);
+  const { words } = spec;
+  return planOfSpec(spec, words === undefined ? loaded : withWords(loaded, words.destination, words.said));
+}
+
+/**
+ * Names of the destinations of a batch that was asked for before.
+ * @throws SlipwayError `batch_unknown`
+ */
+export async function destinationsOfBatch(batch: string, { config }: LoadedConfig): Promise<string[]> {
+  const { parts } = await readBatchSpec(config.dataDir, batch);
+  return parts.map(({ destination }) => destination);
 }
 
 /**
@@ -213,26 +232,6 @@ async function archivePlan(path: string, to: string | undefined, loaded: LoadedC
   const manifest = await rememberedManifest(config.dataDir, name);
   const plan = adHocPlanOf(name, path, destination, manifest);
   return { ...(await writablePlan(plan, path, loaded)), root: dirname(path) };
-}
-
-/** The journal lies beside the folder or the archive; where that cannot be, with the data, which is remembered. */
-async function writablePlan(plan: SourcePlan, path: string, { config }: LoadedConfig): Promise<SourcePlan> {
-  if (await isWritable(plan.manifest)) return plan;
-  const manifest = join(sourceFolder(config.dataDir, plan.name), `${plan.name}.manifest.json`);
-  await rememberManifest(config.dataDir, { name: plan.name, path, manifest });
-  return { ...plan, manifest };
-}
-
-async function isWritable(manifest: string): Promise<boolean> {
-  const may = (path: string): Promise<boolean> =>
-    access(path, constants.W_OK).then(
-      () => true,
-      () => false,
-    );
-  // What is there already stays what it is: another place would forget all that it says.
-  const journal = journalPathOf(manifest);
-  if ((await stat(journal).catch(() => null)) !== null) return true;
-  return await may(dirname(manifest));
 }
 
 /** '' for all of it. */
