@@ -1,3 +1,4 @@
+import type { DiskMark } from '../domain/disk-mark.ts';
 import type { EntryMarks } from '../domain/entry-mark.ts';
 import type { FileMeta } from '../domain/file-meta.ts';
 import type { Arrival, Lane } from '../domain/lane.ts';
@@ -18,6 +19,8 @@ export interface RecordedVersion {
   readonly code: string | null;
   /** It is to go once more: somebody asked for it, or the file was moved or deleted after its upload and is back. */
   readonly again: boolean;
+  /** Which file on disk was uploaded; left out: nobody knows. */
+  readonly disk?: DiskMark | undefined;
   /** How many times in a row it was recorded as changed; absent: never. */
   readonly changedInRow?: number;
 }
@@ -63,6 +66,8 @@ export interface AdmissionPorts {
   readonly uploads: EarlierUploads;
   /** By what entries of archives are known again; left out: by name, size and time alone. */
   readonly entryMarks?: EntryMarks | undefined;
+  /** One durable transaction: these uploads, recorded with this generation, are of these files on disk. */
+  markDisk(marks: readonly { readonly id: string; readonly gen: number; readonly disk: DiskMark }[]): void;
   /** One durable transaction: these versions, recorded with this generation, go once more. */
   sendAgain(versions: readonly { readonly id: string; readonly gen: number }[]): void;
   /** Left out: contents are not compared. */

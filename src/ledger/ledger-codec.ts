@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { DiskMark } from '../domain/disk-mark.ts';
 import { bytesOf, type PathName } from '../domain/path-bytes.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
 import type { LinePlace } from './journal/journal-reader.ts';
@@ -9,6 +10,8 @@ export interface Recorded extends LinePlace {
   readonly status: ReceiptStatus;
   /** The error's code; null when uploaded. */
   readonly code: string | null;
+  /** Which file on disk was uploaded; left out: nobody knows. */
+  readonly disk?: DiskMark | undefined;
 }
 
 /** A file version as the ledger knows it now. */
@@ -24,6 +27,11 @@ export interface VersionMark {
   readonly gen: number;
 }
 
+/** Which file on disk an upload, recorded with this generation, is of. */
+export interface DiskVersion extends VersionMark {
+  readonly disk: DiskMark;
+}
+
 /** Which file version spoke last for a path. */
 export interface PathEntry {
   /** Key of the file version. */
@@ -37,8 +45,10 @@ const CANONICAL_ID = /^f[0-9a-f]{32}$/;
 /** Beside the status in the first byte. */
 const AGAIN_BIT = 0x80;
 
-/** Status 1, generation 4, offset 6, length 4; the code follows. */
+/** Status 1, generation 4, offset 6, length 4; the code follows, or the mark of an upload. */
 const FIXED_BYTES = 15;
+/** Inode 8, time of change 8. */
+const DISK_BYTES = 16;
 
 const FOLDER_KEY_BYTES = 6;
 const PATH_KEY_BYTES = 16;
@@ -65,13 +75,35 @@ export function pathKey(name: PathName): Buffer {
 
 export function encodeRecorded(recorded: Recorded): Buffer {
   const code = recorded.code ?? '';
-  const bytes = Buffer.alloc(FIXED_BYTES + Buffer.byteLength(code, 'utf8'));
+  const disk = recorded.status === 'uploaded' ? recorded.disk : undefined;
+  const more = disk === undefined ? Buffer.byteLength(code, 'utf8') : DISK_BYTES;
+  const bytes = Buffer.alloc(FIXED_BYTES + more);
   bytes.writeUInt8(STATUSES.indexOf(recorded.status), 0);
   bytes.writeUInt32BE(recorded.gen, 1);
   bytes.writeUIntBE(recorded.offset, 5, 6);
   bytes.writeUInt32BE(recorded.length, 11);
-  bytes.write(code, FIXED_BYTES, 'utf8');
+  if (disk === undefined) bytes.write(code, FIXED_BYTES, 'utf8');
+  else writeDisk(bytes, disk);
   return bytes;
+}
+
+function writeDisk(bytes: Buffer, { ino, ctimeMs }: DiskMark): void {
+  bytes.writeBigUInt64BE(BigInt.asUintN(64, ino), FIXED_BYTES);
+  bytes.writeDoubleBE(ctimeMs, FIXED_BYTES + 8);
+}
+
+/** Which file on disk an upload is of; null: nobody knows, or it is none. */
+export function diskOf(bytes: Buffer): DiskMark | null {
+  if (statusOf(bytes) !== 'uploaded' || bytes.length !== FIXED_BYTES + DISK_BYTES) return null;
+  return { ino: bytes.readBigUInt64BE(FIXED_BYTES), ctimeMs: bytes.readDoubleBE(FIXED_BYTES + 8) };
+}
+
+/** The same record of an upload, of this file on disk. */
+export function markedOnDisk(bytes: Buffer, disk: DiskMark): Buffer {
+  const marked = Buffer.alloc(FIXED_BYTES + DISK_BYTES);
+  bytes.copy(marked, 0, 0, FIXED_BYTES);
+  writeDisk(marked, disk);
+  return marked;
 }
 
 /** The same record, to go once more. */
@@ -92,11 +124,13 @@ export function genOf(bytes: Buffer): number {
 }
 
 export function decodeRecorded(bytes: Buffer): KnownVersion {
+  const disk = diskOf(bytes);
   return {
     again: isAgain(bytes),
     gen: bytes.readUInt32BE(1),
     status: statusOf(bytes),
-    code: bytes.length === FIXED_BYTES ? null : bytes.toString('utf8', FIXED_BYTES),
+    code: disk !== null || bytes.length === FIXED_BYTES ? null : bytes.toString('utf8', FIXED_BYTES),
+    ...(disk === null ? {} : { disk }),
     offset: offsetOf(bytes),
     length: bytes.readUInt32BE(11),
   };

@@ -1,5 +1,7 @@
 import {
+  type DiskVersion,
   decodePathEntry,
+  diskOf,
   genOf,
   isAgain,
   offsetOf,
@@ -32,21 +34,24 @@ export function latestPage(
   return { offsets, counts, next: seen < limit ? null : key };
 }
 
-/** Of the next versions those that were asked to go again. */
-export function againPage(
+/** What no receipt says of the next versions. */
+export function notesPage(
   receipts: LedgerTables['receipts'],
   after: Buffer | null,
   limit: number,
-): ReturnType<Ledger['again']> {
-  const versions: VersionMark[] = [];
+): ReturnType<Ledger['notes']> {
+  const again: VersionMark[] = [];
+  const onDisk: DiskVersion[] = [];
   let next: Buffer | null = null;
   let seen = 0;
   for (const { key, value } of receipts.getRange(behind(after, limit))) {
     seen += 1;
     next = Buffer.from(key);
-    if (isAgain(value)) versions.push({ key: next, gen: genOf(value) });
+    const disk = diskOf(value);
+    if (isAgain(value)) again.push({ key: next, gen: genOf(value) });
+    if (disk !== null) onDisk.push({ key: next, gen: genOf(value), disk });
   }
-  return { versions, next: seen < limit ? null : next };
+  return { again, onDisk, next: seen < limit ? null : next };
 }
 
 /** The ledger as it is now, whatever is committed afterwards. */

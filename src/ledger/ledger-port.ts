@@ -1,7 +1,7 @@
 import type { Database, Key } from 'lmdb';
 import type { PathName } from '../domain/path-bytes.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
-import type { KnownVersion, VersionMark } from './ledger-codec.ts';
+import type { DiskVersion, KnownVersion, VersionMark } from './ledger-codec.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import type { DeadLetterTable } from './tables/dead-letter-table.ts';
 import type { IntentTable } from './tables/intent-table.ts';
@@ -25,9 +25,11 @@ export interface LatestPage {
   readonly next: Buffer | null;
 }
 
-/** A step of a pass over the versions that are to go once more. */
-export interface AgainPage {
-  readonly versions: readonly VersionMark[];
+/** A step of a pass over what no receipt says of versions. */
+export interface NotesPage {
+  /** Those that are to go once more. */
+  readonly again: readonly VersionMark[];
+  readonly onDisk: readonly DiskVersion[];
   readonly next: Buffer | null;
 }
 
@@ -67,8 +69,10 @@ export interface Ledger {
    * @throws SlipwayError `disk_full`, `ledger_unwritable`
    */
   sendAgain(versions: readonly VersionMark[]): number;
-  /** Versions that are to go once more, found among the next so many. @param after `next` of the page before */
-  again(after: Buffer | null, limit: number): AgainPage;
+  /** One durable transaction: these uploads, recorded with this generation, are of these files on disk. */
+  markDisk(marks: readonly DiskVersion[]): void;
+  /** What is noted of the next so many versions. @param after `next` of the page before */
+  notes(after: Buffer | null, limit: number): NotesPage;
   /** What is still to be done with files. */
   readonly intents: IntentTable;
   /** Paths whose latest receipt is `failed`. */

@@ -3,7 +3,16 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Key } from 'lmdb';
 import { SlipwayError } from '../domain/errors.ts';
-import { decodePathEntry, decodeRecorded, pathKey, versionKey } from './ledger-codec.ts';
+import {
+  type DiskVersion,
+  decodePathEntry,
+  decodeRecorded,
+  genOf,
+  markedOnDisk,
+  pathKey,
+  statusOf,
+  versionKey,
+} from './ledger-codec.ts';
 import {
   guarded,
   hasNoSpace,
@@ -16,7 +25,7 @@ import {
   writeError,
 } from './ledger-environment.ts';
 import { checkLedgerFile } from './ledger-file.ts';
-import { againPage, frozenLedger, latestPage } from './ledger-pages.ts';
+import { notesPage, frozenLedger, latestPage } from './ledger-pages.ts';
 import type { CommitKeeper, Ledger } from './ledger-port.ts';
 import { putEntry, stateIn } from './ledger-state.ts';
 import { beginDeadLetters, openDeadLetterTable } from './tables/dead-letter-table.ts';
@@ -141,7 +150,8 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
         ? 0
         : transact(() => versions.filter((version) => markAgain(receipts, version)).length),
 
-    again: (after, limit) => againPage(receipts, after, limit),
+    markDisk: (marks) => transact(() => markUploads(receipts, marks)),
+    notes: (after, limit) => notesPage(receipts, after, limit),
 
     intents,
     deadLetters,
@@ -153,4 +163,16 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
 
     close: () => root.close(),
   };
+}
+
+/** Those that have a newer generation by now, or are no uploads, are passed over. */
+function markUploads(
+  receipts: LedgerTables['receipts'],
+  marks: readonly DiskVersion[],
+): void {
+  for (const { key, gen, disk } of marks) {
+    const bytes = receipts.get(key);
+    if (bytes === undefined || genOf(bytes) !== gen || statusOf(bytes) !== 'uploaded') continue;
+    receipts.putSync(key, markedOnDisk(bytes, disk));
+  }
 }

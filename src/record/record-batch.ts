@@ -1,5 +1,7 @@
+import type { DiskMark } from '../domain/disk-mark.ts';
 import type { Log } from '../domain/log.ts';
 import type { Outcome, Receipt } from '../domain/receipt.ts';
+import { jobIdOf } from '../domain/upload-job.ts';
 import { commitInParts } from '../ledger/commit-in-parts.ts';
 import type { IntentOf } from '../ledger/intent.ts';
 import type { LinePlace } from '../ledger/journal/journal-reader.ts';
@@ -32,6 +34,8 @@ export interface RecordBatchPorts {
   readonly finish?: ((outcome: Outcome) => Outcome) | undefined;
   /** What is to be done with a file once its receipt is durable; left out: nothing. */
   readonly intentOf?: IntentOf | undefined;
+  /** Which file on disk a job is about; left out: nobody knows. */
+  readonly diskOf?: ((jobId: string) => DiskMark | undefined) | undefined;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly log: Log;
@@ -74,7 +78,11 @@ export function createBatchRecorder(ports: RecordBatchPorts): BatchRecorder {
     unannounced.push(...receipts);
     await failpoint('journaled');
 
-    await commitInParts(ledger, entriesOf(receipts, quota, intentOf), journal.size());
+    await commitInParts(
+      ledger,
+      entriesOf(receipts, quota, { intentOf, diskOf: ports.diskOf }),
+      journal.size(),
+    );
     own.drop(settled.length);
     recordedJobs = jobs.map((job) => job.jobId);
     await failpoint('committed');
@@ -124,12 +132,14 @@ function received(outcome: Outcome, nowMs: number): Receipt {
 function entriesOf(
   receipts: readonly Receipt[],
   quota: readonly LinePlace[],
-  intentOf: IntentOf | undefined,
+  { intentOf, diskOf }: Pick<RecordBatchPorts, 'intentOf' | 'diskOf'>,
 ): LedgerEntry[] {
   const entries: LedgerEntry[] = [];
   for (const [index, place] of quota.entries()) {
     const receipt = receipts[index];
-    if (receipt !== undefined) entries.push(ledgerEntryOf(receipt, place, intentOf));
+    if (receipt === undefined) continue;
+    const disk = diskOf?.(jobIdOf(receipt.id, receipt.gen));
+    entries.push({ ...ledgerEntryOf(receipt, place, intentOf), disk });
   }
   return entries;
 }

@@ -133,6 +133,12 @@ export async function startIntakeRig(options: IntakeRigOptions = {}): Promise<In
       for (const { id, gen, status, error } of batch)
         recorded.set(id, { gen, status, code: error?.code ?? null, again: false });
     },
+    markDisk(marks) {
+      for (const { id, gen, disk } of marks) {
+        const known = recorded.get(id);
+        if (known?.gen === gen) recorded.set(id, { ...known, disk });
+      }
+    },
     sendAgain(versions) {
       for (const { id, gen } of versions) {
         const known = recorded.get(id);

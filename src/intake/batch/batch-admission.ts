@@ -14,6 +14,7 @@ import type { AdmissionPorts, RecordedVersion } from '../ports.ts';
 import type { Instant } from '../scan/settle.ts';
 import { createFileStats } from '../scan/stat-files.ts';
 import type { BatchSink } from './batch-sink.ts';
+import { createDiskVersions } from './disk-versions.ts';
 import { createEntryVersions } from './entry-versions.ts';
 import type { BatchMember } from './ports.ts';
 import { takeEntry } from './take-entry.ts';
@@ -67,13 +68,10 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
   const { spool, now } = options;
   const members = openMembers(options, ports);
   const { admission, assertRecorded } = pipelineOf(options, ports);
-  const versions = createEntryVersions(
-    {
-      ...{ spool, flush },
-      isSettled: (version, recorded) => rulingOn(version, recorded, options.rules).kind === 'nothing',
-    },
-    ports,
-  );
+  const isSettled = (version: FileVersion, recorded: RecordedVersion): boolean =>
+    rulingOn(version, recorded, options.rules).kind === 'nothing';
+  const onDisk = createDiskVersions(options.root, isSettled, ports);
+  const versions = createEntryVersions({ spool, flush, isSettled }, ports);
 
   async function flushIfDue(signal: AbortSignal): Promise<void> {
     if (members.isDue()) await flush(signal);
@@ -82,6 +80,7 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
   /** Members first, durably: so nothing of the batch is in the queue that the batch does not know. */
   async function flush(signal: AbortSignal): Promise<void> {
     versions.keep();
+    onDisk.keep();
     members.flush();
     await admission.flush('backlog', signal);
   }
@@ -103,7 +102,8 @@ export function createBatchAdmission(options: BatchAdmissionOptions, ports: Batc
     async files(files, signal) {
       for (const file of files) {
         const { name, size, mtimeNs, sight } = file;
-        const known = members.noted({ name, size, mtimeNs }, sight);
+        const again = await onDisk.hasOtherBytes(members.versionOf(file), file, signal);
+        const known = members.noted({ name, size, mtimeNs }, sight, again);
         if (known === null) continue;
         takeFile({ ...known, file, unlimited: false }, ports, admission);
       }

@@ -8,7 +8,7 @@ import { type Admission, createAdmission } from '../admit/admission.ts';
 import { type Candidate, type FileCandidate, isOnDisk, isUpload } from '../admit/candidate.ts';
 import { decide, isLimitSkip, type Rules } from '../admit/decision.ts';
 import type { Reuse, ReuseEnds } from '../admit/reuse.ts';
-import type { AdmissionPorts } from '../ports.ts';
+import type { AdmissionPorts, RecordedVersion } from '../ports.ts';
 import type { SeenFile } from '../scan/seen-file.ts';
 
 export interface WatchAdmissionOptions {
@@ -22,6 +22,8 @@ export interface WatchAdmissionOptions {
   readonly openReuse: ((ends: ReuseEnds) => Reuse) | null;
   /** Keeps those that are on disk exactly as seen; the others are for the file checker. */
   readonly unchanged: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
+  /** Told of what is recorded with its path, size and time, and lies there. */
+  readonly known: (file: SeenFile, id: string, recorded: RecordedVersion) => void;
   /** Leaves out what only its content shows to be Slipway's own. */
   readonly withoutOwn: (files: readonly SeenFile[]) => Promise<readonly SeenFile[]>;
   readonly log: Log;
@@ -56,7 +58,10 @@ export function createWatchAdmission(options: WatchAdmissionOptions, ports: Admi
   function needOf(known: Pick<FileCandidate, 'id' | 'version' | 'file' | 'sight' | 'arrival'>) {
     const recorded = ports.recorded(known.id);
     const ruling = decide(known.file, recorded, rules);
-    if (ruling.kind === 'nothing') return null;
+    if (ruling.kind === 'nothing') {
+      if (recorded !== null) options.known(known.file, known.id, recorded);
+      return null;
+    }
     const unlimited = isLimitSkip(recorded) && recorded?.again === false;
     if (unlimited && rejudged.has(known.id)) return null;
     const jobId = jobIdOf(known.id, ruling.gen);

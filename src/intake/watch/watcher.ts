@@ -3,6 +3,7 @@ import type { PathName } from '../../domain/path-bytes.ts';
 import { createWaker } from '../../platform/waiting/waker.ts';
 import { createAdmissionLanes } from '../admit/admission-lanes.ts';
 import { rulesOf } from '../admit/decision.ts';
+import { createDiskSameness } from '../admit/disk-sameness.ts';
 import { createReuse, type ReuseOptions } from '../admit/reuse.ts';
 import type { Intake, WatcherOptions } from '../intake.ts';
 import type { IntakePorts } from '../ports.ts';
@@ -127,13 +128,12 @@ export async function startIntake(
       admission.flushSoon(stopping);
     },
   };
-  const unchanged = (files: readonly SeenFile[]): Promise<SeenFile[]> =>
-    stillAsSeen(fileStats, files, (file) => see(file, 'backlog'));
-  const withoutOwn = (files: readonly SeenFile[]): Promise<readonly SeenFile[]> =>
-    withoutOwnFiles(root, files);
+  const sameness = createDiskSameness({ ...reuse, isTrusted: trustTimes, log }, ports, stopping);
   const admission = createWatchAdmission(
     {
-      ...{ source, destination, maxPending, unchanged, withoutOwn, log },
+      ...{ source, destination, maxPending, log, known: sameness.look },
+      unchanged: (files) => stillAsSeen(fileStats, files, (file) => see(file, 'backlog')),
+      withoutOwn: (files) => withoutOwnFiles(root, files),
       ...{ wallMs, nowMs: monotonicMs, random: Math.random },
       rules: rulesOf(options, ports.firstStartMs),
       openReuse: (ends) => createReuse(reuse, ends),
@@ -193,6 +193,7 @@ export async function startIntake(
       const waiting = caughtUp.wait();
       request('now');
       await waiting;
+      await sameness.idle(stopping);
       await admission.passed(stopping);
     },
     rescan(first) {

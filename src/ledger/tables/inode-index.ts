@@ -12,6 +12,8 @@ export interface InodeState {
   readonly size: number;
   /** Nanoseconds, decimal. */
   readonly mtimeNs: string;
+  /** Milliseconds since the epoch; left out: not asked for. */
+  readonly ctimeMs?: number;
 }
 
 /** Which file on disk every recorded upload was read from: how a renamed file is known again. */

@@ -72,8 +72,9 @@ async function carryOver(
       await nextTurn();
     }
     for (let after: Buffer | null = null; ; ) {
-      const { versions, next } = before.again(after, PER_COMMIT);
-      ledger.sendAgain(versions);
+      const { again, onDisk, next } = before.notes(after, PER_COMMIT);
+      if (onDisk.length > 0) ledger.markDisk(onDisk);
+      ledger.sendAgain(again);
       if (next === null) break;
       after = next;
       await nextTurn();

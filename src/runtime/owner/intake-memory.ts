@@ -1,3 +1,4 @@
+import type { DiskMark } from '../../domain/disk-mark.ts';
 import type { Log } from '../../domain/log.ts';
 import { jobIdOf } from '../../domain/upload-job.ts';
 import { createContentCheck } from '../../intake/admit/content-check.ts';
@@ -13,9 +14,14 @@ import type { SourcePlan } from '../plans/source-plan.ts';
 import { earlierUploads } from './find-earlier-uploads.ts';
 
 export interface IntakeMemory
-  extends Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents' | 'entryMarks' | 'sendAgain'> {
+  extends Pick<
+    AdmissionPorts,
+    'recorded' | 'uploads' | 'contents' | 'entryMarks' | 'markDisk' | 'sendAgain'
+  > {
   /** Which file on disk a receipt to come is about; null: nobody knows. */
   readonly stateOf: (jobId: string) => InodeState | null;
+  /** By what that file is told from another in its place; left out: nobody knows. */
+  readonly diskOf: (jobId: string) => DiskMark | undefined;
 }
 
 /**
@@ -45,7 +51,14 @@ export async function openIntakeMemory(options: {
     },
     uploads,
     stateOf: inodes.remembered,
+    diskOf(jobId) {
+      const state = inodes.remembered(jobId);
+      return state?.ctimeMs === undefined ? undefined : { ino: state.ino, ctimeMs: state.ctimeMs };
+    },
     entryMarks: openEntryMarks(ledger),
+    markDisk(marks) {
+      ledger.markDisk(marks.map(({ id, gen, disk }) => ({ key: versionKey(id), gen, disk })));
+    },
     sendAgain(versions) {
       ledger.sendAgain(versions.map(({ id, gen }) => ({ key: versionKey(id), gen })));
     },

@@ -51,7 +51,10 @@ export interface Kept {
   readonly folders: FolderBatches | null;
   readonly attachments: Attachments;
   /** What intake asks of the records. */
-  readonly memory: Pick<AdmissionPorts, 'recorded' | 'uploads' | 'contents' | 'entryMarks' | 'sendAgain'>;
+  readonly memory: Pick<
+    AdmissionPorts,
+    'recorded' | 'uploads' | 'contents' | 'entryMarks' | 'markDisk' | 'sendAgain'
+  >;
   readonly spool: Spool;
   readonly snapshot: ManifestSnapshot;
   readonly afterActions: AfterActionRunner;
@@ -80,7 +83,7 @@ export async function keepRecords(
   releases.add(() => afterActions.stop());
   events.on('recorded', afterActions.wake);
   const attachments = await openAttachments({ plan, store, given: options.meta, log });
-  const { stateOf, ...memory } = await openIntakeMemory({ plan, store, pending, now, log });
+  const { stateOf, diskOf, ...memory } = await openIntakeMemory({ plan, store, pending, now, log });
   const batches = openBatchBook({
     ...{ source, now, log, ledger: store.ledger, journal: store.journal },
     onEnded: (end) => events.tell('batchEnded', end),
@@ -92,7 +95,7 @@ export async function keepRecords(
     if (pending.size() === 0) void snapshot.refresh();
   });
   events.on('batchEnded', () => void snapshot.refresh());
-  const recorder = await record(intentOf, { options, owned, attachments, events });
+  const recorder = await record(intentOf, diskOf, { options, owned, attachments, events });
   releases.add(() => recorder.stop());
   await batches.begin();
   releases.add(() => batches.stop());
@@ -123,6 +126,7 @@ async function tellEndpoints(
 
 async function record(
   intentOf: IntentOf,
+  diskOf: RecorderOptions['diskOf'],
   parts: {
     readonly options: KeepOptions;
     readonly owned: Owned;
@@ -134,7 +138,7 @@ async function record(
   const { store, queue, exclusive } = owned;
   const { failpoint, now, log } = options;
   return await startRecorder({
-    ...{ ...store, intentOf, exclusive, failpoint, now, log },
+    ...{ ...store, intentOf, diskOf, exclusive, failpoint, now, log },
     finish: attachments.finish,
     finished: { take: (max) => queue.takeFinished(max), remove: (jobIds) => queue.removeFinished(jobIds) },
     onRecorded: (receipts, jobIds) => events.tell('recorded', { receipts, jobIds }),

@@ -33,6 +33,7 @@ function rig(
       destination: 'd',
       maxPending: options.maxPending ?? 1_000,
       unchanged: async (files) => files.filter(({ name }) => name.path !== 'gone'),
+      known() {},
       withoutOwn: async (files) => files,
       log: { ...silentLog, warn: (_f, m) => void log.push(m), info: (_f, m) => void log.push(m) },
       rules: { ...NO_RULES, ...options.rules },
@@ -55,6 +56,12 @@ function rig(
       exclusive: async (work) => await work(),
       async settle(batch) {
         outcomes.push(...batch);
+      },
+      markDisk(marks) {
+        for (const { id, gen, disk } of marks) {
+          const known = recorded.get(id);
+          if (known?.gen === gen) recorded.set(id, { ...known, disk });
+        }
       },
       sendAgain(versions) {
         for (const { id, gen } of versions) {

@@ -28,8 +28,8 @@ function markedAgain(ledger: Ledger): number {
   let count = 0;
   let after: Buffer | null = null;
   do {
-    const page: ReturnType<Ledger['again']> = ledger.again(after, 1_000);
-    count += page.versions.length;
+    const page: ReturnType<Ledger['notes']> = ledger.notes(after, 1_000);
+    count += page.again.length;
     after = page.next;
   } while (after !== null);
   return count;

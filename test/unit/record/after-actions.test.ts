@@ -193,7 +193,7 @@ test('what was asked for again, or is recorded anew, is left to the newer genera
   rig.record([a, b]);
   rig.record([{ ...a, gen: 1 }], { onSuccess: 'keep', onFailure: 'keep' });
   expect(rig.ledger.sendAgain([markOf(a), markOf(b)])).toBe(1);
-  expect(rig.ledger.again(null, 99).versions).toEqual([markOf(b)]);
+  expect(rig.ledger.notes(null, 99).again).toEqual([markOf(b)]);
   await rig.finish();
   expect(rig.files()).toEqual(['a.txt', 'b.txt']);
   expect(rig.ledger.intents.count()).toBe(0);
