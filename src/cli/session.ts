@@ -25,7 +25,7 @@ export async function openSession(flags: SharedFlags, needsFile: boolean): Promi
   const file = await findConfigFile({ flag: flags.config, env: process.env, cwd });
   if (file === null && needsFile) throw new SlipwayError('config_missing', { file: 'slipway.yaml' });
   const loaded = await loadConfig({ file, env: process.env, cwd, flags: { logLevel: flags.logLevel } });
-  const log = openLogger(loaded.config.log.level);
+  const log = openLogger(loaded.config.log.level, loaded.config.secrets);
   for (const warning of loaded.warnings) log.warn({}, warning);
   return { ...loaded, log };
 }

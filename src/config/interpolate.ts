@@ -1,10 +1,18 @@
 import type { YamlPath } from '../platform/files/yaml-document.ts';
 import type { Environment } from './env.ts';
 
+export interface FilledVariable {
+  /** Of the value that it stands in, or is. */
+  readonly path: YamlPath;
+  readonly value: string;
+}
+
 export interface Interpolated {
   readonly value: unknown;
   /** JSON of the path of every value that held a variable. */
   readonly filled: ReadonlySet<string>;
+  /** Every variable that was filled in, with its value. */
+  readonly variables: readonly FilledVariable[];
   readonly problems: readonly { readonly path: YamlPath; readonly message: string }[];
 }
 
@@ -17,6 +25,7 @@ const PLACEHOLDER = /\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?/g;
  */
 export function interpolate(tree: unknown, env: Environment): Interpolated {
   const filled = new Set<string>();
+  const variables: FilledVariable[] = [];
   const problems: { path: YamlPath; message: string }[] = [];
 
   function fillText(text: string, path: YamlPath): string {
@@ -31,9 +40,10 @@ export function interpolate(tree: unknown, env: Environment): Interpolated {
         return match;
       }
       filled.add(JSON.stringify(path));
-      const value = env[name];
-      if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
-      if (value === undefined) {
+      const set = env[name];
+      const value = fallback !== undefined && (set === undefined || set === '') ? fallback : set;
+      if (value !== undefined) variables.push({ path, value });
+      else {
         problems.push({
           path,
           message: `the variable ${name} is not set: set it (the environment, or .env beside this file), or write \${${name}:-default}`,
@@ -50,5 +60,5 @@ export function interpolate(tree: unknown, env: Environment): Interpolated {
     return Object.fromEntries(Object.entries(node).map(([key, item]) => [key, fill(item, [...path, key])]));
   }
 
-  return { value: fill(tree, []), filled, problems };
+  return { value: fill(tree, []), filled, variables, problems };
 }

@@ -14,6 +14,7 @@ import { type ConfigProblem, problemLine } from './problem.ts';
 import { resolveConfig } from './resolve-config.ts';
 import type { ResolvedConfig } from './resolved-config.ts';
 import { configSchema } from './schema.ts';
+import { secretValues } from './secret-values.ts';
 
 export interface ConfigInput {
   /** Absolute; null: no file, every default. */
@@ -94,7 +95,8 @@ export async function checkConfig(input: ConfigInput): Promise<ConfigCheck> {
   ];
   if (mistakes.length > 0 || !parsed.success) return refused(lines(onePerPath(mistakes)));
 
-  const config = resolveConfig(parsed.data, baseDir, env);
+  const secrets = secretValues(parsed.data, filledIn.variables, env);
+  const config = resolveConfig(parsed.data, baseDir, env, secrets);
   return { ok: true, loaded: { config, warnings: lines(warningsOf(tree, placed)), file, baseDir, env } };
 }
 

@@ -1,3 +1,4 @@
+import { orderedSecrets, redactData, type Secrets } from '../destinations/answer/redact-secrets.ts';
 import type { YamlPath } from '../platform/files/yaml-document.ts';
 import { bytesText, durationText } from '../platform/units.ts';
 import { isDuration } from './bare-durations.ts';
@@ -17,9 +18,26 @@ const SECRET_NAME = /key|token|secret|passw|auth|sign|credential|cookie/i;
  */
 export function redactConfig(config: ResolvedConfig, env: Environment): Record<string, unknown> {
   // The definitions say the same as the destinations, in compiled form.
-  const { definitions: _, sources, ...rest } = config;
+  const { definitions: _, secrets, sources, ...rest } = config;
   const named = Object.entries(sources).map(([key, { name: _name, ...source }]) => [key, source]);
-  return shown({ ...rest, sources: Object.fromEntries(named) }, [], env) as Record<string, unknown>;
+  const hidden = shown({ ...rest, sources: Object.fromEntries(named) }, [], env) as Record<string, unknown>;
+  const known = orderedSecrets(secrets);
+  // Where files go and what things are called is no secret, whatever it is equal to.
+  return { ...hidden, destinations: withoutSecrets(hidden.destinations, known) };
+}
+
+/** Without the values of the list that logs and receipts are without too. */
+function withoutSecrets(destinations: unknown, secrets: Secrets): unknown {
+  return onEach(destinations, (destination) =>
+    onEach(destination, (value, key) =>
+      ['preset', 'region', 'url', 'params'].includes(key) ? value : redactData(value, secrets),
+    ),
+  );
+}
+
+function onEach(record: unknown, change: (value: unknown, key: string) => unknown): unknown {
+  if (typeof record !== 'object' || record === null) return record;
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));
 }
 
 function shown(value: unknown, path: YamlPath, env: Environment): unknown {

@@ -10,8 +10,16 @@ import type { ResolvedConfig, SourceConfig } from './resolved-config.ts';
 import { SANDBOX, sandboxDestination } from './sandbox-destination.ts';
 import { type ParsedConfig, sourceSchema } from './schema.ts';
 
-/** Paths made absolute, destinations put together, everything frozen. The config has passed every check. */
-export function resolveConfig(parsed: ParsedConfig, baseDir: string, env: Environment): ResolvedConfig {
+/**
+ * Paths made absolute, destinations put together, everything frozen. The config has passed every check.
+ * @param secrets as `secretValues` gives them
+ */
+export function resolveConfig(
+  parsed: ParsedConfig,
+  baseDir: string,
+  env: Environment,
+  secrets: readonly string[],
+): ResolvedConfig {
   const placed = (path: string): string => placePath(path, baseDir, env);
   const placedFile = (path: string | null): string | null => (path === null ? null : placed(path));
   const only = onlyDestination(parsed.destinations);
@@ -27,8 +35,12 @@ export function resolveConfig(parsed: ParsedConfig, baseDir: string, env: Enviro
       certFile: placedFile(parsed.network.certFile),
       keyFile: placedFile(parsed.network.keyFile),
     },
-    definitions: definitionsOf(parsed, Object.values(sources), baseDir),
+    definitions: mapRecord(definitionsOf(parsed, Object.values(sources), baseDir), (definition) => ({
+      ...definition,
+      secrets,
+    })),
     sources,
+    secrets,
   });
 }
 

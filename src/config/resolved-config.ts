@@ -26,6 +26,8 @@ export interface ResolvedConfig {
   /** Every configured destination and every preset that a source names. */
   readonly definitions: Readonly<Record<string, DestinationDefinition>>;
   readonly sources: Readonly<Record<string, SourceConfig>>;
+  /** Configured values that nobody may read (G5): what is echoed, logged or shown is without them. */
+  readonly secrets: readonly string[];
   readonly webhooks: Readonly<ParsedConfig['webhooks']>;
   readonly queue: Readonly<ParsedConfig['queue']>;
   readonly spool: Readonly<ParsedConfig['spool']>;

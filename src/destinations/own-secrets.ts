@@ -5,7 +5,7 @@ import type { CachedToken } from './token/cached-token.ts';
 import { withoutScheme } from './token/token-text.ts';
 
 /**
- * What the far side may echo and nobody may read (G5): credentials of the definition, of the token, and of what was
+ * What the far side may echo and nobody may read (G5): what is configured and secret, credentials of the definition, of the token, and of what was
  * sent with these headers.
  */
 export type SecretsWith = (headers: Readonly<Record<string, string>> | null) => Secrets;
@@ -14,7 +14,11 @@ export type SecretsWith = (headers: Readonly<Record<string, string>> | null) => 
 export function ownSecrets(definition: DestinationDefinition, token: CachedToken | null): SecretsWith {
   const { auth } = definition;
   const url = new URL(definition.url);
-  const own = [...secretsIn(definition.headers), ...secretsIn(Object.fromEntries(url.searchParams))];
+  const own = [
+    ...definition.secrets,
+    ...secretsIn(definition.headers),
+    ...secretsIn(Object.fromEntries(url.searchParams)),
+  ];
   let known: { found: readonly string[]; ordered: Secrets } = { found: [], ordered: orderedSecrets([]) };
 
   function sentSecrets(headers: Readonly<Record<string, string>>): readonly string[] {

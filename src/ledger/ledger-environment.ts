@@ -35,6 +35,8 @@ export function openEnvironment(
     path,
     ...options,
     noSubdir: false,
+    // Its own choice lets a group write.
+    ...{ permissionsMode: 0o600 },
     // The tables below, and those of other keepers.
     maxDbs: 32,
     mapSize: MAP_BYTES,

@@ -25,7 +25,7 @@ import {
   writeError,
 } from './ledger-environment.ts';
 import { checkLedgerFile } from './ledger-file.ts';
-import { notesPage, frozenLedger, latestPage } from './ledger-pages.ts';
+import { frozenLedger, latestPage, notesPage } from './ledger-pages.ts';
 import type { CommitKeeper, Ledger } from './ledger-port.ts';
 import { putEntry, stateIn } from './ledger-state.ts';
 import { beginDeadLetters, openDeadLetterTable } from './tables/dead-letter-table.ts';
@@ -166,10 +166,7 @@ function ledgerOver(path: string, root: LedgerRoot, tables: LedgerTables): Ledge
 }
 
 /** Those that have a newer generation by now, or are no uploads, are passed over. */
-function markUploads(
-  receipts: LedgerTables['receipts'],
-  marks: readonly DiskVersion[],
-): void {
+function markUploads(receipts: LedgerTables['receipts'], marks: readonly DiskVersion[]): void {
   for (const { key, gen, disk } of marks) {
     const bytes = receipts.get(key);
     if (bytes === undefined || genOf(bytes) !== gen || statusOf(bytes) !== 'uploaded') continue;

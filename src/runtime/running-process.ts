@@ -107,7 +107,7 @@ export async function openProcess(
 ): Promise<RunningProcess> {
   const { dataDir, env, log, probe = PROBE_TIMING } = options;
   const { url, prefix } = options.redis;
-  await openDataDir(dataDir);
+  await openDataDir(dataDir, log);
   const redis = await openRedisAccess({ dataDir, url, env, log });
   const { connection } = redis;
   const identity = { ...ownIdentity(), host: hostIdentity() };

@@ -1,4 +1,6 @@
 /** G5: our credentials are nowhere but in the requests, not even when an answer sends them back. */
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import type { FaultPlan } from '../../src/sandbox/trouble/fault-rule.ts';
@@ -173,3 +175,80 @@ async function everythingIn(redis: Redis): Promise<string[]> {
   }
   return texts;
 }
+
+test('configured values come back from an API in every dress and are nowhere: not in receipts, logs or config show', async () => {
+  const place = await newWorkplace();
+  const secrets = ['header-value-4f1c', 'query/value+4f1c?', 'field-value-4f1c', 'variable&4f1c'];
+  const [header = '', query = '', field = '', variable = ''] = secrets;
+  const dressed = (text: string): string[] => [
+    text,
+    encodeURIComponent(text),
+    Buffer.from(text).toString('base64'),
+    Buffer.from(`user:${text}`).toString('base64'),
+  ];
+  let refuse = false;
+  const api = await startHttpServer(async (visit) => {
+    await visit.body();
+    const echo = secrets.flatMap(dressed).join(' ');
+    if (refuse) visit.json(400, { message: echo });
+    else visit.json(200, { id: 'x', echo, [header]: { deep: [echo] } });
+  });
+  await place.config(
+    inboxConfig({
+      url: `${api.origin}/up`,
+      query: { k: query },
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: as it is written in the file
+      headers: { 'X-One': header, Authorization: 'Bearer ${VARIABLE}' },
+      fields: { tenant: field },
+      answer: { id: '/id', message: '/message' },
+    }),
+  );
+  await place.file('inbox/a.txt', 'a');
+  const env = { ...place.env, VARIABLE: variable };
+  const runs = [await place.run(['run', '--once', '--json', '--log-level', 'debug'], { env })];
+  refuse = true;
+  await place.file('inbox/b.txt', 'b');
+  runs.push(await place.run(['run', '--once', '--json', '--log-level', 'debug'], { env }));
+  for (const args of [
+    ['config', 'show'],
+    ['destinations', 'show', 'demo'],
+    ['trace', 'inbox/b.txt'],
+  ])
+    runs.push(await place.run(args, { env }));
+  expect(runs.slice(0, 2).map(({ code }) => code)).toEqual([0, 6]);
+
+  const printed = runs.map(({ stdout, stderr }) => stdout + stderr).join('');
+  const forms = secrets.flatMap(dressed).map((text) => text.replace(/=+$/, '').slice(0, -2));
+  expect(forms.filter((form) => printed.includes(form))).toEqual([]);
+  expect(await filesHolding(place.path('data'), forms)).toEqual([]);
+  const receipts = JSON.stringify(await place.receipts());
+  expect(forms.filter((form) => receipts.includes(form))).toEqual([]);
+  expect(receipts).toContain('[secret]');
+});
+
+test.skipIf(process.platform === 'win32')(
+  'under any umask others can read nothing of it, and a folder that is open is closed',
+  async () => {
+    const place = await newWorkplace();
+    const sandbox = await sandboxForTest();
+    await place.config(inboxConfig(sandboxDestination(sandbox)));
+    await place.file('inbox/a.txt', 'a');
+    mkdirSync(place.path('data'), { mode: 0o755 });
+    const { code, stderr } = await place.run(['run', '--once'], {
+      through: (command) => ['sh', '-c', 'umask 000; exec "$@"', 'sh', ...command],
+    });
+    expect(code).toBe(0);
+    expect(stderr).toContain(
+      'the data folder was open to other users of this machine: closed to them (0700)',
+    );
+    const own = readdirSync(place.path('data'), { recursive: true, withFileTypes: true });
+    const open = own
+      .filter((entry) => !entry.isSymbolicLink())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .filter((path) => (statSync(path).mode & 0o077) !== 0);
+    expect(open).toEqual([]);
+    expect(statSync(place.path('data')).mode & 0o777).toBe(0o700);
+    const again = await place.run(['run', '--once']);
+    expect(again.stderr).not.toContain('was open');
+  },
+);

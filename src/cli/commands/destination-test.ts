@@ -53,7 +53,7 @@ async function tryOne(name: string, session: Session, flags: TrialFlags): Promis
   const chosen = chooseDestination(config, name, baseDir);
   const written = writtenDestination(config, name);
   const definition = waitsUntilReady(written)
-    ? resolveDestination(name, { ...written, waitUntilReady: true }, baseDir)
+    ? { ...resolveDestination(name, { ...written, waitUntilReady: true }, baseDir), secrets: chosen.secrets }
     : chosen;
   const http = openHttpClient(httpOptions(session, 2));
   const destination = openChosen(definition, { http, env, log });

@@ -5,15 +5,53 @@ const MAX_DEPTH = 32;
 
 const REPLACEMENT = '[secret]';
 
-/** Credentials to look for, in the order in which they are looked for. */
+/** Credentials to look for, in every form in which they may come back, in the order in which they are looked for. */
 export type Secrets = readonly string[] & { readonly ordered: true };
 
 /** Longest first: a token inside `Bearer <token>` would leave the rest of the longer one behind. */
 export function orderedSecrets(secrets: Iterable<string>): Secrets {
-  const ordered = [...new Set(secrets)]
-    .filter((secret) => secret.length >= LEAST_SECRET_LENGTH)
-    .sort((a, b) => b.length - a.length);
+  const known = [...new Set(secrets)].filter((secret) => secret.length >= LEAST_SECRET_LENGTH);
+  const ordered = [...new Set(known.flatMap(formsOf))].sort((a, b) => b.length - a.length);
   return Object.assign(ordered, { ordered: true as const });
+}
+
+/** As it is, and as it stands in JSON, in URLs and forms, and in base64. */
+function formsOf(secret: string): string[] {
+  const text = secret.toWellFormed();
+  const component = encodeURIComponent(text);
+  const percent = [
+    component,
+    encodeURI(text),
+    // RFC 3986 leaves these four to nobody's taste.
+    component.replace(/[!'()*]/g, percentEncoded),
+    new URLSearchParams({ '': text }).toString().slice(1),
+    [...Buffer.from(text, 'utf8')].map((byte) => percentOf(byte)).join(''),
+  ];
+  const lower = percent.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()));
+  return [secret, JSON.stringify(text).slice(1, -1), ...percent, ...lower, ...base64Forms(text)].filter(
+    (form) => form.length >= LEAST_SECRET_LENGTH,
+  );
+}
+
+function percentEncoded(character: string): string {
+  return percentOf(character.charCodeAt(0));
+}
+
+function percentOf(byte: number): string {
+  return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+/** By itself, and inside a longer text that was encoded (`user:secret`): there it begins at one of three places. */
+function base64Forms(text: string): string[] {
+  const bytes = Buffer.from(text, 'utf8');
+  const inside = [0, 1, 2].map((before) => {
+    const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
+    // Characters that hold bits of a neighbour as well are not to be foreseen.
+    return encoded.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6));
+  });
+  const whole = bytes.toString('base64');
+  const forms = [whole, whole.replace(/=+$/, ''), ...inside];
+  return [...forms, ...forms.map((form) => form.replaceAll('+', '-').replaceAll('/', '_'))];
 }
 
 /** Takes our own credentials out of a text that the far side may have echoed (G5). */
@@ -21,6 +59,24 @@ export function redactText(text: string, secrets: Secrets): string {
   let clean = text;
   for (const secret of secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, REPLACEMENT);
   return clean;
+}
+
+/**
+ * What an answer's text was parsed to, without our credentials. Answers come by the thousand and hardly one holds any.
+ * @param text as it came; with no escapes in it, it shows what the data can hold
+ */
+export function redactAnswer(text: string, parsed: unknown, secrets: Secrets): unknown {
+  const mayHold = text.includes('\\') || secrets.some((secret) => text.includes(secret));
+  return mayHold || mayBeTooDeep(text) ? redactData(parsed, secrets) : parsed;
+}
+
+function mayBeTooDeep(text: string): boolean {
+  let opened = 0;
+  for (let at = 0; at < text.length && opened < MAX_DEPTH; at += 1) {
+    const character = text.charCodeAt(at);
+    if (character === 0x5b || character === 0x7b) opened += 1;
+  }
+  return opened === MAX_DEPTH;
 }
 
 /**

@@ -10,7 +10,7 @@ import { isFilled, parseAnswer, textAt, textsAt } from './answer-body.ts';
 import { wordsOfFramework } from './error-words.ts';
 import { failureDetail } from './failure-detail.ts';
 import { publicUrl } from './public-url.ts';
-import { redactData, type Secrets } from './redact-secrets.ts';
+import { redactAnswer, type Secrets } from './redact-secrets.ts';
 import { redirectMeaning, statusMeaning } from './status-meaning.ts';
 
 /** What judging needs besides the answer. */
@@ -100,7 +100,9 @@ function acceptedFile(
     fileId,
     ref: refOf(definition.ref, { url, id: fileId }),
     expiresAt: isoTime(pointers.expiresAt.map((pointer) => atPointer(body, pointer)).find(isTime)),
-    remote: tooLarge ? { truncated: true } : boundedRemote(redactData(body, secrets), answer.body.length),
+    remote: tooLarge
+      ? { truncated: true }
+      : boundedRemote(redactAnswer(answer.body, body, secrets), answer.body.length),
   };
 }
 

@@ -64,6 +64,7 @@ export function compileDefinition(
     acknowledgePublic: config.acknowledgePublic === true,
     concurrency: config.concurrency ?? null,
     rate: decided.rate,
+    secrets: [],
   });
 }
 

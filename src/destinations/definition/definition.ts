@@ -137,4 +137,6 @@ export interface DestinationDefinition {
   readonly concurrency: ConcurrencyOptions | null;
   /** Quota of uploads; null: none known. */
   readonly rate: Rate | null;
+  /** Configured values, of whatever destination, that its answers may hold and nobody may read. */
+  readonly secrets: readonly string[];
 }

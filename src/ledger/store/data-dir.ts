@@ -1,20 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import type { Log } from '../../domain/log.ts';
 import { TEMPORARY_PREFIX, writeAtomic } from '../../platform/files/atomic-file.ts';
 import { renameToFree } from '../../platform/files/free-name.ts';
 
 /** How the folders and files under dataDir are arranged; one more with every change that an older Slipway cannot read. */
 export const DATA_DIR_LAYOUT = 1;
 
+/** Nobody but its owner has anything to look for there: ledgers, queues and logs name files, URLs and people's folders. */
+const OWNER_ONLY = 0o700;
+const OTHERS = 0o077;
+
 /**
  * Creates the data folder (0700) or checks that this version can read it.
+ * @param log whoever starts work closes a folder that is open to others, and says so; null: it is left as it is
  * @throws SlipwayError `data_dir_newer`, `data_dir`
  */
-export async function openDataDir(dataDir: string): Promise<void> {
+export async function openDataDir(dataDir: string, log: Log | null = null): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await mkdir(dataDir, { recursive: true, mode: OWNER_ONLY });
+    if (log !== null) await closeToOthers(dataDir, log);
     const found = await layoutOf(dataDir);
     if (found === null) await writeAtomic(join(dataDir, 'version'), `${DATA_DIR_LAYOUT}\n`, { mode: 0o600 });
     else if (found > DATA_DIR_LAYOUT) {
@@ -24,6 +31,23 @@ export async function openDataDir(dataDir: string): Promise<void> {
     if (error instanceof SlipwayError) throw error;
     throw new SlipwayError('data_dir', { path: dataDir, reason: reasonOf(error) }, { cause: error });
   }
+}
+
+async function closeToOthers(dataDir: string, log: Log): Promise<void> {
+  // Modes mean nothing there.
+  if (process.platform === 'win32') return;
+  const mode = (await stat(dataDir)).mode & 0o777;
+  if ((mode & OTHERS) === 0) return;
+  const refused = await chmod(dataDir, OWNER_ONLY).then(() => null, reasonOf);
+  const facts = { dataDir, mode: `0${mode.toString(8)}` };
+  // Some file systems take every mode and keep their own.
+  if (refused === null && ((await stat(dataDir)).mode & OTHERS) === 0)
+    log.warn(facts, 'the data folder was open to other users of this machine: closed to them (0700)');
+  else
+    log.warn(
+      { ...facts, reason: refused ?? 'this file system keeps no modes' },
+      'the data folder is open to other users of this machine and cannot be closed: close it, or set dataDir to a folder of your own',
+    );
 }
 
 async function layoutOf(dataDir: string): Promise<number | null> {

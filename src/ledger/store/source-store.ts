@@ -35,7 +35,7 @@ export interface StorePlace {
  */
 export async function openSourceStore(options: StorePlace): Promise<SourceStore> {
   const { dataDir, source } = options;
-  await openDataDir(dataDir);
+  await openDataDir(dataDir, options.log);
   const unlock = lockSource(dataDir, source);
   return await unlockedAtClose(() => openLockedStore(options), unlock);
 }

@@ -5,6 +5,8 @@ export interface HttpTarget {
   readonly url: string;
   readonly secrets: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
+  /** What its answers may hold and nobody may read, besides the secrets and values of headers. */
+  readonly neverShown?: readonly string[];
 }
 
 export interface CommandTarget {

@@ -1,3 +1,4 @@
+import { orderedSecrets, redactText } from '../../destinations/answer/redact-secrets.ts';
 import { reasonOf } from '../../domain/errors.ts';
 import { timeoutFailure } from '../../platform/http/http-failure.ts';
 import type { HttpAnswer, HttpRequest } from '../../platform/http/http-message.ts';
@@ -23,6 +24,11 @@ export function httpSender(
 ): Send {
   const { timeoutMs, send, now } = options;
   const signer = createSigner(target.secrets);
+  const secrets = orderedSecrets([
+    ...(target.neverShown ?? []),
+    ...target.secrets,
+    ...Object.values(target.headers),
+  ]);
 
   return async ({ id, body }: Message, signal: AbortSignal): Promise<AttemptEnd> => {
     const beganMs = performance.now();
@@ -46,7 +52,9 @@ export function httpSender(
         maxResponseBytes: MAX_ANSWER_BYTES,
         cutAnswer: true,
       });
-      return judgeAnswer(answer, performance.now() - beganMs, now());
+      // Before anything is cut: half a secret is still half a secret.
+      const shown = { ...answer, body: redactText(answer.body, secrets) };
+      return judgeAnswer(shown, performance.now() - beganMs, now());
     } catch (error) {
       if (signal.aborted) return { kind: 'aborted' };
       return {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { ResolvedConfig } from '../../config/resolved-config.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { type Endpoint, shownTarget } from '../../notify/endpoint/endpoint.ts';
@@ -7,7 +6,12 @@ import { testBody } from '../../notify/event/event-body.ts';
 import { hasUserInfo, NO_USER_INFO } from '../../notify/options.ts';
 import { openSender, type SenderOptions } from '../../notify/send/open-sender.ts';
 import { newSecret } from '../../notify/send/secret.ts';
-import { COMMAND_SINK, endpointsOf, webhookEndpoint } from '../../runtime/plans/endpoint-plans.ts';
+import {
+  COMMAND_SINK,
+  endpointsOf,
+  type ToldConfig,
+  webhookEndpoint,
+} from '../../runtime/plans/endpoint-plans.ts';
 
 export { newSecret } from '../../notify/send/secret.ts';
 
@@ -38,7 +42,7 @@ const URL_TIMEOUT_MS = 15_000;
  */
 export async function tryWebhook(
   nameOrUrl: string,
-  config: Pick<ResolvedConfig, 'webhooks' | 'sources'>,
+  config: ToldConfig,
   options: SenderOptions,
 ): Promise<WebhookTrial> {
   const { endpoint, secret } = endpointMeant(nameOrUrl, config);
@@ -62,12 +66,9 @@ export async function tryWebhook(
   }
 }
 
-function endpointMeant(
-  nameOrUrl: string,
-  config: Pick<ResolvedConfig, 'webhooks' | 'sources'>,
-): { endpoint: Endpoint; secret: string | null } {
+function endpointMeant(nameOrUrl: string, config: ToldConfig): { endpoint: Endpoint; secret: string | null } {
   const webhook = config.webhooks.find(({ name }) => name === nameOrUrl);
-  if (webhook !== undefined) return { endpoint: webhookEndpoint(webhook), secret: null };
+  if (webhook !== undefined) return { endpoint: webhookEndpoint(webhook, config.secrets), secret: null };
   if (nameOrUrl === COMMAND_SINK) {
     const sinks = Object.keys(config.sources).flatMap((source) => endpointsOf(config, source));
     const sink = sinks.find(({ name }) => name === COMMAND_SINK);
@@ -77,7 +78,7 @@ function endpointMeant(
   if (url?.protocol === 'http:' || url?.protocol === 'https:') {
     if (hasUserInfo(nameOrUrl)) throw new SlipwayError('usage', { problem: `the URL ${NO_USER_INFO}` });
     const known = config.webhooks.find((one) => URL.parse(one.url)?.href === url.href);
-    if (known !== undefined) return { endpoint: webhookEndpoint(known), secret: null };
+    if (known !== undefined) return { endpoint: webhookEndpoint(known, config.secrets), secret: null };
     const secret = newSecret();
     const target = { kind: 'http', url: nameOrUrl, secrets: [secret], headers: {} } as const;
     const rest = { events: [], batch: null, concurrency: 1, timeoutMs: URL_TIMEOUT_MS };

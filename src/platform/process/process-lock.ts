@@ -77,7 +77,7 @@ export function tryLock(
     }
     sweepBelow(folder, mine);
     const path = join(folder, `lock.${mine}`);
-    return { kind: 'taken', path, release: () => writeFileSync(`${path}.free`, '') };
+    return { kind: 'taken', path, release: () => writeFileSync(`${path}.free`, '', { mode: 0o600 }) };
   }
 }
 

@@ -29,7 +29,7 @@ export function chooseDestination(
   if (definition !== undefined) return definition;
   const written = writtenDestination(config, name);
   checkUsable(name, written);
-  return resolveDestination(name, written, baseDir);
+  return { ...resolveDestination(name, written, baseDir), secrets: config.secrets };
 }
 
 /** @throws SlipwayError `usage` naming the choices */

@@ -16,7 +16,7 @@ function tell(message: FromWorker): void {
 }
 
 async function start(seed: WorkerConfig): Promise<Run> {
-  const log = openLogger(seed.logLevel);
+  const log = openLogger(seed.logLevel, seed.destinations[0]?.definition.secrets);
   const http = openHttpClient(seed.http);
   const ports = { fetchText: http.fetchText, log, now: Date.now, random: Math.random, env: seed.env };
   const run = await startRun({

@@ -33,12 +33,12 @@ destinations:
     url: https://files.example.com/up?sig=hunter2
     query: { apikey: hunter2 }
     headers: { X-Api-Key: hunter2 }
-    fields: { api_token: hunter2, folder: scans }
+    fields: { api_token: hunter2, folder: old scans }
     signer: { kind: md5-appid, appid: '1', key: hunter2 }
     answer: { id: /id }
 `;
 
-test('nothing secret is shown, and everything else is', async () => {
+test('nothing secret is shown, of fields only what the API is known to take, and everything else is', async () => {
   const result = await shown(SECRETS, { MY_TOKEN: 'hunter2' });
   expect(JSON.stringify(result)).not.toContain('hunter2');
   expect(result.redis).toEqual({ url: 'rediss://(set)@redis.example.com:6380/3', prefix: 'slipway' });
@@ -53,7 +53,7 @@ test('nothing secret is shown, and everything else is', async () => {
       url: 'https://files.example.com/up',
       query: { apikey: '(set)' },
       headers: { 'X-Api-Key': '(set)' },
-      fields: { api_token: '(set)', folder: 'scans' },
+      fields: { api_token: '(set)', folder: '[secret]' },
       signer: { kind: 'md5-appid', appid: '1', key: '(set)' },
     },
   });

@@ -33,7 +33,10 @@ test('a name, a URL and a secret are enough; the rest has its default', async ()
   expect(endpointsOf(config, 'inbox')).toEqual([
     {
       name: 'p',
-      target: { kind: 'http', url: 'https://x.example/h?k=1', secrets: [SECRET], headers: {} },
+      target: {
+        ...{ kind: 'http', url: 'https://x.example/h?k=1', secrets: [SECRET], headers: {} },
+        neverShown: [SECRET],
+      },
       events: ['file.uploaded', 'file.failed', 'batch.completed'],
       batch: null,
       concurrency: 10,
