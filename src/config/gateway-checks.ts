@@ -1,4 +1,5 @@
 import { presetNames } from '../destinations/definition/presets.ts';
+import { GATEWAY_SOURCE } from '../domain/received-source.ts';
 import type { Mistake } from './issues.ts';
 import { SANDBOX } from './sandbox-destination.ts';
 
@@ -16,12 +17,9 @@ export function gatewayMistakes(gateway: unknown, configured: readonly string[])
   ];
 }
 
-/** Files that come in by HTTP belong to a source of this name. */
-const RESERVED = 'gateway';
-
 export function reservedNames(sources: readonly string[]): Mistake[] {
   return sources
-    .filter((name) => name.normalize('NFC').toLowerCase() === RESERVED)
+    .filter((name) => name.normalize('NFC').toLowerCase() === GATEWAY_SOURCE)
     .map((name) => ({
       path: ['sources', name],
       message: 'is the name of what comes in by `slipway gateway`: give the folder another one',

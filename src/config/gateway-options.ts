@@ -36,6 +36,12 @@ const routeSchema = z.strictObject({
     .describe(
       'where its files go: one of `destinations`, or the name of a preset; may be left out when exactly one is configured',
     ),
+  mode: z
+    .enum(['direct', 'queue'])
+    .default('direct')
+    .describe(
+      'direct answers when the file is at its destination; queue answers 202 once it is safe on disk, and sends it later',
+    ),
   fields: z
     .record(z.string().min(1), z.string())
     .default({})

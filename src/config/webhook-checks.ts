@@ -1,3 +1,4 @@
+import { GATEWAY_SOURCE } from '../domain/received-source.ts';
 import type { Mistake } from './issues.ts';
 import { nearest } from './nearest.ts';
 
@@ -36,7 +37,7 @@ function nameMistakes(name: unknown, index: number, first: Map<string, number>):
 function sourceMistakes(named: unknown, index: number, sources: readonly string[]): Mistake[] {
   if (!Array.isArray(named)) return [];
   return named.flatMap((source: unknown, at) => {
-    if (typeof source !== 'string' || sources.includes(source)) return [];
+    if (typeof source !== 'string' || sources.includes(source) || source === GATEWAY_SOURCE) return [];
     const meant = nearest(source, sources);
     const known = sources.length === 0 ? 'none is configured' : `known are ${sources.join(', ')}`;
     const fix = meant === null ? known : `did you mean \`${meant}\`?`;

@@ -1,11 +1,12 @@
 import { text as textOf } from 'node:stream/consumers';
 import { SlipwayError } from '../domain/errors.ts';
-import { type ReceivedBook, receivedId } from '../operations/receive/received-book.ts';
+import { isReceivedId } from '../domain/received-source.ts';
+import { type ReceivedBook, type ReceivedState, receivedId } from '../operations/receive/received-book.ts';
 import { askFarSide, farContent, type RemoteAnswer } from '../operations/remote/ask-far-side.ts';
 import type { Action } from './paths.ts';
 import { badRequest, Refusal } from './refusal.ts';
 import { isObject } from './shapes/far-answer.ts';
-import { receiptObject } from './shapes/file-object.ts';
+import { receiptObject, waitingObject } from './shapes/file-object.ts';
 import { errorBody, openaiError } from './shapes/openai.ts';
 import { ERROR_HEADER, type Reply } from './shapes/shape.ts';
 import type { UploadTarget } from './upload-target.ts';
@@ -42,11 +43,11 @@ export async function files(
     if (action.kind === 'list') return await list(search, { target, book }, signal);
     // A dot segment would be another path at the far side.
     if (/^\.{1,2}$/.test(action.id)) throw unknownId(action.id);
+    const state = isReceivedId(action.id) ? await stateHere(action.id, { target, book }) : null;
+    if (state !== null) return await ownFile(action, state, target, signal);
     if (action.kind === 'content') return await content(action.id, target, signal);
     if (!target.destination.remote.can(action.kind)) {
-      const known = await ownFile(action.id, { target, book });
-      if (action.kind === 'remove') throw notSupported();
-      return { status: 200, body: known };
+      throw unknownId(action.id);
     }
     const answer = await askFarSide(
       target.destination,
@@ -79,11 +80,46 @@ export function parseListQuery(search: string): ListQuery {
   return { limit: limit === null ? null : Number(limit), order, after, purpose: query.get('purpose') };
 }
 
-/** A file that only the door itself knows. @throws Refusal 404 */
-async function ownFile(id: string, { target, book }: FilesPlace): Promise<object> {
-  const receipt = await book.find(id);
-  if (receipt === null || receipt.destination !== target.destination.name) throw unknownId(id);
-  return receiptObject(receipt, id);
+/** How a file stands that has an id of the door; null: the door knows none for this destination. */
+async function stateHere(id: string, { target, book }: FilesPlace): Promise<ReceivedState | null> {
+  const state = await book.stateOf(id);
+  if (state === null) return null;
+  const { destination } = state.kind === 'waiting' ? state.file : state.receipt;
+  return destination === target.destination.name ? state : null;
+}
+
+/**
+ * A file under an id of the door: it waits, or how it ended is recorded. Once it is at a far side that has such calls, they
+ * are made with its id there.
+ * @throws Refusal 409, 501
+ */
+async function ownFile(
+  action: Exclude<FilesAction, { kind: 'list' }>,
+  state: ReceivedState,
+  target: UploadTarget,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const { kind, id } = action;
+  if (state.kind === 'waiting') {
+    if (kind === 'get') return { status: 200, body: waitingObject(state.file) };
+    throw notProcessed('the file still waits to be sent');
+  }
+  const { receipt } = state;
+  if (kind === 'get') return { status: 200, body: receiptObject(receipt, id) };
+  const { fileId } = receipt;
+  if (fileId === null || receipt.status !== 'uploaded') {
+    if (state.bytesKept)
+      throw notProcessed('its upload failed: slipway failed retry or discard says what becomes of it');
+    throw notSupported();
+  }
+  if (!target.destination.remote.can(kind)) throw notSupported();
+  if (kind === 'content') return await content(fileId, target, signal);
+  const answer = await askFarSide(target.destination, { name: 'remove', id: fileId }, target.http, signal);
+  return said(target, answer, () => ({ id, object: 'file', deleted: true }));
+}
+
+function notProcessed(message: string): Refusal {
+  return new Refusal({ status: 409, code: 'file_not_processed', message, param: 'id' });
 }
 
 async function ownList(query: ListQuery, { target, book }: FilesPlace): Promise<Reply> {

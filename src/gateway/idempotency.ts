@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { KeptAnswers } from '../operations/receive/received-book.ts';
+import type { KeptAnswer, KeptAnswers } from '../operations/receive/received-book.ts';
 import { badRequest, Refusal } from './refusal.ts';
 import type { Reply } from './shapes/shape.ts';
 
@@ -21,6 +21,8 @@ export interface Repeatable {
   earlier(content: RequestContent): Reply | null;
   /** Keeps its answer for a day. */
   keep(content: RequestContent, reply: Reply): void;
+  /** The same, inside a transaction of the book. */
+  write(content: RequestContent, reply: Reply): void;
   /** It is over, whatever came of it. */
   done(): void;
 }
@@ -74,13 +76,20 @@ export function createIdempotency(answers: KeptAnswers, now: () => number): Idem
           const headers = { ...kept.headers, 'idempotency-replayed': 'true' };
           return { status: kept.status, headers, body: kept.body };
         },
-        keep(content, { status, headers = {}, body }) {
-          answers.put(key, { fingerprint: fingerprintOf(content), status, headers, body, atMs: now() });
-        },
+        keep: (content, reply) => answers.put(key, keptAnswer(content, reply, now())),
+        write: (content, reply) => answers.write(key, keptAnswer(content, reply, now())),
         done: () => void running.delete(name),
       };
     },
   };
+}
+
+function keptAnswer(
+  content: RequestContent,
+  { status, headers = {}, body }: Reply,
+  atMs: number,
+): KeptAnswer {
+  return { fingerprint: fingerprintOf(content), status, headers, body, atMs };
 }
 
 function fingerprintOf({ sha256, filename, purpose }: RequestContent): string {

@@ -3,9 +3,10 @@ import type { DestinationDefinition } from '../destinations/definition/definitio
 import type { OpenDestination } from '../destinations/open-destination.ts';
 import type { Log } from '../domain/log.ts';
 import { GATEWAY_SOURCE } from '../operations/receive/received-book.ts';
-import { directUploader } from '../operations/upload/direct-upload.ts';
-import { compose } from '../runtime/compose.ts';
+import { type DestinationTraffic, directUploader } from '../operations/upload/direct-upload.ts';
+import { type Composition, compose } from '../runtime/compose.ts';
 import { chooseDestination } from '../runtime/plans/destination-choice.ts';
+import type { SourcePlan } from '../runtime/plans/source-plan.ts';
 import type { OpenRoute } from './entry.ts';
 import { routesOf } from './route-table.ts';
 import { openTarget, type UploadTarget } from './upload-target.ts';
@@ -17,6 +18,10 @@ export interface OpenedRoutes {
   readonly routes: readonly OpenRoute[];
   /** Each once, whatever routes lead there. */
   readonly destinations: readonly OpenDestination[];
+  /** From now on uploads share what others of this process know of a destination. */
+  shareTraffic(find: (destination: string) => DestinationTraffic | null): void;
+  /** A run of these plans, with connections of its own. */
+  composed(plans: readonly SourcePlan[]): ReturnType<Composition['run']>;
   close(): Promise<void>;
 }
 
@@ -37,8 +42,19 @@ export function openRoutes(
   // Nothing at all to send to: said as every command says it.
   if (planned.length === 0) chooseDestination(config, to, baseDir);
   const definitions = [...new Map(planned.map(({ definition }) => [definition.name, definition])).values()];
-  const opened = openTargets(loaded, definitions, log);
+  let find: (destination: string) => DestinationTraffic | null = () => null;
+  const opened = openTargets(loaded, definitions, log, {
+    circuit: true,
+    trafficOf: (destination) => find(destination),
+  });
   return {
+    shareTraffic(found) {
+      find = found;
+    },
+    composed: (plans) => ({
+      ...compose(loaded, definitions, { log }).run(plans, ['intake', 'worker']),
+      probe: PROBE,
+    }),
     routes: planned.flatMap(({ route, definition }) => {
       const target = opened.targets.get(definition.name);
       return target === undefined ? [] : [{ ...route, target }];
@@ -59,6 +75,10 @@ export function openTargets(
   loaded: LoadedConfig,
   definitions: readonly DestinationDefinition[],
   log: Log,
+  sharing: {
+    readonly circuit: boolean;
+    readonly trafficOf: (destination: string) => DestinationTraffic | null;
+  } = { circuit: false, trafficOf: () => null },
 ): OpenedTargets {
   const { config, baseDir } = loaded;
   const { http, destinations } = compose(loaded, definitions, { log });
@@ -70,6 +90,8 @@ export function openTargets(
       source: GATEWAY_SOURCE,
       patienceMs: config.gateway.patience,
       probe: PROBE,
+      circuit: sharing.circuit,
+      sharedTraffic: () => sharing.trafficOf(name),
     });
     targets.set(
       name,

@@ -1,16 +1,23 @@
 import { type GatewayOptions, OWN_SEGMENTS } from '../config/gateway-options.ts';
 import type { ResolvedConfig } from '../config/resolved-config.ts';
 
+export type UploadMode = 'direct' | 'queue';
+
 /** One path prefix and where its uploads go. */
 export interface Route {
   /** `/` or `/pictures`. */
   readonly prefix: string;
   /** A configured destination or a preset; undefined: the only one. */
   readonly destination: string | undefined;
+  /** `queue`: its files are taken now and sent later, unless a request says otherwise. */
+  readonly mode: UploadMode;
   readonly fields: Readonly<Record<string, string>>;
   /** `content`: what is there already is not sent again. */
   readonly dedupe: 'none' | 'content';
 }
+
+/** Of a route that nobody wrote. */
+const PLAIN = { mode: 'direct', fields: {}, dedupe: 'none' } as const;
 
 /**
  * The routes of a config: those it names, else every destination at `/NAME` and the only one, or `--to`, at `/`.
@@ -20,11 +27,10 @@ export function routesOf(
   config: Pick<ResolvedConfig, 'destinations'> & { readonly gateway: Pick<GatewayOptions, 'routes'> },
   to: string | undefined,
 ): readonly Route[] {
-  const written = Object.entries(config.gateway.routes).map(([prefix, { destination, fields, dedupe }]) => ({
+  const written = Object.entries(config.gateway.routes).map(([prefix, route]) => ({
+    ...route,
     prefix,
-    destination: destination ?? to,
-    fields,
-    dedupe,
+    destination: route.destination ?? to,
   }));
   if (written.length > 0) return written;
   const names = Object.keys(config.destinations);
@@ -34,12 +40,9 @@ export function routesOf(
     .map((name) => ({
       prefix: `/${encodeURIComponent(name)}`,
       destination: name,
-      fields: {},
-      dedupe: 'none' as const,
+      ...PLAIN,
     }));
-  return root === undefined
-    ? named
-    : [{ prefix: '/', destination: root, fields: {}, dedupe: 'none' }, ...named];
+  return root === undefined ? named : [{ prefix: '/', destination: root, ...PLAIN }, ...named];
 }
 
 /** The route with the longest prefix of a path, and what follows it; null: none. */

@@ -4,32 +4,26 @@ import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { corsHeaders } from './access/cors.ts';
 import { checkOrigin } from './access/origin-check.ts';
+import { admit, type UploadsUnderWay } from './admit-upload.ts';
 import { ClientGone, discardRest } from './body/request-body.ts';
 import { callerGone } from './caller-presence.ts';
 import { type Entry, type EntryRules, enter, ownPageOf, requestIdOf } from './entry.ts';
 import { files } from './files-door.ts';
-import type { LoopDelay } from './operators/loop-delay.ts';
 import { ownPage } from './own-pages.ts';
 import { overloaded, Refusal } from './refusal.ts';
 import { openaiShape } from './shapes/openai.ts';
 import type { Reply, Shape } from './shapes/shape.ts';
 import { SHAPES, suggestedShape } from './shapes/shapes.ts';
-import { fileLimitOf, modeOf, planBody, type UploadRules, uploadThrough } from './upload-door.ts';
+import { fileLimitOf, modeOf, planBody, type UploadRequest, uploadThrough } from './upload-door.ts';
 import type { UploadTarget } from './upload-target.ts';
 
 /** Node's own limit, said: what is larger is 431. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
-export interface ServerFacts extends EntryRules {
-  readonly uploads: UploadRules;
+export interface ServerFacts extends EntryRules, UploadsUnderWay {
   /** True from the moment the door is asked to close. */
   readonly closing: () => boolean;
   readonly targets: () => readonly UploadTarget[];
-  readonly maxInFlight: number;
-  /** Uploads under way. */
-  readonly inFlight: { count: number };
-  /** Whether the event loop has more to do than it can. */
-  readonly loopDelay: LoopDelay;
   readonly log: Log;
 }
 
@@ -113,8 +107,8 @@ async function handle(
     }
     const page = ownPageOf(path);
     if (page !== null) {
-      const { place, metrics } = facts.uploads;
-      const told = await ownPage(page, request.raw, facts, { ...facts, place, metrics });
+      const { place, metrics, later } = facts.uploads;
+      const told = await ownPage(page, request.raw, facts, { ...facts, place, metrics, later });
       return send(request, reply, told, line, startedMs, facts);
     }
     if (facts.closing()) throw overloaded('the gateway is shutting down', 1);
@@ -149,17 +143,14 @@ async function perform(
   const gone = callerGone(request.raw, reply.raw);
   if (action.kind !== 'upload')
     return await files(action, searchOf(request), { target: route.target, book: facts.uploads.book }, gone);
-  modeOf(searchOf(request));
+  const mode = modeOf(searchOf(request), route);
   const { uploads, inFlight } = facts;
-  if (inFlight.count >= facts.maxInFlight)
-    throw overloaded('as many uploads are under way as maxInFlight allows', 1);
-  if (facts.loopDelay.isLate()) throw overloaded('this machine is too busy', 2);
-  if (uploads.place.disk.taken() >= uploads.place.disk.maxBytes) throw new SlipwayError('spool_full');
+  await admit({ ...facts, mode, target: route.target });
   if (caller !== null) uploads.meter.bytes(caller.name, caller.limits, 0);
   const giveBack = caller === null ? null : uploads.meter.upload(caller.name, caller.limits);
   inFlight.count += 1;
   try {
-    return await upload(request, reply, { route, caller, shape, gone }, facts, line);
+    return await upload(request, reply, { route, caller, shape, mode, gone }, facts, line);
   } finally {
     inFlight.count -= 1;
     giveBack?.();
@@ -169,22 +160,16 @@ async function perform(
 async function upload(
   request: FastifyRequest,
   reply: FastifyReply,
-  {
-    route,
-    caller,
-    shape,
-    gone,
-  }: Pick<Entry, 'route' | 'caller'> & { readonly shape: Shape; readonly gone: AbortSignal },
+  { route, caller, ...how }: Pick<Entry, 'route' | 'caller'> & Pick<UploadRequest, 'shape' | 'mode' | 'gone'>,
   facts: ServerFacts,
   line: AccessLine,
 ): Promise<Reply> {
   const limit = fileLimitOf(route, facts.uploads.maxBytes);
-  const body = planBody(request.headers, shape, limit, facts.uploads);
+  const body = planBody(request.headers, how.shape, limit, facts.uploads);
   if (awaitsContinue.has(request.raw)) reply.raw.writeContinue();
   return await uploadThrough(
     {
-      ...{ request: request.raw, shape, route, caller, requestId: line.requestId },
-      gone,
+      ...{ request: request.raw, route, caller, requestId: line.requestId, ...how },
       received: (file) => Object.assign(line, { file, destination: route.target.destination.name }),
     },
     body,

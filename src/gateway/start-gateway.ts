@@ -5,17 +5,23 @@ import type { GatewayOptions } from '../config/gateway-options.ts';
 import type { ResolvedConfig } from '../config/resolved-config.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import { openAcceptance } from '../operations/receive/acceptance.ts';
 import { createByteBudget } from '../operations/receive/byte-budget.ts';
 import type { IncomingPlace } from '../operations/receive/incoming.ts';
-import { openReceivedBook } from '../operations/receive/received-book.ts';
+import { openReceivedBook, type ReceivedBook } from '../operations/receive/received-book.ts';
+import { createReceivedLine } from '../operations/receive/received-line.ts';
+import type { NotifyOptions } from '../runtime/owner/keep-records.ts';
 import { createKeyMeter } from './access/key-limits.ts';
 import { type Keyring, openKeyring } from './access/keyring.ts';
 import { isLoopbackAddress } from './access/origin-check.ts';
 import type { OpenRoute } from './entry.ts';
 import { createIdempotency } from './idempotency.ts';
+import type { OpenedRoutes } from './open-routes.ts';
 import { watchLoopDelay } from './operators/loop-delay.ts';
 import { createMetrics } from './operators/metrics.ts';
 import { buildServer } from './server.ts';
+import type { UploadRules } from './upload-door.ts';
+import type { UploadTarget } from './upload-target.ts';
 
 /** Of small files in memory, all together. */
 const MEMORY_BYTES = 64 * 1024 * 1024;
@@ -24,6 +30,10 @@ export interface GatewayFacts {
   readonly config: ResolvedConfig;
   readonly options: Pick<GatewayOptions, 'host' | 'port'>;
   readonly routes: readonly OpenRoute[];
+  /** How what is sent later is sent. */
+  readonly later: Pick<OpenedRoutes, 'shareTraffic' | 'composed'>;
+  /** Who is told of what is recorded. */
+  readonly telling: NotifyOptions;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What relative key files are relative to. */
   readonly placed: (path: string) => string;
@@ -53,12 +63,13 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
   if (!loopback && gateway.keys.length === 0) throw new SlipwayError('gateway_open', { host: options.host });
   const keyring = configuredKeys(facts);
   // First of all: whoever has the book has the folder of what comes in as well.
-  const book = await openReceivedBook(config.dataDir, log, Date.now);
+  const book = await openReceivedBook(config.dataDir, log, Date.now, facts.telling);
   const ending = new AbortController();
   const place = await openIncomingPlace(config.dataDir, config.spool.maxBytes);
   const inFlight = { count: 0 };
   const loopDelay = watchLoopDelay(() => performance.now());
   const targets = [...new Set(routes.map(({ target }) => target))];
+  const later = await openLater(facts, book, place, targets);
   const metrics = createMetrics({
     inFlight: () => inFlight.count,
     counts: book.counts,
@@ -80,7 +91,7 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
       idleMs: config.timeouts.idle,
       now: Date.now,
       ...{ metrics, meter: createKeyMeter(book.usage, Date.now) },
-      ...{ book, log, ending: ending.signal, idempotency: createIdempotency(book.answers, Date.now) },
+      ...{ book, later, log, ending: ending.signal, idempotency: createIdempotency(book.answers, Date.now) },
     },
     ...{ targets: () => targets, maxInFlight: gateway.maxInFlight, inFlight, loopDelay },
     closing: () => closing,
@@ -89,6 +100,7 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
   try {
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {
+    await later.line.stop(0);
     await book.close();
     const where = `${options.host}:${options.port}`;
     throw new SlipwayError('port_unavailable', { where, reason: reasonOf(error) }, { cause: error });
@@ -98,6 +110,7 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
     url: `http://${hostInUrl(options.host)}:${port}`,
     async stop(budgetMs) {
       closing = true;
+      const endsAtMs = performance.now() + budgetMs;
       const timer = setTimeout(() => app.server.closeAllConnections(), budgetMs);
       let complete = true;
       timer.unref();
@@ -107,14 +120,40 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
       await app.close();
       loopDelay.close();
       ending.abort(new Error('the gateway closes'));
+      // Only now: uploads that somebody waits for share what the queue knows of their destinations.
+      const drained = await later.line.stop(Math.max(budgetMs / 4, endsAtMs - performance.now()));
       await book.close();
       clearTimeout(timer);
       clearTimeout(late);
       await rm(place.folder, { recursive: true, force: true }).catch(() => undefined);
-      return complete;
+      return complete && drained;
     },
-    cutShort: () => app.server.closeAllConnections(),
+    cutShort() {
+      app.server.closeAllConnections();
+      later.line.cutShort();
+    },
   };
+}
+
+/** What takes files to be sent later, and sends them. */
+async function openLater(
+  { config, later, log }: GatewayFacts,
+  book: ReceivedBook,
+  place: IncomingPlace,
+  targets: readonly UploadTarget[],
+): Promise<UploadRules['later']> {
+  const acceptance = await openAcceptance(config.dataDir, book, place.disk);
+  const line = createReceivedLine({
+    ...{ book, acceptance, log, dataDir: config.dataDir, composed: later.composed },
+    destinations: targets.map(({ destination }) => destination.name),
+    sending(file) {
+      const target = targets.find(({ destination }) => destination.name === file.destination);
+      if (target === undefined) throw new TypeError(`no destination ${file.destination}`);
+      return { destination: target.destination.as(target.with(file.fields)) };
+    },
+  });
+  later.shareTraffic(line.traffic);
+  return { line, acceptance };
 }
 
 function configuredKeys(facts: GatewayFacts): Keyring {

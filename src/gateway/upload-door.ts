@@ -2,23 +2,28 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { DestinationDefinition } from '../destinations/definition/definition.ts';
 import { reasonOf } from '../domain/errors.ts';
+import type { FileMeta } from '../domain/file-meta.ts';
 import type { Log } from '../domain/log.ts';
 import type { Receipt } from '../domain/receipt.ts';
+import type { Acceptance } from '../operations/receive/acceptance.ts';
 import { receivedType } from '../operations/receive/content-type.ts';
 import { safeFileName } from '../operations/receive/file-name.ts';
 import { type IncomingPlace, MEMORY_BYTES } from '../operations/receive/incoming.ts';
 import type { ReceivedFile } from '../operations/receive/incoming-file.ts';
 import { type ReceivedBook, receivedId } from '../operations/receive/received-book.ts';
+import type { ReceivedLine } from '../operations/receive/received-line.ts';
 import type { DirectFile, DirectResult } from '../operations/upload/direct-upload.ts';
 import type { KeyMeter } from './access/key-limits.ts';
 import type { Caller } from './access/keyring.ts';
 import { readJsonUpload } from './body/read-json.ts';
 import { boundaryOf, type ReceivedForm, readForm } from './body/upload-form.ts';
 import type { OpenRoute } from './entry.ts';
-import type { Idempotency, RequestContent } from './idempotency.ts';
+import type { Idempotency, Repeatable, RequestContent } from './idempotency.ts';
 import type { GatewayMetrics } from './operators/metrics.ts';
 import { checkLimits, planUpload } from './plan-upload.ts';
 import { badRequest, tooLarge, unsupportedBody } from './refusal.ts';
+import type { UploadMode } from './route-table.ts';
+import { waitingObject } from './shapes/file-object.ts';
 import type { Reply, Shape, UploadEnd } from './shapes/shape.ts';
 
 /** Everything around the file in a form that is still in order: 20 fields of 64 KiB, headers, boundaries. */
@@ -37,6 +42,8 @@ export interface UploadRules {
   readonly metrics: GatewayMetrics;
   /** The door closes, and nobody waits any more. */
   readonly ending: AbortSignal;
+  /** Takes files to be sent later. */
+  readonly later: { readonly line: ReceivedLine; readonly acceptance: Acceptance };
   readonly log: Log;
 }
 
@@ -45,6 +52,7 @@ export interface UploadRequest {
   readonly request: IncomingMessage;
   readonly shape: Shape;
   readonly route: OpenRoute;
+  readonly mode: UploadMode;
   readonly caller: Caller | null;
   readonly requestId: string;
   /** Nobody waits for the answer any more. */
@@ -60,14 +68,15 @@ export interface UploadRequest {
 
 /**
  * Whether the caller wants the file uploaded now (`direct`) or taken for later (`queue`).
- * @param search query of the request
+ * @param search query of the request; it goes before what the route says
  * @throws Refusal 400
  */
-export function modeOf(search: string): 'direct' {
+export function modeOf(search: string, { mode: own }: Pick<OpenRoute, 'mode'>): UploadMode {
   const modes = new URLSearchParams(search).getAll('mode');
   if (modes.length > 1) throw badRequest('invalid_mode', 'mode is given twice', 'mode');
-  const [mode = 'direct'] = modes;
-  if (mode !== 'direct') throw badRequest('invalid_mode', 'mode must be direct', 'mode');
+  const [mode = own] = modes;
+  if (mode !== 'direct' && mode !== 'queue')
+    throw badRequest('invalid_mode', 'mode must be direct or queue', 'mode');
   return mode;
 }
 
@@ -148,7 +157,12 @@ export async function uploadThrough(
       const type = await receivedType(form.contentType, head);
       checkLimits(definition, { name: filename, bytes });
       upload.received({ name: filename, bytes, type, sha256 });
-      const end = await sendOrFind(upload, { form, type, definition, content }, rules, repeatable === null);
+      const sendable = { form, type, definition, content };
+      const known = await findSame(upload, sendable, rules);
+      if (known === null && upload.mode === 'queue') {
+        return await takeForLater(upload, { ...sendable, fields: plan.fields }, rules, repeatable);
+      }
+      const end = known ?? (await sendNow(upload, sendable, rules, repeatable === null));
       const reply = shape.ended(end);
       if (isFinal(end.result)) repeatable?.keep(content, reply);
       return reply;
@@ -167,37 +181,69 @@ interface Sendable {
   readonly content: RequestContent;
 }
 
+/** The upload of the same bytes under the same name and purpose, on a route that asks for it; null: there is none. */
+async function findSame(
+  { route }: UploadRequest,
+  { definition, content }: Sendable,
+  { book, now }: UploadRules,
+): Promise<UploadEnd | null> {
+  if (route.dedupe !== 'content') return null;
+  const { filename, purpose, sha256 } = content;
+  const { destination, farIds } = route.target;
+  const receipt = await book.sameContent(destination.name, sha256, filename);
+  if (receipt === null || receipt.meta?.purpose !== purpose) return null;
+  const result = { receipt, stopped: false, retryAfterMs: null, answer: null };
+  return { definition, filename, purpose, farIds, nowMs: now(), result, doorId: receivedId(receipt) };
+}
+
+function metaOf({ caller, requestId }: UploadRequest, purpose: string): FileMeta {
+  return {
+    request_id: requestId,
+    purpose: purpose.slice(0, 200),
+    ...(caller === null ? {} : { key: caller.name }),
+  };
+}
+
+/** Safe on disk, file and intent, before anybody is told so; whoever repeats the request is told the same. */
+async function takeForLater(
+  upload: UploadRequest,
+  { form, type, content, fields }: Sendable & { readonly fields: Readonly<Record<string, string>> },
+  { later, now }: UploadRules,
+  repeatable: Repeatable | null,
+): Promise<Reply> {
+  const { route, shape } = upload;
+  const facts = {
+    ...{ id: newDoorId(), name: content.filename, destination: route.target.destination.name },
+    ...{ fields, contentType: type, acceptedAtMs: now(), meta: metaOf(upload, content.purpose) },
+  };
+  const { bytes: size, sha256 } = form.file;
+  const object = waitingObject({ ...facts, size, sha256, mtimeNs: '', gen: 0 });
+  const prefix = route.prefix === '/' ? '' : route.prefix;
+  const reply = shape.queued(object, { location: `${prefix}/v1/files/${facts.id}` });
+  await later.acceptance.accept(form.file, facts, () => repeatable?.write(content, reply));
+  return reply;
+}
+
 /** @param abortable the caller's going away ends the upload; a repeatable one is asked for again */
-async function sendOrFind(
-  { route, caller, requestId, gone }: UploadRequest,
+async function sendNow(
+  upload: UploadRequest,
   { form, type, definition, content }: Sendable,
   rules: UploadRules,
   abortable: boolean,
 ): Promise<UploadEnd> {
-  const { target } = route;
-  const { filename, purpose, sha256 } = content;
+  const { target } = upload.route;
+  const { filename, purpose } = content;
   const facts = { definition, filename, purpose, farIds: target.farIds, nowMs: rules.now() };
-  if (route.dedupe === 'content') {
-    const known = await rules.book.sameContent(target.destination.name, sha256, filename);
-    if (known !== null && known.meta?.purpose === purpose) {
-      const result = { receipt: known, stopped: false, retryAfterMs: null, answer: null };
-      return { ...facts, result, doorId: receivedId(known) };
-    }
-  }
   const doorId = newDoorId();
   const file: DirectFile = {
     ...storedAt(form.file, filename, rules.now()),
     shown: Buffer.from(`${doorId}/${filename}`),
     ...(type === null ? {} : { contentType: type }),
     destination: target.destination.as(definition),
-    meta: {
-      request_id: requestId,
-      purpose: purpose.slice(0, 200),
-      ...(caller === null ? {} : { key: caller.name }),
-    },
+    meta: metaOf(upload, purpose),
   };
   const startedMs = performance.now();
-  const result = await target.uploader.upload(file, abortable ? gone : rules.ending);
+  const result = await target.uploader.upload(file, abortable ? upload.gone : rules.ending);
   const outcome = result.receipt.error?.kind ?? result.receipt.status;
   rules.metrics.uploaded(target.destination.name, outcome, (performance.now() - startedMs) / 1000);
   await recordSoon(result.receipt, rules);

@@ -4,6 +4,7 @@ import type { LiveReport } from '../domain/live-report.ts';
 import type { Log } from '../domain/log.ts';
 import type { ReceiptStatus } from '../domain/receipt.ts';
 import { systemClock } from '../platform/waiting/clock.ts';
+import type { DestinationTraffic } from '../traffic/destination-traffic.ts';
 import { type OnceEnd, onceEnd, withPauses } from './once-end.ts';
 import type { SourcePlan } from './plans/source-plan.ts';
 import type { DestinationView } from './processes/worker-config.ts';
@@ -27,6 +28,8 @@ export interface Run {
   readonly dead: Promise<void>;
   /** How far a batch is, by source; sources that do not know it are left out. */
   batch(id: string): BatchProgress[];
+  /** What looks after a destination in this process; null: nothing does. */
+  traffic(destination: string): DestinationTraffic | null;
   /** For the parent of an upload process. */
   destinationViews(): DestinationView[];
   /** Receipts recorded since the start. */
@@ -132,6 +135,7 @@ function runOf(
         ? new Promise(() => undefined)
         : Promise.all(owners.map((owner) => owner.dead)).then(() => undefined),
     batch: (id) => owners.map((owner) => owner.batch(id)).filter((progress) => progress !== null),
+    traffic: (destination) => here.traffics.find(destination)?.traffic ?? null,
     destinationViews: () => destinationViews(here),
     cutShort() {
       cut.abort();

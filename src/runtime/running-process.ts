@@ -11,6 +11,7 @@ import { systemClock } from '../platform/waiting/clock.ts';
 import { openPauses, type Pauses } from '../redis/coordination/pauses.ts';
 import { openRedisAccess, type RedisAccess } from '../redis/redis-access.ts';
 import { PROBE_TIMING, type ProbeTiming } from '../traffic/destination-health.ts';
+import type { UploadHandlerOptions } from '../upload/job/upload-handler.ts';
 import type { RetryOptions } from '../upload/options.ts';
 import type { NotifyOptions } from './owner/keep-records.ts';
 import type { SourceOwner, SourceOwnerOptions } from './owner/source-owner.ts';
@@ -52,8 +53,16 @@ export interface RunFacts extends Pick<SourceOwnerOptions, 'meta'> {
   readonly pool?: (heldRoots: () => HeldRoots) => WorkerPool;
   /** What an upload process was told by its parent. */
   readonly heldRoots?: HeldRoots;
+  /** Left out: the files of its sources lie in folders. */
+  readonly received?: ReceivedFiles;
   /** For the fault harness only: nothing in the product sets it. */
   readonly failpoint?: SourceOwnerOptions['failpoint'];
+}
+
+/** Files that come in by another way than a folder: who owns them, and how each is sent. Their plans are of one source. */
+export interface ReceivedFiles {
+  startOwner(options: SourceOwnerOptions): Promise<SourceOwner>;
+  readonly ownUpload: UploadHandlerOptions['ownUpload'];
 }
 
 /** What the sources of one process share, and which of them are at work. */

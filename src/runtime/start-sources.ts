@@ -23,7 +23,8 @@ const LOOKS_OF_A_CHILD = 7;
 export async function startSources(here: RunningProcess, plans: readonly SourcePlan[]): Promise<void> {
   const { options } = here;
   for (const plan of plans) {
-    if (options.roles.includes('intake')) await startOwner(here, plan);
+    const isOwned = here.owners.some((owner) => owner.plan.name === plan.name);
+    if (options.roles.includes('intake') && !isOwned) await startOwner(here, plan);
     if (uploadsHere(options)) await startWorker(here, plan);
   }
   const heldRoots = (): HeldRoots =>
@@ -35,9 +36,9 @@ async function startOwner(here: RunningProcess, plan: SourcePlan): Promise<void>
   const { redis, identity, spool, workers, counted } = here;
   const { dataDir, maxPending, ownPaths, destinations, batches, failpoint, meta, log } = here.options;
   const { prefix } = here.options.redis;
-  const ofPlan = (): SourceWorker[] => workers.filter((worker) => worker.plan === plan);
+  const ofPlan = (): SourceWorker[] => workers.filter((worker) => worker.plan.name === plan.name);
   const to = destinations.find(({ destination }) => destination.name === plan.destination);
-  const owner = await startSourceOwner({
+  const owner = await (here.options.received?.startOwner ?? startSourceOwner)({
     ...{ plan, redis, prefix, dataDir, maxPending, ownPaths, owner: identity, log, now: nowMs },
     ...{ spool, failpoint, meta, onRecorded: counted.onRecorded },
     limits: to?.destination.limits ?? null,
@@ -62,7 +63,7 @@ export async function startWorker(here: RunningProcess, plan: SourcePlan): Promi
   const { prefix } = options.redis;
   const { log } = options;
   const { traffic, max } = trafficOf(here, plan);
-  const owner = here.owners.find((one) => one.plan === plan);
+  const owner = here.owners.find((one) => one.plan.name === plan.name);
   const ofPlan = (): SourceWorker[] => workers.filter((worker) => worker.plan === plan);
   const rootCheck = await rootCheckOf(plan, owner, {
     ...{
@@ -96,7 +97,7 @@ async function handlerOf(
   rootCheck: RootWatch,
   traffic: OpenTraffic['traffic'],
 ): Promise<UploadHandler> {
-  const { dataDir, http, retry, log } = options;
+  const { dataDir, http, retry, log, received } = options;
   const isLocal = (await networkFileSystemOf(root)) === null;
   return uploadHandler({
     ...{ root, rootCheck, traffic, pauses, retry, log },
@@ -105,6 +106,7 @@ async function handlerOf(
     smallReads: createSmallReads(isLocal, systemClock.monotonicMs),
     clock: systemClock,
     random: Math.random,
+    ownUpload: received?.ownUpload,
   });
 }
 

@@ -7,6 +7,7 @@ import type { Log } from '../../src/domain/log.ts';
 import type { Receipt } from '../../src/domain/receipt.ts';
 import { openRoutes } from '../../src/gateway/open-routes.ts';
 import { startGateway } from '../../src/gateway/start-gateway.ts';
+import { notifyOptions } from '../../src/runtime/compose.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 
 /** A door for one test, with a data folder of its own. */
@@ -19,6 +20,8 @@ export interface TestGateway {
   readonly log: readonly Readonly<Record<string, unknown>>[];
   /** Names of the files that are kept of uploads under way. */
   incoming(): readonly string[];
+  /** Names of the files that are kept to be sent. */
+  accepted(): readonly string[];
   stop(): Promise<boolean>;
 }
 
@@ -55,6 +58,8 @@ export async function gatewayForTest(
     config: loaded.config,
     options: { host: '127.0.0.1', port: 0 },
     routes: opened.routes,
+    later: opened,
+    telling: notifyOptions(loaded),
     env: loaded.env,
     placed: (path) => resolve(folder, path),
     log,
@@ -76,6 +81,7 @@ export async function gatewayForTest(
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as Receipt),
     incoming: () => readdirSync(join(dataDir, 'gateway', 'incoming')),
+    accepted: () => readdirSync(join(dataDir, 'gateway', 'accepted')),
     stop,
   };
 }

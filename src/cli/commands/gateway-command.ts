@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { openRoutes } from '../../gateway/open-routes.ts';
 import { type Gateway, startGateway } from '../../gateway/start-gateway.ts';
 import { acknowledgeDirect } from '../../operations/control/acknowledgements.ts';
+import { notifyOptions } from '../../runtime/compose.ts';
 import { withWords } from '../../runtime/plans/said-destination.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { integerFlag } from '../flags.ts';
@@ -64,6 +65,8 @@ async function openDoor(session: Session, flags: GatewayFlags): Promise<ExitCode
       config,
       options: { host: flags.host ?? config.gateway.host, port: flags.port ?? config.gateway.port },
       routes: opened.routes,
+      later: opened,
+      telling: notifyOptions(session),
       env,
       placed: (path) => resolve(baseDir, path),
       log,

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { reasonOf } from '../../domain/errors.ts';
 import type { IncomingPlace } from '../../operations/receive/incoming.ts';
+import type { ReceivedLine } from '../../operations/receive/received-line.ts';
 import type { Reply } from '../shapes/shape.ts';
 import type { UploadTarget } from '../upload-target.ts';
 
@@ -12,6 +13,7 @@ export interface HealthSources {
   readonly place: IncomingPlace;
   readonly targets: () => readonly UploadTarget[];
   readonly closing: () => boolean;
+  readonly later: { readonly line: Pick<ReceivedLine, 'isOpen' | 'failure'> };
 }
 
 /** `GET /healthz`: the process answers. */
@@ -36,8 +38,13 @@ export async function readiness(sources: HealthSources, details: boolean): Promi
   );
   const ready = !closing() && disk === 'ok' && usable;
   const status = closing() ? 'closing' : ready ? 'ok' : 'unready';
-  const checks = { redis: 'not needed', token, disk, destinations };
+  const checks = { redis: redisCheck(sources), token, disk, destinations };
   return { status: ready ? 200 : 503, body: details ? { status, checks } : { status } };
+}
+
+/** It is needed from the first file for later on. */
+function redisCheck({ later: { line } }: HealthSources): Check {
+  return line.isOpen() ? (line.failure() ?? 'ok') : 'not needed';
 }
 
 async function diskCheck({ place }: HealthSources): Promise<Check> {

@@ -16,6 +16,12 @@ export const autoglmShape: Shape = {
     body: envelope(MALFORMED, message, null),
   }),
   ended: (end) => (end.result.receipt.status === 'uploaded' ? accepted(end) : failed(end)),
+  queued: ({ id, filename }, headers) => ({
+    status: 202,
+    headers,
+    // Its URL comes into being with its upload.
+    body: envelope(0, 'SUCCESS', { message: '', oss_info: [{ filename, oss_name: id, oss_url: null }] }),
+  }),
 };
 
 function accepted(end: UploadEnd): Reply {

@@ -1,20 +1,7 @@
 import type { Receipt } from '../../domain/receipt.ts';
+import type { AcceptedFile } from '../../operations/receive/acceptance.ts';
 import { isObject } from './far-answer.ts';
-import type { UploadEnd } from './shape.ts';
-
-/** A file as OpenAI describes it. */
-export interface FileObject {
-  readonly id: string;
-  readonly object: 'file';
-  readonly bytes: number;
-  /** Unix seconds. */
-  readonly created_at: number;
-  readonly filename: string;
-  readonly purpose: string;
-  readonly status: string;
-  readonly status_details: unknown;
-  readonly [more: string]: unknown;
-}
+import type { FileObject, UploadEnd } from './shape.ts';
 
 /**
  * The file object of an upload that was accepted: what the far side says of it where it speaks of file objects, the
@@ -56,6 +43,24 @@ export function receiptObject(receipt: Receipt, id: string): FileObject {
     ref: receipt.ref,
     sha256: receipt.sha256,
     remote_id: receipt.fileId,
+  };
+}
+
+/** The file object of a file that waits to be sent, under the door's own id. */
+export function waitingObject(file: AcceptedFile): FileObject {
+  return {
+    id: file.id,
+    object: 'file',
+    bytes: file.size,
+    created_at: Math.floor(file.acceptedAtMs / 1000),
+    filename: file.name,
+    purpose: file.meta.purpose ?? '',
+    status: 'uploaded',
+    status_details: null,
+    url: null,
+    ref: null,
+    sha256: file.sha256,
+    remote_id: null,
   };
 }
 

@@ -14,6 +14,7 @@ export const openaiShape: Shape = {
     body: errorBody(status, message, code, param),
   }),
   ended: (end) => (end.result.receipt.status === 'uploaded' ? accepted(end) : failed(end)),
+  queued: (file, headers) => ({ status: 202, headers, body: file }),
 };
 
 /** All four keys are always there: the client reads each. */

@@ -32,6 +32,20 @@ export interface UploadEnd {
   readonly nowMs: number;
 }
 
+/** A file as OpenAI describes it. */
+export interface FileObject {
+  readonly id: string;
+  readonly object: 'file';
+  readonly bytes: number;
+  /** Unix seconds. */
+  readonly created_at: number;
+  readonly filename: string;
+  readonly purpose: string;
+  readonly status: string;
+  readonly status_details: unknown;
+  readonly [more: string]: unknown;
+}
+
 /** One way to speak of uploads. */
 export interface Shape {
   readonly name: ShapeName;
@@ -39,6 +53,11 @@ export interface Shape {
   readonly fileField: string;
   refused(refusal: Refusal): Reply;
   ended(end: UploadEnd): Reply;
+  /**
+   * A file that was taken to be sent later.
+   * @param headers among them where it is followed
+   */
+  queued(file: FileObject, headers: Readonly<Record<string, string>>): Reply;
 }
 
 /** Who is to blame for what is no success. */

@@ -18,6 +18,7 @@ export const vectorxShape: Shape = {
     const { receipt } = end.result;
     return receipt.status === 'uploaded' ? accepted(end) : failed(end);
   },
+  queued: (file, headers) => ({ status: 202, headers, body: { code: 0, msg: 'success', data: file } }),
 };
 
 function accepted(end: UploadEnd): Reply {

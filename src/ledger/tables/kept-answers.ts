@@ -16,6 +16,8 @@ export interface KeptAnswers {
   get(key: readonly string[], nowMs: number): KeptAnswer | null;
   /** Durable when it returns. */
   put(key: readonly string[], answer: KeptAnswer): void;
+  /** The same, inside a transaction of somebody else. */
+  write(key: readonly string[], answer: KeptAnswer): void;
   /** Forgets what is over. */
   prune(nowMs: number): void;
 }
@@ -26,12 +28,14 @@ const PER_TRANSACTION = 1_000;
 export function openKeptAnswers(ledger: Ledger): KeptAnswers {
   const table = ledger.table<KeptAnswer, string[]>('kept-answers');
   const isOver = ({ atMs }: KeptAnswer, nowMs: number): boolean => nowMs - atMs >= KEPT_MS;
+  const write = (key: readonly string[], answer: KeptAnswer): void => void table?.putSync([...key], answer);
   return {
+    write,
     get(key, nowMs) {
       const kept = table?.get([...key]);
       return kept === undefined || isOver(kept, nowMs) ? null : kept;
     },
-    put: (key, answer) => ledger.transact(() => void table?.putSync([...key], answer)),
+    put: (key, answer) => ledger.transact(() => write(key, answer)),
     prune(nowMs) {
       const over = [...(table?.getRange({}) ?? [])].filter(({ value }) => isOver(value, nowMs));
       for (let start = 0; start < over.length; start += PER_TRANSACTION) {

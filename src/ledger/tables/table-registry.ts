@@ -55,6 +55,8 @@ export const LEDGER_TABLES = {
   'webhook-windows': { coding: JSON_ROWS, fate: 'moved' },
   /** Files that came in by HTTP, by their ids. */
   received: { coding: JSON_ROWS, fate: 'replayed' },
+  /** Files that came in by HTTP and are to be sent: no receipt knows of them. */
+  accepted: { coding: JSON_ROWS, fate: 'copied' },
   'kept-answers': { coding: JSON_ROWS, fate: 'copied' },
   'key-usage': { coding: JSON_ROWS, fate: 'copied' },
 } as const satisfies Readonly<Record<string, TableEntry>>;

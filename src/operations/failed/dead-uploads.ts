@@ -1,7 +1,11 @@
+import { dirname } from 'node:path';
 import type { Receipt } from '../../domain/receipt.ts';
+import { GATEWAY_SOURCE, receivedIdIn } from '../../domain/received-source.ts';
 import { createFileStats } from '../../intake/scan/stat-files.ts';
 import type { DeadUpload } from '../../ledger/store/dead-upload-reader.ts';
 import { openRecordReader } from '../../ledger/store/record-reader.ts';
+import { readSourceLedger } from '../../ledger/store/source-store.ts';
+import { openAcceptedFiles } from '../../ledger/tables/accepted-files.ts';
 import { findMoved } from '../../record/after/moved-away.ts';
 import type { FailedRequest, MissingFile } from '../../runtime/owner/failed-uploads.ts';
 import { becomeOwner, type OwnerDoor, reachLiveOwner } from '../../runtime/owner/owner-request.ts';
@@ -103,7 +107,7 @@ function shown(source: KnownSource, { letter, receipt }: DeadUpload): ShownDeadL
     code: receipt.error?.code ?? '',
     httpStatus: receipt.error?.httpStatus ?? null,
     message: receipt.error?.message ?? '',
-    fix: fixOf(receipt),
+    fix: source.name === GATEWAY_SOURCE ? fixOfReceived(receipt) : fixOf(receipt),
     subject: receipt.path,
     json: receipt,
     note: () => noteOn(source, receipt, letter.recorded.again),
@@ -124,8 +128,25 @@ function fixOf({ error }: Receipt): string {
   }
 }
 
+/** Nobody writes into what came in by HTTP: a corrected file is another one. */
+function fixOfReceived({ error }: Receipt): string {
+  const kept = `if it was sent with mode queue its bytes are kept: slipway failed retry --code ${error?.code}, or discard`;
+  return `send it to the gateway again${error?.kind === 'rejected' ? ', corrected' : ''}; ${kept}`;
+}
+
+/** Whether the bytes of what came in by HTTP are there to be sent. */
+async function noteOnReceived({ plan }: KnownSource, { path, gen }: Receipt): Promise<string | null> {
+  const ledger = readSourceLedger(dirname(plan.root), GATEWAY_SOURCE);
+  const file = ledger === null ? null : openAcceptedFiles(ledger).find(receivedIdIn(path) ?? '');
+  await ledger?.close();
+  if (file === null) return 'its bytes were not kept';
+  return file.gen > gen ? 'goes again' : null;
+}
+
 /** A file that was moved away is marked to go again too, should it come back: where it lies says more. */
-async function noteOn({ plan }: KnownSource, receipt: Receipt, again: boolean): Promise<string | null> {
+async function noteOn(source: KnownSource, receipt: Receipt, again: boolean): Promise<string | null> {
+  if (source.name === GATEWAY_SOURCE) return await noteOnReceived(source, receipt);
+  const { plan } = source;
   const { root, onFailure } = plan;
   const [look] = await createFileStats(root, () => false, performance.now).at([receipt]);
   if (look?.kind === 'gone') {

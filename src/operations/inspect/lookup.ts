@@ -1,10 +1,11 @@
 import type { Log } from '../../domain/log.ts';
 import type { Receipt } from '../../domain/receipt.ts';
+import { isReceivedId, receivedIdIn } from '../../domain/received-source.ts';
 import { openRecordReader, type RecordReader } from '../../ledger/store/record-reader.ts';
 import { type KnownSource, namedPaths, placeOf } from '../../runtime/plans/known-sources.ts';
 
 export interface LookupOptions {
-  /** A path, a SHA-256, a file version's id (`f…`, with or without `-<generation>`), or an id or URL at the destination. */
+  /** A path, a SHA-256, a file version's id (`f…`, with or without `-<generation>`), an id or URL at the destination, or the gateway's id. */
   readonly query: string;
   readonly sources: readonly KnownSource[];
   readonly dataDir: string;
@@ -51,6 +52,16 @@ async function* found(
     const meant = (receipt: Receipt): boolean =>
       receipt.id === id && (gen === undefined || receipt.gen === Number(gen));
     return yield* matching(reader, id, meant);
+  }
+  // The door's own id of what came in by HTTP.
+  if (isReceivedId(query)) {
+    let latest: Receipt | null = null;
+    for await (const receipt of matching(reader, `"${query}/`, ({ path }) => receivedIdIn(path) === query)) {
+      if (all) yield receipt;
+      latest = receipt;
+    }
+    if (latest !== null && !all) yield latest;
+    return;
   }
   let any = false;
   for (const path of paths) {

@@ -1,8 +1,10 @@
 import type { Log } from '../../domain/log.ts';
 import { type PathName, pathNameOf } from '../../domain/path-bytes.ts';
 import type { Receipt } from '../../domain/receipt.ts';
+import { GATEWAY_SOURCE, receivedIdIn } from '../../domain/received-source.ts';
 import { type DiskState, diskStateOf } from '../../intake/scan/disk-state.ts';
 import { openRecordReader } from '../../ledger/store/record-reader.ts';
+import { acceptedFolder } from '../../runtime/owner/received-failures.ts';
 import { type KnownSource, type NamedPath, namedPaths, placeOf } from '../../runtime/plans/known-sources.ts';
 import { ofPath } from './lookup.ts';
 
@@ -60,8 +62,23 @@ async function fileAt(
     await reader?.close();
   }
   const name = nameOf(latest ?? undefined, path);
-  const disk = await diskStateOf(name, { ...source.plan, ownPaths }, nowMs);
+  const disk =
+    source.name === GATEWAY_SOURCE
+      ? await acceptedState(name, source, options)
+      : await diskStateOf(name, { ...source.plan, ownPaths }, nowMs);
   return { source, name, receipts, latest, disk, mark: reader?.mark ?? 0 };
+}
+
+/** The bytes of what came in by HTTP lie under its id, as long as they are needed. */
+async function acceptedState(
+  { path }: PathName,
+  { plan }: KnownSource,
+  { dataDir, nowMs }: Parameters<typeof findFiles>[0],
+): Promise<DiskState> {
+  const id = receivedIdIn(path);
+  if (id === null) return { kind: 'gone' };
+  const place = { ...plan, root: acceptedFolder(dataDir), ownPaths: [], settle: 0 };
+  return await diskStateOf({ path: id }, place, nowMs);
 }
 
 /** A name that is not UTF-8 cannot be typed; its receipt has the bytes. */

@@ -1,6 +1,10 @@
 import { reasonOf } from '../../domain/errors.ts';
 import { isoOfNs } from '../../domain/file-version.ts';
 import type { Log } from '../../domain/log.ts';
+import type { PathName } from '../../domain/path-bytes.ts';
+import { GATEWAY_SOURCE, receivedIdIn, receivedQueue } from '../../domain/received-source.ts';
+import { readSourceLedger } from '../../ledger/store/source-store.ts';
+import { openAcceptedFiles } from '../../ledger/tables/accepted-files.ts';
 import type { Endpoint } from '../../notify/endpoint/endpoint.ts';
 import { findQueued, type QueuedFile } from '../../queue/queued-jobs.ts';
 import { findRedis } from '../../redis/redis-access.ts';
@@ -71,7 +75,9 @@ async function queuedOf(
     const connection = await findRedis({ dataDir, url: redis.url, log });
     if (connection === null) return null;
     try {
-      return await findQueued({ connection, prefix: redis.prefix, source: source.name }, name);
+      const queue = source.name === GATEWAY_SOURCE ? await queueOfReceived(name, dataDir) : source.name;
+      if (queue === null) return [];
+      return await findQueued({ connection, prefix: redis.prefix, source: queue }, name);
     } finally {
       connection.disconnect();
     }
@@ -79,6 +85,14 @@ async function queuedOf(
     log.warn({ reason: reasonOf(error) }, 'the queue could not be read');
     return null;
   }
+}
+
+/** What came in by HTTP waits in the queue of its destination; null: it does not wait. */
+async function queueOfReceived({ path }: PathName, dataDir: string): Promise<string | null> {
+  const ledger = readSourceLedger(dataDir, GATEWAY_SOURCE);
+  const file = ledger === null ? null : openAcceptedFiles(ledger).find(receivedIdIn(path) ?? '');
+  await ledger?.close();
+  return file === null ? null : receivedQueue(file.destination);
 }
 
 function diskOf({ disk, latest }: NamedFile): Trace['disk'] {

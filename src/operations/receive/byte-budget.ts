@@ -3,6 +3,8 @@ export interface ByteBudget {
   /** @returns whether there was room; nothing is taken when there was none */
   take(bytes: number): boolean;
   giveBack(bytes: number): void;
+  /** They are there already, whatever the maximum is by now. */
+  holds(bytes: number): void;
   taken(): number;
   readonly maxBytes: number;
 }
@@ -18,6 +20,9 @@ export function createByteBudget(maxBytes: number): ByteBudget {
     },
     giveBack(bytes) {
       taken -= bytes;
+    },
+    holds(bytes) {
+      taken += bytes;
     },
     taken: () => taken,
   };

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
@@ -92,7 +92,12 @@ class IncomingBytes implements Incoming {
       // Always a copy: a chunk is a view into the whole buffer that the socket read into.
       const content = Buffer.concat(this.#held);
       this.#held = [];
-      return { ...facts, sha256: this.#digest.digest('hex'), place: { kind: 'memory', content } };
+      return {
+        ...facts,
+        sha256: this.#digest.digest('hex'),
+        place: { kind: 'memory', content },
+        keepAt: (path) => this.#keepAt(path, content),
+      };
     }
     this.#writing = this.#flush();
     await this.#writing;
@@ -102,6 +107,7 @@ class IncomingBytes implements Incoming {
       ...facts,
       sha256: this.#digest.digest('hex'),
       place: { kind: 'disk', folder, name: this.#name, mtimeNs: String(mtimeNs) },
+      keepAt: (path) => this.#keepAt(path, null),
     };
   }
 
@@ -116,6 +122,26 @@ class IncomingBytes implements Incoming {
       await rm(this.#path(), { force: true }).catch(() => undefined);
     }
     this.#place.disk.giveBack(this.#onDisk);
+  }
+
+  /** @param content null: it lies on disk */
+  async #keepAt(path: string, content: Buffer | null): Promise<{ readonly mtimeNs: string }> {
+    if (content !== null) {
+      if (!this.#place.disk.take(content.length)) throw new SlipwayError('spool_full');
+      this.#onDisk = content.length;
+    }
+    try {
+      // From here on `discard` closes it, and removes what has not got to its place.
+      this.#handle ??= await open(this.#path(), 'wx', 0o600);
+      if (content !== null) await this.#handle.writeFile(content);
+      await this.#handle.sync();
+      const { mtimeNs } = await this.#handle.stat({ bigint: true });
+      await rename(this.#path(), path);
+      this.#onDisk = 0;
+      return { mtimeNs: String(mtimeNs) };
+    } catch (error) {
+      throw diskFailure(error, this.#place.folder);
+    }
   }
 
   async #flush(): Promise<void> {

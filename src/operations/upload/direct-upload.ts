@@ -1,5 +1,6 @@
 import type { OpenDestination } from '../../destinations/open-destination.ts';
 import type { AttemptResult, UploadFailure } from '../../domain/attempt.ts';
+import { type DestinationBlocker, foremost } from '../../domain/blocker.ts';
 import { type FileMeta, mergedMeta } from '../../domain/file-meta.ts';
 import { fileVersionId } from '../../domain/file-version.ts';
 import { type Log, silentLog } from '../../domain/log.ts';
@@ -24,6 +25,7 @@ import type { RetryOptions } from '../../upload/options.ts';
 import type { DirectAnswer, DirectFile, DirectResult } from './direct-file.ts';
 import { inPatience, noTurn } from './patience.ts';
 
+export type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 export type { DirectAnswer, DirectFile, DirectResult } from './direct-file.ts';
 
 /** The name in the receipts of files that were named on the command line. */
@@ -32,6 +34,9 @@ export const DIRECT_SOURCE = 'upload';
 /** A person waits: a token service that refuses connections is not waited for as a daemon would. */
 const TOKEN_SERVICE_TRIES = 3;
 
+/** Until whoever was dismissed looks again why. */
+const DISMISSED_MS = 10;
+
 type Ended = Omit<DirectResult, 'answer'>;
 
 /** Uploads files at once, without queue and Redis; retries as the daemon would. */
@@ -39,6 +44,8 @@ export interface DirectUploader {
   upload(file: DirectFile, signal: AbortSignal): Promise<DirectResult>;
   /** Why nobody sends there now; null: files go. */
   blockedBy(): string | null;
+  /** What is in the way of all files there, but for trials; null: nothing is. */
+  blocker(): DestinationBlocker | null;
   /** Uploads at once that the destination is given now. */
   limit(): number;
   close(): Promise<void>;
@@ -58,6 +65,10 @@ export interface DirectUploaderOptions {
   readonly patienceMs?: number;
   /** When a destination that refuses our credentials is tried again. */
   readonly probe?: ProbeTiming;
+  /** Whether a destination that is down is left alone but for trials; left out: each file is tried in its own time. */
+  readonly circuit?: boolean;
+  /** Whoever looks after the destination in this process besides, asked for every file; null: nobody does. */
+  readonly sharedTraffic?: () => DestinationTraffic | null;
 }
 
 /** What the far side said last of what holds up every file: that it refuses us, or wants to be left alone. */
@@ -100,7 +111,7 @@ export function directUploader(options: DirectUploaderOptions): DirectUploader {
     concurrency,
     rate: destination.definition.rate,
     // A person waits: each file is tried in its own time, and tells how it ended.
-    circuit: false,
+    circuit: options.circuit ?? false,
     inHand: () => 0,
     // Each file says for itself why it failed.
     log: silentLog,
@@ -112,7 +123,15 @@ export function directUploader(options: DirectUploaderOptions): DirectUploader {
     readiness === null ? null : createAwaitReady({ readiness, send, clock, outageMs: 0, outagePauseMs: 0 });
   const smallReads = createSmallReads(false, clock.monotonicMs);
   const lastWord: LastWord = { stopped: null, throttled: null };
-  const shared: Shared = { ...options, source, patienceMs, lastWord, traffic, awaitReady, smallReads, clock };
+  const shared = { ...options, source, patienceMs, lastWord, awaitReady, smallReads, clock };
+  /** For each file anew: somebody else may look after the destination from now on. */
+  const current = (): DestinationTraffic => options.sharedTraffic?.() ?? traffic;
+  const blocker = (): DestinationBlocker | null =>
+    foremost(
+      current()
+        .blockers()
+        .filter(({ passes }) => passes === 'none'),
+    );
   return {
     async upload(file, signal) {
       const listening: HttpSend = async (request) => {
@@ -121,12 +140,13 @@ export function directUploader(options: DirectUploaderOptions): DirectUploader {
         context.heard = { ...answer, clean: (text) => destination.withoutSecrets(text, headers) };
         return answer;
       };
-      const context: Context = { ...shared, send: listening, heard: null };
+      const context: Context = { ...shared, traffic: current(), send: listening, heard: null };
       const ended = await uploadUntilItEnds(file, context, signal);
       return { ...ended, answer: context.heard };
     },
-    blockedBy: () => traffic.blockers().find(({ passes }) => passes === 'none')?.reason ?? null,
-    limit: traffic.limit,
+    blockedBy: () => blocker()?.reason ?? null,
+    blocker,
+    limit: () => current().limit(),
     close: () => traffic.close(),
   };
 }
@@ -186,7 +206,8 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
         return { ...failed(failure, history), stopped: true };
       }
       case 'give-back':
-        // Dismissed while waiting for a permit: the destination has been stopped by another file.
+        // Dismissed while waiting for a permit: the destination has been stopped by another file, or its process ends.
+        await sleep(DISMISSED_MS, signal);
         continue;
       case 'retry':
         job = { ...job, ...step.history };

@@ -3,6 +3,7 @@ import type { BatchSource } from '../../domain/batch-source.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
+import { GATEWAY_SOURCE } from '../../domain/received-source.ts';
 import type { BatchRunner } from '../../intake/batch/batch-runner.ts';
 import { replayJournal } from '../../ledger/journal/journal-replay.ts';
 import { readBatchSpec } from '../../ledger/store/batch-spec.ts';
@@ -24,6 +25,7 @@ import { findRedis } from '../../redis/redis-access.ts';
 import { type KnownSource, placeOf } from '../plans/known-sources.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 import { discardFailed, type FailedAnswer, type FailedRequest, retryFailed } from './failed-uploads.ts';
+import { discardReceived, retryReceived } from './received-failures.ts';
 
 /**
  * What a command may ask of the owner of a source. Nothing secret: it travels through Redis (G5). Whatever may concern
@@ -85,6 +87,8 @@ export interface OwnerDeps {
   readonly rootEmptied: () => Promise<boolean>;
   /** null: it tells nobody. */
   readonly telling: Telling | null;
+  /** The bytes of files that came in by HTTP are needed no more. */
+  readonly forget?: (ids: readonly string[]) => Promise<void>;
 }
 
 /** Who did it. */
@@ -126,6 +130,7 @@ export async function answerRequest(
 ): Promise<OwnerAnswers[OwnerRequest['kind']]> {
   switch (request.kind) {
     case 'send-again': {
+      if (cameByHttp(means)) throw new SlipwayError('usage', { problem: NOT_SENT_AGAIN });
       const { ledger, journal } = means.store;
       const { name, batch, to, from } = request;
       const mark = request.mark ?? journal.size();
@@ -135,9 +140,9 @@ export async function answerRequest(
       return { ...page, mark };
     }
     case 'retry-failed':
-      return await retryFailed(request, means);
+      return await (cameByHttp(means) ? retryReceived : retryFailed)(request, means);
     case 'discard-failed':
-      return await discardFailed(request, means);
+      return await (cameByHttp(means) ? discardReceived : discardFailed)(request, means);
     case 'ingest': {
       const { plan, dataDir, runs } = means;
       const spec = await readBatchSpec(dataDir, request.batch);
@@ -164,6 +169,14 @@ export async function answerRequest(
         reason: 'the owner is of a version that does not know this request',
       });
   }
+}
+
+/** Of what was uploaded the bytes are not kept. */
+const NOT_SENT_AGAIN =
+  'files that came in by HTTP are not kept once they are uploaded: send them to the gateway again';
+
+function cameByHttp({ plan }: OwnerDeps): boolean {
+  return plan.name === GATEWAY_SOURCE;
 }
 
 /** An owner sends to one destination, and nothing of a batch goes to another than was asked for. */

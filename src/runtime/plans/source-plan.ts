@@ -30,4 +30,6 @@ export interface SourcePlan
   /** Absolute path of its manifest. */
   readonly manifest: string;
   readonly snapshot: SnapshotMode;
+  /** Name of its queue where it is not the source's: what came in by HTTP has one for each destination. */
+  readonly queue?: string;
 }

@@ -110,7 +110,7 @@ export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
   const worker = openUploadWorker({
     connection,
     prefix,
-    source,
+    source: plan.queue ?? source,
     // Refusals that are held back take no part in the uploading.
     concurrency: options.maxConcurrency + REFUSALS_TO_STOP,
     handler: options.handler,

@@ -1,3 +1,4 @@
+import type { Destination } from '../../destinations/destination.ts';
 import type { AttemptResult } from '../../domain/attempt.ts';
 import { mayTakeJobs } from '../../domain/blocker.ts';
 import { SlipwayError } from '../../domain/errors.ts';
@@ -47,6 +48,16 @@ export interface UploadHandlerOptions extends Omit<SendOneContext, 'signal'> {
   readonly pauses: Pick<Pauses, 'ofBatch' | 'of'>;
   readonly retry: RetryOptions;
   readonly random: () => number;
+  /** How a file is sent that differs from the others of its source; null, or left out: none does. */
+  readonly ownUpload?: ((upload: QueuedUpload) => OwnUpload | null) | undefined;
+}
+
+/** What one file has of its own. */
+export interface OwnUpload {
+  /** Where its bytes lie, of what kind they are. */
+  readonly task: Pick<UploadTask, 'at' | 'sha256' | 'contentTypeOverride' | 'rootCheck'>;
+  /** The destination of the queue, as this file needs it. */
+  readonly destination: Destination;
 }
 
 /** The options of all jobs, and who asks whether accepted files can be used; null: nobody has to. */
@@ -84,11 +95,16 @@ async function handle(upload: IdentifiedUpload, context: Context, signal: AbortS
   }
   if (isPaused(job, context)) return giveBack(job, context);
   // What is not going to be sent waits for no permit and no slot of the rate.
-  const refusal = preflight(job, traffic.destination.limits);
+  const own = context.ownUpload?.(upload) ?? null;
+  const refusal = preflight(job, (own?.destination ?? traffic.destination).limits);
   if (refusal !== null)
     return settle(upload, { status: 'skipped', ...refusal }, failedAttempts(job), context);
 
-  const sending = { task: taskOf(upload, context), source: job.source, first: job.live === true };
+  const sending = {
+    task: { ...taskOf(upload, context), ...own?.task },
+    ...{ source: job.source, first: job.live === true },
+    ...(own === null ? {} : { destination: own.destination }),
+  };
   const result = await sendOne(sending, { ...context, signal });
   if (isMissingFromSpool(job, result)) {
     const fields = { path: job.path, spool: context.spool };
