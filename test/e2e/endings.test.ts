@@ -1,21 +1,41 @@
 /** How a run ends when something is in the way: large files, lost journals, one folder under two names. */
 import { existsSync } from 'node:fs';
 import { rename, symlink, truncate } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import { startHttpServer } from '../support/http-server.ts';
 import { sandboxForTest } from '../support/sandbox.ts';
 import { inboxConfig, newWorkplace, sandboxDestination } from '../support/workplace.ts';
 
+/** What the server takes of a body before it rests, and for how long: longer in all than what nobody waits for. */
+const SIP_BYTES = 1024 ** 2;
+const REST_MS = 50;
+const SIPS = 100;
+
 test('a large file under way is no reason to give up, however short --give-up is', async () => {
   const place = await newWorkplace();
-  const sandbox = await sandboxForTest({ faults: [{ api: 'autoglm', action: '503', times: 1 }] });
-  const retry = { baseDelay: '20ms', maxDelay: '50ms' };
-  await place.config(inboxConfig(sandboxDestination(sandbox), { retry }));
+  const api = await startHttpServer(async ({ attempt, request, json }) => {
+    let taken = 0;
+    for await (const chunk of request) {
+      taken += (chunk as Buffer).length;
+      if (attempt === 1 || taken < SIP_BYTES) continue;
+      taken = 0;
+      await delay(REST_MS);
+    }
+    if (attempt === 1) json(503, {});
+    else json(200, { code: 0, data: { oss_info: [{ oss_name: 'x', oss_url: 'https://x.example/x' }] } });
+  });
+  const destination = { preset: 'autoglm', url: `${api.origin}/up`, token: { value: 'a-token' } };
+  await place.config(inboxConfig(destination, { retry: { baseDelay: '20ms', maxDelay: '50ms' } }));
   await place.file('inbox/large.bin', '');
-  // Sparse: takes seconds to send and no room on the disk.
-  await truncate(place.path('inbox/large.bin'), 1024 ** 3);
-  const result = await place.run(['run', '--once', '--give-up', '3s']);
+  // Sparse: takes no room on the disk.
+  await truncate(place.path('inbox/large.bin'), SIPS * SIP_BYTES);
+  const result = await place.run(['run', '--once', '--give-up', '3s', '--yes']);
   expect(result).toMatchObject({ code: 0 });
-  expect(await place.receipts()).toMatchObject([{ path: 'large.bin', status: 'uploaded', bytes: 1024 ** 3 }]);
+  const bytes = SIPS * SIP_BYTES;
+  const [receipt] = await place.receipts();
+  expect(receipt).toMatchObject({ path: 'large.bin', status: 'uploaded', bytes });
+  expect(receipt?.durationMs).toBeGreaterThan(3_000);
 });
 
 test('a folder of the config file that is named on the command line is the same source: nothing is sent twice', async () => {

@@ -1,7 +1,6 @@
 /** A folder in which one test lives as a user would: home, config, inbox and data in it, nothing outside it. */
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import type { Receipt } from '../../src/domain/receipt.ts';
@@ -111,12 +110,9 @@ export function inboxConfig(
   };
 }
 
-/** The same program starts some hundred times: what V8 made of it once is kept for the next. Node's own setting, not ours. */
-const COMPILED = join(tmpdir(), 'slipway-tests-compiled');
-
-/** What a shell of a user without any settings has, but for that. */
+/** What a shell of a user without any settings has; the cache of compiled code (`vitest.config.ts`) is Node's affair. */
 function cleanEnvironment(folder: string): NodeJS.ProcessEnv {
-  const { PATH } = process.env;
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   return {
     PATH,
     HOME: join(folder, 'home'),
@@ -124,7 +120,7 @@ function cleanEnvironment(folder: string): NodeJS.ProcessEnv {
     TMPDIR: '/tmp',
     LANG: 'C.UTF-8',
     TERM: 'xterm',
-    NODE_COMPILE_CACHE: COMPILED,
+    NODE_COMPILE_CACHE,
   };
 }
 
