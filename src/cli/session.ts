@@ -2,6 +2,7 @@ import { findConfigFile } from '../config/find-config.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import { logLibraryLines } from '../runtime/library-lines.ts';
 import { openLogger } from '../runtime/logger.ts';
 
 /** Flags that every command takes. */
@@ -26,6 +27,7 @@ export async function openSession(flags: SharedFlags, needsFile: boolean): Promi
   if (file === null && needsFile) throw new SlipwayError('config_missing', { file: 'slipway.yaml' });
   const loaded = await loadConfig({ file, env: process.env, cwd, flags: { logLevel: flags.logLevel } });
   const log = openLogger(loaded.config.log.level, loaded.config.secrets);
+  logLibraryLines(log);
   for (const warning of loaded.warnings) log.warn({}, warning);
   return { ...loaded, log };
 }

@@ -11,6 +11,7 @@ import { gatewayMistakes, reservedNames } from './gateway-checks.ts';
 import type { Mistake } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { defaultManifest } from './place.ts';
+import { redisMistakes } from './redis-checks.ts';
 import { SANDBOX } from './sandbox-destination.ts';
 import { webhookMistakes } from './webhook-checks.ts';
 
@@ -20,6 +21,7 @@ export function crossChecks(tree: unknown, placed: (path: string) => string): re
   const sources = entriesOf(tree, 'sources');
   return [
     ...bareDurations(tree),
+    ...redisMistakes(at(tree, 'redis')),
     ...destinations.flatMap(([name, value]) => destinationMistakes(name, value)),
     ...sources.flatMap(([name, value]) =>
       unknownDestination(

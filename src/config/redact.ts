@@ -55,6 +55,8 @@ function shown(value: unknown, path: YamlPath, env: Environment): unknown {
 function hiddenForm(value: unknown, path: YamlPath, env: Environment): unknown {
   const [group, second, key, inner] = path;
   if (group === 'redis' && second === 'url') return typeof value === 'string' ? publicRedisUrl(value) : value;
+  if (group === 'redis' && (second === 'password' || second === 'sentinelPassword'))
+    return value === null ? null : SET;
   if (group === 'webhooks' || key === 'onSettled') return hiddenWebhookPart(value, path);
   if (group !== 'destinations') return undefined;
   const depth = path.length;

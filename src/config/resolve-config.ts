@@ -30,6 +30,7 @@ export function resolveConfig(
   return deepFrozen({
     ...parsed,
     dataDir: placed(parsed.dataDir),
+    redis: { ...parsed.redis, tls: redisTls(parsed, placedFile) },
     network: {
       caFile: placedFile(parsed.network.caFile),
       certFile: placedFile(parsed.network.certFile),
@@ -42,6 +43,20 @@ export function resolveConfig(
     sources,
     secrets,
   });
+}
+
+/** Who is trusted for everything is trusted for Redis, unless Redis has authorities of its own. null: it speaks no TLS. */
+function redisTls(
+  { redis, network }: ParsedConfig,
+  placedFile: (path: string | null) => string | null,
+): ParsedConfig['redis']['tls'] {
+  const { tls, url } = redis;
+  if (tls === null && url?.startsWith('rediss://') !== true) return null;
+  const { caFile = null, certFile = null, keyFile = null, servername = null } = tls ?? {};
+  return {
+    caFile: placedFile(caFile ?? network.caFile),
+    ...{ certFile: placedFile(certFile), keyFile: placedFile(keyFile), servername },
+  };
 }
 
 /**

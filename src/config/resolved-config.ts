@@ -16,10 +16,16 @@ export interface SourceConfig extends Readonly<IntakeOptions>, Readonly<Omit<Rec
   readonly onSettled: CommandSinkOptions | null;
 }
 
+/** As the redis room takes it: what is left out is null. */
+export type ResolvedRedis = Readonly<
+  Pick<ParsedConfig['redis'], 'url' | 'prefix'> & Partial<ParsedConfig['redis']>
+>;
+
 /** What the inside sees: frozen, every default filled in, every path absolute. */
 export interface ResolvedConfig {
   readonly dataDir: string;
-  readonly redis: Readonly<ParsedConfig['redis']>;
+  /** Paths under `tls` are absolute. */
+  readonly redis: ResolvedRedis;
   readonly network: Readonly<ParsedConfig['network']>;
   /** As written, for `config show`. */
   readonly destinations: Readonly<ParsedConfig['destinations']>;

@@ -120,7 +120,86 @@ export const ERRORS = {
   redis_unreachable: {
     kind: 'local',
     retryable: true,
-    message: 'Redis at {where} does not answer ({reason}): start it or correct redis.url',
+    message: 'Redis at {where} does not answer ({reason}): start it or correct redis.{key}',
+  },
+  redis_password_missing: {
+    kind: 'config',
+    retryable: false,
+    message:
+      '{what} at {where} wants a password ({reason}): set redis.{key} (a URL can hold it as redis://USER:PASSWORD@HOST)',
+  },
+  redis_password_wrong: {
+    kind: 'config',
+    retryable: false,
+    message:
+      '{what} at {where} does not accept this user and password ({reason}): correct redis.{key}; in a URL special characters are written as %XX',
+  },
+  redis_forbidden: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'Redis at {where} does not give user {user} all rights that Slipway needs ({reason}): run ACL SETUSER {user} {rules} (docs/operations.md says what for)',
+  },
+  redis_replica: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'Redis at {where} is a read-only replica of {primary}: name the primary in redis.{key}, or let Sentinels find it (redis.sentinels and redis.name)',
+  },
+  redis_is_sentinel: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'what answers at {where} is a Sentinel, which holds no data: set redis.sentinels: [{address}] and redis.name: {names} in place of redis.{key}',
+  },
+  redis_not_sentinel: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'what answers at {where} is not a Sentinel ({reason}): name the Sentinels in redis.sentinels (their port is 26379 by default), or Redis itself in redis.url',
+  },
+  redis_primary_unknown: {
+    kind: 'config',
+    retryable: false,
+    message: 'the Sentinel at {where} knows no primary called {name}: set redis.name to {names}',
+  },
+  redis_is_cluster: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'Redis at {where} is a node of a Cluster and holds a part of the keys only: set redis.cluster: [{address}] in place of redis.{key}',
+  },
+  redis_not_cluster: {
+    kind: 'config',
+    retryable: false,
+    message: 'Redis at {where} is no Cluster ({reason}): name it in redis.url in place of redis.cluster',
+  },
+  redis_cluster_down: {
+    kind: 'local',
+    retryable: true,
+    message:
+      'the Redis Cluster at {where} does not serve all its slots ({reason}): start the nodes that are missing, or mend it with redis-cli --cluster fix',
+  },
+  redis_database: {
+    kind: 'config',
+    retryable: false,
+    message: 'Redis at {where} has no database of that number ({reason}): correct redis.{key}',
+  },
+  redis_tls: {
+    kind: 'config',
+    retryable: false,
+    message: 'no TLS with Redis at {where} ({reason}): {fix}',
+  },
+  redis_protected: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'Redis at {where} is in protected mode and takes no connections from other machines: give it a password (requirepass, or an ACL), and name it in redis.password',
+  },
+  redis_foreign: {
+    kind: 'config',
+    retryable: false,
+    message: 'what answers at {where} does not speak the protocol of Redis ({reason}): correct redis.{key}',
   },
   redis_refuses: {
     kind: 'local',

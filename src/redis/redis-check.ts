@@ -1,9 +1,13 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
-import { formatDuration } from '../platform/units.ts';
-import { redisOptions } from './redis-connection.ts';
-import { type RedisTarget, redisOrigin } from './redis-target.ts';
+import { checkCluster } from './cluster-check.ts';
+import { asCluster, redisClient } from './redis-connection.ts';
+import { keyOf, kindOfTrouble, redisFailure } from './redis-failure.ts';
+import { hostPortText, parseRedisTarget, type RedisTarget, redisOrigin } from './redis-target.ts';
 import { isSupportedRedis, type RedisVersion } from './redis-version.ts';
+import { tryRights } from './rights-trial.ts';
+import { checkSentinels, primariesOf } from './sentinel-check.ts';
+import { parseInfo, type ServerInfo, warningsOfServer } from './server-info.ts';
 
 export interface RedisCheck {
   readonly version: RedisVersion;
@@ -11,58 +15,96 @@ export interface RedisCheck {
   readonly warnings: readonly string[];
 }
 
-/** A server that accepts connections and says nothing would hold a start for ever. */
-const CHECK_DEADLINE_MS = 10_000;
+export interface CheckOptions {
+  /** Keys begin so: what a run does with them is tried. Left out: nothing is written. */
+  readonly tryPrefix?: string;
+  /** A server that accepts connections and says nothing would hold a start for ever. */
+  readonly deadlineMs?: number;
+}
+
+const DEADLINE_MS = 10_000;
 
 /**
- * Looks at a Redis before anything is put into it (contract §5), over a connection of its own.
- * Throws SlipwayError `redis_unreachable`, `redis_too_old`, `config_invalid`.
+ * Looks at a Redis before anything is put into it (contract §5), over connections of its own: can it be reached, is it
+ * the right one, may we, and does it keep what it is given?
+ * Throws SlipwayError `redis_…`, `config_invalid`, `config_unreadable`.
  */
-export async function checkRedis(
-  target: RedisTarget,
-  deadlineMs: number = CHECK_DEADLINE_MS,
-): Promise<RedisCheck> {
-  const where = redisOrigin(target);
-  const { info, snapshots } = await ask(target, where, deadlineMs);
-  const version = info.get('redis_version') ?? 'unknown';
-  if (!isSupportedRedis(version)) throw new SlipwayError('redis_too_old', { where, version });
-  return {
-    version,
-    warnings: [...evictionWarnings(info, where), ...persistenceWarnings(info, snapshots, where)],
-  };
-}
-
-/** `snapshots` is the `save` setting; null where the service does not let clients read settings. */
-interface Answers {
-  readonly info: ReadonlyMap<string, string>;
-  readonly snapshots: string | null;
-}
-
-async function ask(target: RedisTarget, where: string, deadlineMs: number): Promise<Answers> {
-  const connection = new Redis({ ...redisOptions(target, 'probe'), lazyConnect: true });
+export async function checkRedis(target: RedisTarget, options: CheckOptions = {}): Promise<RedisCheck> {
+  const { tryPrefix, deadlineMs = DEADLINE_MS } = options;
+  const prefix = tryPrefix ?? 'slipway';
+  const connection = redisClient(target, 'probe', true);
   // What `connect` rejects with is only that the connection closed; why is told to listeners.
-  let reason: string | null = null;
-  connection.on('error', (error: unknown) => {
-    reason = reasonOf(error);
-  });
+  let reason: unknown = null;
+  const remember = (error: unknown): void => {
+    reason = error;
+  };
+  connection.on('error', remember);
   const deadline = withDeadline(deadlineMs);
+  const look = async (): Promise<RedisCheck> => {
+    await checkSentinels(target, prefix);
+    await checkCluster(target, prefix);
+    await connection.connect();
+    const found = await lookAtServers(connection, target);
+    // ioredis goes on with database 0 where there is none of the number asked for.
+    if (reason !== null && kindOfTrouble(reasonOf(reason)) === 'database') throw reason;
+    if (tryPrefix !== undefined) await tryRights(connection, tryPrefix);
+    return found;
+  };
   try {
-    return await Promise.race([deadline.passed, questions(connection)]);
+    return await Promise.race([deadline.passed, look()]);
   } catch (error) {
-    throw new SlipwayError(
-      'redis_unreachable',
-      { where, reason: reason ?? reasonOf(error) },
-      { cause: error },
-    );
+    const says = error instanceof SlipwayError || (error instanceof Error && error.name === 'ReplyError');
+    throw redisFailure(says ? error : (reason ?? error), { target, prefix });
   } finally {
     deadline.clear();
     connection.disconnect();
   }
 }
 
-async function questions(connection: Redis): Promise<Answers> {
-  await connection.connect();
-  return { info: parseInfo(await connection.info()), snapshots: await snapshotSetting(connection) };
+/** The one server, or every primary of a Cluster. */
+async function lookAtServers(connection: Redis, target: RedisTarget): Promise<RedisCheck> {
+  const cluster = asCluster(connection);
+  if (cluster === null) return await lookAtServer(connection, target, redisOrigin(target));
+  const checks = await Promise.all(
+    cluster.nodes('master').map(async (node) => {
+      const { host = '', port = 0 } = node.options;
+      return await lookAtServer(node, target, hostPortText({ host, port }));
+    }),
+  );
+  return {
+    version: checks[0]?.version ?? 'unknown',
+    warnings: checks.flatMap(({ warnings }) => warnings),
+  };
+}
+
+async function lookAtServer(server: Redis, target: RedisTarget, where: string): Promise<RedisCheck> {
+  const info = parseInfo(await server.info());
+  await refuseOtherKinds(info, target, where);
+  const version = info.get('redis_version') ?? 'unknown';
+  if (!isSupportedRedis(version)) throw new SlipwayError('redis_too_old', { where, version });
+  return { version, warnings: warningsOfServer(info, await snapshotSetting(server), where) };
+}
+
+/** What answers like Redis and is no place for a queue, at least not as it is named. */
+async function refuseOtherKinds(info: ServerInfo, target: RedisTarget, where: string): Promise<void> {
+  const address = parseRedisTarget(target);
+  const key = keyOf(target);
+  const own = address.kind === 'tcp' ? hostPortText(address) : 'HOST:PORT';
+  const mode = info.get('redis_mode');
+  if (mode === 'sentinel') {
+    const known = address.kind === 'tcp' ? await primariesOf(target, address).catch(() => []) : [];
+    const names = known.length === 0 ? 'NAME' : known.join(' or ');
+    throw new SlipwayError('redis_is_sentinel', { where, address: own, names, key });
+  }
+  if (mode === 'cluster' && address.kind !== 'cluster')
+    throw new SlipwayError('redis_is_cluster', { where, address: own, key });
+  if (info.get('role') === 'slave' && address.kind !== 'cluster') {
+    const primary = hostPortText({
+      host: info.get('master_host') ?? '?',
+      port: Number(info.get('master_port') ?? 0),
+    });
+    throw new SlipwayError('redis_replica', { where, primary, key });
+  }
 }
 
 function withDeadline(deadlineMs: number): { readonly passed: Promise<never>; readonly clear: () => void } {
@@ -79,46 +121,4 @@ async function snapshotSetting(connection: Redis): Promise<string | null> {
   } catch {
     return null;
   }
-}
-
-function evictionWarnings(info: ReadonlyMap<string, string>, where: string): readonly string[] {
-  const policy = info.get('maxmemory_policy');
-  if (policy === undefined || policy === 'noeviction') return [];
-  return [
-    `Redis at ${where} has maxmemory-policy ${policy} and may throw away jobs when memory is short: set it to noeviction`,
-  ];
-}
-
-function persistenceWarnings(
-  info: ReadonlyMap<string, string>,
-  snapshots: string | null,
-  where: string,
-): readonly string[] {
-  if (info.get('aof_enabled') !== '0') return [];
-  if (snapshots !== null && snapshots !== '') {
-    return [
-      `Redis at ${where} keeps snapshots alone and goes back by up to ${formatDuration(longestGapMs(snapshots))} when it crashes: uploads in hand then are sent twice and a pause may be forgotten; set appendonly yes`,
-    ];
-  }
-  return [
-    snapshots === null
-      ? `Redis at ${where} has no append-only file and does not tell whether it makes snapshots: make sure that it keeps its data over a restart`
-      : `Redis at ${where} has persistence off and forgets every job when it restarts: set appendonly yes`,
-  ];
-}
-
-/** `save` is pairs of seconds and changes: after one change the longest of them may pass. */
-function longestGapMs(snapshots: string): number {
-  const numbers = snapshots.trim().split(/\s+/).map(Number);
-  return 1_000 * Math.max(...numbers.filter((_, index) => index % 2 === 0));
-}
-
-/** INFO is `key:value` lines between `# Section` lines. */
-function parseInfo(text: string): ReadonlyMap<string, string> {
-  return new Map(
-    text.split('\r\n').flatMap((line): [string, string][] => {
-      const colon = line.indexOf(':');
-      return line.startsWith('#') || colon < 0 ? [] : [[line.slice(0, colon), line.slice(colon + 1)]];
-    }),
-  );
 }

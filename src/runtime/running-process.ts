@@ -10,6 +10,7 @@ import { hostIdentity, ownIdentity, type ProcessIdentity } from '../platform/pro
 import { systemClock } from '../platform/waiting/clock.ts';
 import { openPauses, type Pauses } from '../redis/coordination/pauses.ts';
 import { openRedisAccess, type RedisAccess } from '../redis/redis-access.ts';
+import type { RedisPlace } from '../redis/redis-place.ts';
 import { PROBE_TIMING, type ProbeTiming } from '../traffic/destination-health.ts';
 import type { UploadHandlerOptions } from '../upload/job/upload-handler.ts';
 import type { RetryOptions } from '../upload/options.ts';
@@ -31,7 +32,7 @@ export interface RunFacts extends Pick<SourceOwnerOptions, 'meta'> {
   readonly destinations: readonly RunDestination[];
   readonly http: HttpClient;
   readonly dataDir: string;
-  readonly redis: { readonly url: string | null; readonly prefix: string };
+  readonly redis: RedisPlace;
   readonly maxPending: number;
   readonly retry: RetryOptions;
   /** `spool.maxBytes`; left out where no archive can come. */
@@ -115,9 +116,9 @@ export async function openProcess(
   visible: readonly SourcePlan[],
 ): Promise<RunningProcess> {
   const { dataDir, env, log, probe = PROBE_TIMING } = options;
-  const { url, prefix } = options.redis;
+  const { prefix } = options.redis;
   await openDataDir(dataDir, log);
-  const redis = await openRedisAccess({ dataDir, url, env, log });
+  const redis = await openRedisAccess({ dataDir, redis: options.redis, env, log });
   const { connection } = redis;
   const identity = { ...ownIdentity(), host: hostIdentity() };
   const pauses = await openPauses({ dataDir, connection, prefix, log });

@@ -33,6 +33,9 @@ async function runAlone(
     runCommandLine(argv: readonly string[]): Promise<ExitCode>;
   };
   const before = { cwd: process.cwd(), env: process.env, exit: process.listeners('exit') };
+  // What libraries print goes into the command's log.
+  const printing = { ...console };
+  const warned = process.listeners('warning');
   const { stdout, stderr } = process;
   const writes = { stdout: stdout.write, stderr: stderr.write, sync: fs.writeSync };
   const out: string[] = [];
@@ -54,6 +57,9 @@ async function runAlone(
     Object.assign(stdout, { write: writes.stdout });
     Object.assign(stderr, { write: writes.stderr });
     fs.writeSync = writes.sync;
+    Object.assign(console, printing);
+    process.removeAllListeners('warning');
+    for (const listener of warned) process.on('warning', listener);
     process.env = before.env;
     process.chdir(before.cwd);
     for (const listener of process.listeners('exit'))

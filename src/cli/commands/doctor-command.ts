@@ -53,7 +53,7 @@ async function doctor(paths: readonly string[], flags: DoctorFlags): Promise<Exi
           ({ name }) => name !== SANDBOX || Object.hasOwn(config.destinations, SANDBOX),
         ),
         dataDir: config.dataDir,
-        redisUrl: config.redis.url ?? null,
+        redis: config.redis,
         ownPaths: ownPathsOf(session, plans),
         http,
         tokenEnv: session.env,

@@ -10,6 +10,7 @@ import { promoteDelayed } from '../../queue/promote-delayed.ts';
 import { clearSuspension } from '../../redis/coordination/destination-record.ts';
 import { changePauses, readPauses } from '../../redis/coordination/pauses.ts';
 import { findRedis, type RedisConnection } from '../../redis/redis-access.ts';
+import { isRedisFailure } from '../../redis/redis-failure.ts';
 import { knownSources } from '../../runtime/plans/known-sources.ts';
 import { readReports } from '../../runtime/reports/process-reports.ts';
 
@@ -96,10 +97,10 @@ async function reachRedis({ config, log }: PauseFacts): Promise<{
   redisTrouble: string | null;
 }> {
   try {
-    const connection = await findRedis({ dataDir: config.dataDir, url: config.redis.url, log });
+    const connection = await findRedis({ dataDir: config.dataDir, redis: config.redis, log });
     return { connection, redisTrouble: null };
   } catch (error) {
-    if (!(error instanceof SlipwayError) || error.code !== 'redis_unreachable') throw error;
+    if (!isRedisFailure(error)) throw error;
     return { connection: null, redisTrouble: reasonOf(error) };
   }
 }

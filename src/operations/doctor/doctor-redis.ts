@@ -2,22 +2,22 @@ import type { SlipwayError } from '../../domain/errors.ts';
 import { findRunningEmbeddedRedis } from '../../redis/embedded/embedded-redis.ts';
 import { findRedisBinary } from '../../redis/embedded/embedded-redis-binary.ts';
 import { checkRedis } from '../../redis/redis-check.ts';
+import { isPrivate, type RedisPlace } from '../../redis/redis-place.ts';
 import { redisOrigin } from '../../redis/redis-target.ts';
 import { type Finding, ok, problem, warning } from './doctor-finding.ts';
 
 /** The given Redis: reachable, new enough, keeping what it is given. The private one: a binary to run. Starts none. */
 export async function examineRedis(options: {
   readonly dataDir: string;
-  /** Null: the private Redis of the data folder. */
-  readonly url: string | null;
+  readonly redis: RedisPlace;
   readonly env: NodeJS.ProcessEnv;
 }): Promise<Finding[]> {
-  const { dataDir, url, env } = options;
+  const { dataDir, redis, env } = options;
   const about = { check: 'redis', subject: null } as const;
   try {
-    if (url !== null) {
-      const { version, warnings } = await checkRedis({ url });
-      const where = redisOrigin({ url });
+    if (!isPrivate(redis)) {
+      const { version, warnings } = await checkRedis(redis, { tryPrefix: redis.prefix });
+      const where = redisOrigin(redis);
       return [
         ok(about, `Redis ${version} answers at ${where}`),
         ...warnings.map((text) => warning(about, text)),

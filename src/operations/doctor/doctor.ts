@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
 import type { HttpClient } from '../../platform/http/http-client.ts';
+import type { RedisPlace } from '../../redis/redis-place.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { examineClock } from './doctor-clock.ts';
 import { examineDisks } from './doctor-disk.ts';
@@ -14,7 +15,7 @@ export interface DoctorFacts {
   readonly plans: readonly SourcePlan[];
   readonly definitions: readonly DestinationDefinition[];
   readonly dataDir: string;
-  readonly redisUrl: string | null;
+  readonly redis: RedisPlace;
   readonly ownPaths: readonly string[];
   readonly http: HttpClient;
   /** With what `.env` adds: where `token.env` is looked up. */
@@ -30,7 +31,7 @@ export interface DoctorFacts {
  */
 export async function* examine(options: DoctorFacts, signal: AbortSignal): AsyncGenerator<Finding> {
   const { plans, definitions, dataDir, http, env } = options;
-  yield* await examineRedis({ dataDir, url: options.redisUrl, env });
+  yield* await examineRedis({ dataDir, redis: options.redis, env });
   yield* await examineDisks([dataDir, ...plans.map(({ manifest }) => dirname(manifest))]);
   const ports = { fetchText: http.fetchText, env: options.tokenEnv };
   for (const definition of definitions) {

@@ -9,6 +9,8 @@ import { hostIdentity } from '../../platform/process/process-identity.ts';
 import { leaseHolder } from '../../redis/coordination/owner-lease.ts';
 import { askOwner } from '../../redis/coordination/owner-requests.ts';
 import { findRedis, type RedisConnection } from '../../redis/redis-access.ts';
+import { isRedisFailure } from '../../redis/redis-failure.ts';
+import type { RedisPlace } from '../../redis/redis-place.ts';
 import type { OnceEnd } from '../../runtime/once-end.ts';
 import type { OwnerAnswers, OwnerRequest } from '../../runtime/owner/owner-request.ts';
 import { readReports } from '../../runtime/reports/process-reports.ts';
@@ -36,14 +38,14 @@ export async function handToOwners(
   parts: readonly BatchSource[],
   options: {
     readonly dataDir: string;
-    readonly redis: { readonly url: string | null; readonly prefix: string };
+    readonly redis: RedisPlace;
     readonly log: Log;
   },
 ): Promise<HandedParts> {
   const { dataDir, redis, log } = options;
   const links: Links = {
     ...options,
-    connection: await findRedis({ dataDir, url: redis.url, log }),
+    connection: await findRedis({ dataDir, redis, log }),
     latest: new Map(),
     closed: false,
   };
@@ -72,7 +74,7 @@ export async function handToOwners(
 /** How the owners are reached. */
 interface Links {
   readonly dataDir: string;
-  readonly redis: { readonly url: string | null; readonly prefix: string };
+  readonly redis: RedisPlace;
   readonly log: Log;
   /** null: there is no Redis, so no owner. */
   connection: RedisConnection | null;
@@ -134,7 +136,7 @@ async function look(links: Links, part: BatchSource): Promise<BatchProgress> {
   // A private Redis is gone with its last user; one that was lost may be there again.
   if (links.connection?.status === 'end' && !links.closed) {
     links.connection.disconnect();
-    links.connection = await findRedis({ dataDir, url: redis.url, log });
+    links.connection = await findRedis({ dataDir, redis, log });
   }
   if (!(await isOwned(links, part.source))) return await lastWord(links, part);
   const { progress } = await ask(links, part, 'batch');
@@ -162,7 +164,7 @@ async function unlessAway(
   error: unknown,
   seenAtMs: number,
 ): Promise<BatchProgress | null> {
-  if (error instanceof SlipwayError && error.code !== 'redis_unreachable') throw error;
+  if (error instanceof SlipwayError && !isRedisFailure(error)) throw error;
   const isOver = performance.now() - seenAtMs > AWAY_MS;
   return await lastWord(links, part).catch((reason: unknown) => {
     if (isOver) throw reason;

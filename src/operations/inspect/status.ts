@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BatchState } from '../../domain/batch.ts';
-import { errorMessage, reasonOf, SlipwayError } from '../../domain/errors.ts';
+import { errorMessage, reasonOf } from '../../domain/errors.ts';
 import type { LiveReport, SourceReport } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Pause, type PauseList, pauseOf } from '../../domain/pause-list.ts';
@@ -11,6 +11,8 @@ import { openBatchStates } from '../../ledger/tables/batch-states.ts';
 import { openLostCount } from '../../ledger/tables/lost-count.ts';
 import { readPauses } from '../../redis/coordination/pauses.ts';
 import { findRedis, type RedisConnection } from '../../redis/redis-access.ts';
+import { isRedisFailure } from '../../redis/redis-failure.ts';
+import { isPrivate, type RedisPlace } from '../../redis/redis-place.ts';
 import { redisOrigin } from '../../redis/redis-target.ts';
 import { writeRefusal } from '../../redis/write-trial.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
@@ -54,7 +56,7 @@ export async function readStatus(options: {
   /** Of every source that is known, those once named on the command line included. */
   readonly plans: readonly SourcePlan[];
   readonly dataDir: string;
-  readonly redis: { readonly url: string | null; readonly prefix: string };
+  readonly redis: RedisPlace;
   readonly log: Log;
 }): Promise<Status> {
   const { plans, dataDir } = options;
@@ -111,11 +113,11 @@ function anyOwned(dataDir: string, sources: Iterable<string>): boolean {
 /** What a Redis that shows no process says when it is written to: reports are written, and expire. */
 async function troubleOf(
   connection: RedisConnection,
-  { url, prefix }: { readonly url: string | null; readonly prefix: string },
+  redis: RedisPlace,
 ): Promise<Pick<Status, 'redis' | 'redisTrouble'>> {
-  const reason = await writeRefusal(connection, prefix);
+  const reason = await writeRefusal(connection, redis.prefix);
   if (reason === null) return { redis: 'ok', redisTrouble: null };
-  const where = url === null ? 'the data folder' : redisOrigin({ url });
+  const where = isPrivate(redis) ? 'the data folder' : redisOrigin(redis);
   return { redis: 'refuses writes', redisTrouble: errorMessage('redis_refuses', { where, reason }) };
 }
 
@@ -124,7 +126,7 @@ async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<L
   const { dataDir, redis, log } = options;
   let connection: RedisConnection | null = null;
   try {
-    connection = await findRedis({ dataDir, url: redis.url, log });
+    connection = await findRedis({ dataDir, redis, log });
     if (connection === null) {
       return {
         redis: 'not running',
@@ -142,8 +144,7 @@ async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<L
     return { ...(reports.length > 0 ? seen : await troubleOf(connection, redis)), reports, pauses };
   } catch (error) {
     const isLost = connection !== null && connection.status !== 'ready';
-    const isDown = error instanceof SlipwayError && error.code === 'redis_unreachable';
-    if (!isLost && !isDown) throw error;
+    if (!isLost && !isRedisFailure(error)) throw error;
     const pauses = await readPauses(dataDir, null);
     return { redis: 'unreachable', redisTrouble: reasonOf(error), reports: [], pauses };
   } finally {

@@ -8,6 +8,7 @@ import { openAcceptedFiles } from '../../ledger/tables/accepted-files.ts';
 import type { Endpoint } from '../../notify/endpoint/endpoint.ts';
 import { findQueued, type QueuedFile } from '../../queue/queued-jobs.ts';
 import { findRedis } from '../../redis/redis-access.ts';
+import type { RedisPlace } from '../../redis/redis-place.ts';
 import { deliveryEvents } from './delivery-events.ts';
 import { findFiles, type NamedFile } from './named-file.ts';
 import { eventsOfJob, eventsOfReceipt } from './timeline.ts';
@@ -37,7 +38,7 @@ export type DiskWord = 'unchanged' | 'changed' | 'new' | 'settling' | 'ignored' 
  */
 export async function traceFile(
   options: Omit<Parameters<typeof findFiles>[0], 'history'> & {
-    readonly redis: { readonly url: string | null; readonly prefix: string };
+    readonly redis: RedisPlace;
     /** Who is told of a source; left out: nobody. */
     readonly endpointsOf?: (source: string) => Endpoint[];
   },
@@ -69,10 +70,10 @@ export async function traceFile(
 
 async function queuedOf(
   { source, name }: NamedFile,
-  { dataDir, redis, log }: { dataDir: string; redis: { url: string | null; prefix: string }; log: Log },
+  { dataDir, redis, log }: { dataDir: string; redis: RedisPlace; log: Log },
 ): Promise<QueuedFile[] | null> {
   try {
-    const connection = await findRedis({ dataDir, url: redis.url, log });
+    const connection = await findRedis({ dataDir, redis, log });
     if (connection === null) return null;
     try {
       const queue = source.name === GATEWAY_SOURCE ? await queueOfReceived(name, dataDir) : source.name;

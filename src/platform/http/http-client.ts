@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici';
-import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import { SlipwayError } from '../../domain/errors.ts';
+import { shownCertificate, trustOf } from '../files/pem-file.ts';
 import { keepLast } from '../keep-last.ts';
 import { abortErrorOf, onAbort } from '../waiting/abort.ts';
 import { SOCKET_BUFFER_BYTES, slicedBody } from './http-body.ts';
@@ -163,14 +162,9 @@ const allowH2 = false;
 
 function agentOptionsOf(options: HttpClientOptions) {
   const { connectTimeoutMs: timeout, connectionsPerOrigin: connections, caFile } = options;
-  // `ca` replaces what Node trusts by itself, so that comes along.
-  const ca = caFile === null ? {} : { ca: [...getCACertificates('default'), readPem(caFile, 'CERTIFICATE')] };
-  const own = options.clientCertificate ?? null;
-  const shown =
-    own === null
-      ? {}
-      : { cert: readPem(own.certFile, 'CERTIFICATE'), key: readPem(own.keyFile, 'PRIVATE KEY') };
-  return { allowH2, pipelining: 1, connections, connect: { timeout, ...ca, ...shown } };
+  const trusted = trustOf(caFile);
+  const shown = shownCertificate(options.clientCertificate ?? null);
+  return { allowH2, pipelining: 1, connections, connect: { timeout, ...trusted, ...shown } };
 }
 
 /** Through a proxy undici makes the connections by other rules, and takes nothing from `connect`. */
@@ -242,17 +236,4 @@ const targetOf = keepLast((text: string): Target => {
 /** For messages: a query may carry a secret (G5). */
 function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : 'no valid URL';
-}
-
-/** @param what the label of RFC 7468 that it must hold, or the end of it (`EC PRIVATE KEY`) */
-function readPem(file: string, what: string): string {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new SlipwayError('config_unreadable', { file, reason: reasonOf(cause) }, { cause });
-  }
-  if (new RegExp(`-----BEGIN (?:[A-Z0-9]+ )*${what}-----`).test(text)) return text;
-  const reason = `it holds no -----BEGIN ${what}-----`;
-  throw new SlipwayError('config_unreadable', { file, reason });
 }

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { sourceKey } from '../queue-key.ts';
+import { asCluster } from '../redis-connection.ts';
 
 /**
  * Which run of Redis the owner of a source has compared with its ledger. A Redis that was restarted, restored or replaced
@@ -18,20 +19,30 @@ export async function markCompared(
 /** Whether the Redis that answers now is the one that was compared. */
 export async function isCompared(connection: Redis, prefix: string, source: string): Promise<boolean> {
   const [runId, marked] = await Promise.all([
-    redisRunId(connection),
+    redisRunId(connection, prefix, source),
     connection.get(markKey(prefix, source)),
   ]);
   return marked === runId;
 }
 
-/** Random, new at every start of a server; a service that keeps it to itself is taken for one that never restarts. */
-export async function redisRunId(connection: Redis): Promise<string> {
-  const info = await connection.info('server').catch((error: unknown) => {
+/**
+ * Of the server that holds the source's queue: random, new at every start; a service that keeps it to itself is taken for
+ * one that never restarts.
+ */
+export async function redisRunId(connection: Redis, prefix: string, source: string): Promise<string> {
+  // In a Cluster only a command with a key comes to the right node.
+  const asked =
+    asCluster(connection) === null
+      ? connection.info('server')
+      : connection.eval(SERVER_INFO_LUA, 1, markKey(prefix, source));
+  const info = await asked.catch((error: unknown) => {
     if (error instanceof Error && /^(NOPERM|ERR)/.test(error.message)) return '';
     throw error;
   });
-  return /^run_id:(\S+)/m.exec(info)?.[1] ?? 'unknown';
+  return /^run_id:(\S+)/m.exec(String(info))?.[1] ?? 'unknown';
 }
+
+const SERVER_INFO_LUA = "return redis.call('INFO', 'server')";
 
 function markKey(prefix: string, source: string): string {
   return sourceKey(prefix, source, 'compared');

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { destinationKey } from '../queue-key.ts';
+import { duplicateOf } from '../redis-connection.ts';
 import {
   GO_ON_LUA,
   HURRY_LUA,
@@ -143,7 +144,7 @@ export async function clearSuspension(connection: Redis, prefix: string, destina
  * second. The connection is its own: one that listens can do nothing else.
  */
 export function hearChanges(connection: Redis, channels: ReadonlyMap<string, () => void>): { close(): void } {
-  const listener = connection.duplicate();
+  const listener = duplicateOf(connection);
   listener.on('error', () => undefined);
   listener.on('message', (channel: string) => channels.get(channel)?.());
   // Not waited for: without Redis it would never come.

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { sourceKey } from '../queue-key.ts';
+import { duplicateOf } from '../redis-connection.ts';
 
 /**
  * What an owner and the workers of its source tell one another over Redis when they are different processes. Only
@@ -26,17 +27,25 @@ export function finishedSignal(connection: Redis, prefix: string, source: string
   };
 }
 
-/** The owner's end. The connection is the bell's own: one that listens can do nothing else. */
+/**
+ * The owner's end. The connection is the bell's own: one that listens can do nothing else.
+ * @throws Redis's error where this user may not listen; the owner would record a second late, always
+ */
 export async function hearFinished(
   connection: Redis,
   prefix: string,
   source: string,
   onFinished: () => void,
 ): Promise<{ close(): void }> {
-  const listener = connection.duplicate();
+  const listener = duplicateOf(connection);
   listener.on('error', () => undefined);
   listener.on('message', onFinished);
-  await listener.subscribe(sourceKey(prefix, source, 'finished'));
+  try {
+    await listener.subscribe(sourceKey(prefix, source, 'finished'));
+  } catch (error) {
+    listener.disconnect();
+    throw error;
+  }
   return { close: () => listener.disconnect() };
 }
 

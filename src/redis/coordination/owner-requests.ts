@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import { sourceKey } from '../queue-key.ts';
+import { duplicateOf } from '../redis-connection.ts';
 
 /**
  * How a command hands work to the live owner of a source, on whatever host it runs (contract §4, Owner). The answer comes
@@ -36,7 +37,7 @@ export function hearRequests(options: {
 }): { close(): Promise<void> } {
   const { connection, prefix, source, handle, log } = options;
   // One that waits for the next request can do nothing else.
-  const listener = connection.duplicate();
+  const listener = duplicateOf(connection);
   listener.on('error', () => undefined);
   let closed = false;
 
@@ -94,7 +95,7 @@ export async function askOwner(options: {
   const id = randomUUID();
   const envelope = JSON.stringify({ v: 1, id, request } satisfies Envelope);
   // A probe's commands have a time limit of their own, which a blocking read would run into.
-  const waiting = connection.duplicate({ commandTimeout: timeoutMs + 5_000, maxRetriesPerRequest: 1 });
+  const waiting = duplicateOf(connection, { commandTimeout: timeoutMs + 5_000, maxRetriesPerRequest: 1 });
   waiting.on('error', () => undefined);
   try {
     await connection.lpush(requestsKey(prefix, source), envelope);

@@ -33,7 +33,7 @@ export async function compareWithRedis(
     ...{ ...owned, source, ledger: owned.store.ledger, redis, log },
     onLost: (jobs) => events.tell('jobsLost', jobs),
     requeue: () => events.tell('lostFreed', null),
-    runId: () => redisRunId(connection),
+    runId: () => redisRunId(connection, prefix, source),
     compared: (runId) => markCompared(connection, prefix, source, runId),
   });
   releases.add(() => comparison.close());
@@ -83,7 +83,8 @@ export function watchForLostJobs(options: LostJobsOptions): {
 
   /** A flush takes the mark too, and those who come later wait for it. */
   async function compareAgain(): Promise<void> {
-    if (comparedRun === null) return await compareAll();
+    // A Cluster, or what stands before Redis, may change servers without a lost connection.
+    if (comparedRun === null || comparedRun !== (await options.runId())) return await compareAll();
     await compare(false);
     await options.compared(comparedRun);
   }

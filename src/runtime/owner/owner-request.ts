@@ -22,6 +22,7 @@ import { hostIdentity } from '../../platform/process/process-identity.ts';
 import { leaseHolder, type Owner } from '../../redis/coordination/owner-lease.ts';
 import { askOwner } from '../../redis/coordination/owner-requests.ts';
 import { findRedis } from '../../redis/redis-access.ts';
+import type { RedisPlace } from '../../redis/redis-place.ts';
 import { type KnownSource, placeOf } from '../plans/known-sources.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 import { discardFailed, type FailedAnswer, type FailedRequest, retryFailed } from './failed-uploads.ts';
@@ -110,7 +111,7 @@ export interface OwnerDoor {
 /** Where the owner is looked for. */
 export interface OwnerRequestOptions {
   readonly dataDir: string;
-  readonly redis: { readonly url: string | null; readonly prefix: string };
+  readonly redis: RedisPlace;
   readonly log: Log;
   /** Who is told of it, for requests about that. */
   readonly endpoints?: readonly Endpoint[];
@@ -204,7 +205,7 @@ export async function reachLiveOwner(
   facts: OwnerRequestOptions,
 ): Promise<OwnerDoor | null> {
   const { dataDir, redis, log } = facts;
-  const connection = await findRedis({ dataDir, url: redis.url, log });
+  const connection = await findRedis({ dataDir, redis, log });
   if (connection === null) return null;
   const place = { connection, prefix: redis.prefix, source: source.name };
   const owner = await leaseHolder(connection, redis.prefix, source.name, hostIdentity()).catch(

@@ -3,6 +3,7 @@ import type { DestinationBlocker } from '../../domain/blocker.ts';
 import type { DestinationReport } from '../../domain/live-report.ts';
 import type { ConcurrencyOptions } from '../../pacing/options.ts';
 import type { HttpClientOptions } from '../../platform/http/http-client.ts';
+import type { RedisPlace } from '../../redis/redis-place.ts';
 import type { Trouble } from '../../traffic/last-failure.ts';
 import type { RetryOptions } from '../../upload/options.ts';
 import type { LogLevel } from '../logger.ts';
@@ -21,7 +22,7 @@ export interface WorkerConfig {
   readonly http: HttpClientOptions;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly dataDir: string;
-  readonly redis: { readonly url: string | null; readonly prefix: string };
+  readonly redis: RedisPlace;
   readonly retry: RetryOptions;
   readonly logLevel: LogLevel;
   /** Which folder held the files of each source, as the parent knows it now; empty where the parent is not the owner. */

@@ -1,6 +1,7 @@
 import { openDestination } from '../../destinations/open-destination.ts';
 import { reasonOf } from '../../domain/errors.ts';
 import { openHttpClient } from '../../platform/http/http-client.ts';
+import { logLibraryLines } from '../library-lines.ts';
 import { openLogger } from '../logger.ts';
 import { type Run, startRun } from '../run.ts';
 import type { FromWorker, ToWorker, WorkerConfig } from './worker-config.ts';
@@ -17,6 +18,7 @@ function tell(message: FromWorker): void {
 
 async function start(seed: WorkerConfig): Promise<Run> {
   const log = openLogger(seed.logLevel, seed.destinations[0]?.definition.secrets);
+  logLibraryLines(log);
   const http = openHttpClient(seed.http);
   const ports = { fetchText: http.fetchText, log, now: Date.now, random: Math.random, env: seed.env };
   const run = await startRun({

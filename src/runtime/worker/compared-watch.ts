@@ -11,7 +11,7 @@ const LOOK_EVERY_MS = 200;
  * @param options.set told of it; at once that it is not
  */
 export function watchForComparison(options: {
-  readonly redis: Pick<RedisAccess, 'connection'>;
+  readonly redis: Pick<RedisAccess, 'connection' | 'onLost'>;
   readonly prefix: string;
   readonly source: string;
   readonly set: (compared: boolean) => void;
@@ -43,11 +43,11 @@ export function watchForComparison(options: {
     void look();
   }
 
-  connection.on('close', begin);
+  const forget = redis.onLost(begin);
   begin();
   return {
     close() {
-      connection.off('close', begin);
+      forget();
       epoch += 1;
       if (timer !== null) clearTimeout(timer);
     },

@@ -58,14 +58,26 @@ test('a given Redis is asked for its version, its policy and its persistence; th
   const redis = await startTestRedis();
   onTestFinished(() => redis.close());
   const dataDir = scratch();
-  const given = await examineRedis({ dataDir, url: `unix://${redis.socketPath}`, env: process.env });
+  const given = await examineRedis({
+    dataDir,
+    redis: { url: `unix://${redis.socketPath}`, prefix: 'slipway' },
+    env: process.env,
+  });
   expect(given[0]).toMatchObject({ state: 'ok', message: expect.stringMatching(/^Redis \d+\.\d+/) });
-  const unreachable = await examineRedis({ dataDir, url: 'redis://127.0.0.1:1/0', env: process.env });
+  const unreachable = await examineRedis({
+    dataDir,
+    redis: { url: 'redis://127.0.0.1:1/0', prefix: 'slipway' },
+    env: process.env,
+  });
   expect(unreachable).toMatchObject([{ state: 'problem', error: { code: 'redis_unreachable' } }]);
-  const own = await examineRedis({ dataDir, url: null, env: process.env });
+  const own = await examineRedis({ dataDir, redis: { url: null, prefix: 'slipway' }, env: process.env });
   expect(own).toMatchObject([{ state: 'ok', message: expect.stringContaining('is started when needed') }]);
   expect(readdirSync(dataDir)).toEqual([]);
-  const missing = await examineRedis({ dataDir, url: null, env: { PATH: '/nowhere' } });
+  const missing = await examineRedis({
+    dataDir,
+    redis: { url: null, prefix: 'slipway' },
+    env: { PATH: '/nowhere' },
+  });
   expect(missing).toMatchObject([{ state: 'problem', error: { code: 'redis_binary_missing' } }]);
 });
 

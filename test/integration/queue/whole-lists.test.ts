@@ -6,6 +6,7 @@ import { promoteDelayed } from '../../../src/queue/promote-delayed.ts';
 import { findQueued } from '../../../src/queue/queued-jobs.ts';
 import { openUploadQueue, type UploadQueue } from '../../../src/queue/upload-queue.ts';
 import { openUploadWorker } from '../../../src/queue/upload-worker.ts';
+import { writeProcessRecord } from '../../../src/redis/coordination/process-records.ts';
 import { queueName } from '../../../src/redis/queue-key.ts';
 import { readReports } from '../../../src/runtime/reports/process-reports.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis-server.ts';
@@ -124,10 +125,8 @@ test('all that is delayed is tried at once on resume', async () => {
 
 test('the reports of all processes are read, each once', async () => {
   const connection = redis.connect();
-  const pipeline = connection.pipeline();
   for (let pid = 0; pid < 3 * LIBRARY_PAGE; pid += 1)
-    pipeline.set(`many:process:host:${pid}`, JSON.stringify({ v: 1, pid }), 'PX', 600_000);
-  await pipeline.exec();
+    await writeProcessRecord(connection, 'many', `host:${pid}`, JSON.stringify({ v: 1, pid }));
   const pids = (await readReports(connection, 'many', 600_000)).map((report) => report.pid);
   expect(pids.sort((a, b) => a - b)).toEqual(Array.from({ length: 3 * LIBRARY_PAGE }, (_, pid) => pid));
 });

@@ -88,7 +88,7 @@ test('a wrong password is told without telling the password', async () => {
   );
 
   expect(failure).toMatchObject({
-    code: 'redis_unreachable',
+    code: 'redis_password_wrong',
     message: expect.stringMatching(/redis:\/\/127\.0\.0\.1:\d+ .*WRONGPASS/),
   });
   const everything =
@@ -106,7 +106,7 @@ test('nobody there is redis_unreachable, with the system’s reason', async () =
 
 test('a server that accepts and never answers is given up at the deadline', async () => {
   const url = `redis://${await startPretender(() => null)}`;
-  await expect(checkRedis({ url }, 100)).rejects.toMatchObject({
+  await expect(checkRedis({ url }, { deadlineMs: 100 })).rejects.toMatchObject({
     code: 'redis_unreachable',
     message: expect.stringContaining('no answer within 100 ms'),
   });

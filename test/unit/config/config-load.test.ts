@@ -48,7 +48,13 @@ describe('a config that is right', () => {
     expect(warnings).toEqual([]);
     expect(baseDir).toBe(folder);
     expect(config.dataDir).toBe(join(folder, '.slipway'));
-    expect(config.redis).toEqual({ url: null, prefix: 'slipway' });
+    expect(config.redis).toMatchObject({
+      url: null,
+      sentinels: null,
+      cluster: null,
+      tls: null,
+      prefix: 'slipway',
+    });
     expect(config.sources.inbox).toEqual({
       name: 'inbox',
       path: join(folder, 'in'),

@@ -41,7 +41,11 @@ destinations:
 test('nothing secret is shown, of fields only what the API is known to take, and everything else is', async () => {
   const result = await shown(SECRETS, { MY_TOKEN: 'hunter2' });
   expect(JSON.stringify(result)).not.toContain('hunter2');
-  expect(result.redis).toEqual({ url: 'rediss://(set)@redis.example.com:6380/3', prefix: 'slipway' });
+  expect(result.redis).toMatchObject({
+    url: 'rediss://(set)@redis.example.com:6380/3',
+    password: null,
+    prefix: 'slipway',
+  });
   expect(result.destinations).toMatchObject({
     value: { token: { value: '(set)' } },
     service: { token: { url: 'http://127.0.0.1:1/get_token', timeout: '10s' } },
@@ -66,6 +70,14 @@ test.each([
   ['unix:///run/redis.sock?db=2', 'unix:///run/redis.sock'],
 ])('the Redis URL %s is shown as %s', async (url, expected) => {
   expect((await shown(`redis: { url: ${JSON.stringify(url)} }\n`)).redis).toMatchObject({ url: expected });
+});
+
+test('passwords of Redis and of its Sentinels are not shown', async () => {
+  const result = await shown(
+    'redis: { sentinels: [a:1], name: main, username: me, password: hunter2, sentinelPassword: hunter2 }\n',
+  );
+  expect(JSON.stringify(result)).not.toContain('hunter2');
+  expect(result.redis).toMatchObject({ username: 'me', password: '(set)', sentinelPassword: '(set)' });
 });
 
 test('a URL among the parameters of a preset loses its query', async () => {

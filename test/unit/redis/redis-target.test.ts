@@ -40,3 +40,30 @@ test.each([
 ])('of %s people see the origin only', (url, origin) => {
   expect(redisOrigin({ url })).toBe(origin);
 });
+
+test('Sentinels and a Cluster are named by host and port, with the credentials beside them', () => {
+  const credentials = { username: 'u', password: 'p' };
+  const hosts = ['redis-1:26379', '[::1]:2'];
+  const taken = [
+    { host: 'redis-1', port: 26_379 },
+    { host: '::1', port: 2 },
+  ];
+  expect(parseRedisTarget({ url: null, sentinels: hosts, name: 'm', db: 3, ...credentials })).toEqual({
+    ...{ kind: 'sentinels', tls: false, hosts: taken, name: 'm', db: 3 },
+    ...credentials,
+  });
+  const tls = { caFile: null, certFile: null, keyFile: null, servername: null };
+  expect(parseRedisTarget({ url: null, cluster: hosts, tls, ...credentials })).toEqual({
+    ...{ kind: 'cluster', tls: true, hosts: taken },
+    ...credentials,
+  });
+  expect(parseRedisTarget({ url: 'redis://h', db: 4, ...credentials })).toEqual({
+    ...plain,
+    db: 4,
+    ...credentials,
+  });
+  expect(redisOrigin({ url: null, sentinels: hosts, name: 'm', ...credentials })).toBe(
+    'sentinel://redis-1:26379,[::1]:2/m',
+  );
+  expect(redisOrigin({ url: null, cluster: hosts, ...credentials })).toBe('cluster://redis-1:26379,[::1]:2');
+});

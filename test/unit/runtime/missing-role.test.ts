@@ -3,8 +3,6 @@ import type { RedisConnection } from '../../../src/redis/redis-access.ts';
 import { watchForMissingRole } from '../../../src/runtime/reports/missing-role.ts';
 import { rememberingLog } from '../../support/record-rig.ts';
 
-const EXPIRE_MS = 10_000;
-
 /** Reports as Redis keeps them, on the clock of the test. */
 function reportsRig() {
   const publishedAtMs = new Map<string, number>();
@@ -13,9 +11,11 @@ function reportsRig() {
     get status() {
       return rig.status;
     },
-    scan: async () => ['0', [...publishedAtMs.keys()]],
-    get: async () => JSON.stringify({ roles: ['worker'], serves: ['inbox'] }),
-    pttl: async (key: string) => EXPIRE_MS - (Date.now() - (publishedAtMs.get(key) ?? 0)),
+    /** Of `readProcessRecords`: the sha1, two keys, how fresh. */
+    evalsha: async (_sha: string, _keys: number, _seen: string, _texts: string, freshMs: number) =>
+      [...publishedAtMs.values()]
+        .filter((at) => Date.now() - at <= freshMs)
+        .map(() => JSON.stringify({ roles: ['worker'], serves: ['inbox'] })),
   } as unknown as RedisConnection;
   const log = rememberingLog();
   const facts = { connection, prefix: 'p', roles: ['intake'], sources: ['inbox'], log } as const;
