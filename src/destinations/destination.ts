@@ -1,4 +1,5 @@
 import type { AcceptedFile, UploadFailure } from '../domain/attempt.ts';
+import type { SentName } from './definition/sent-name.ts';
 
 /**
  * One HTTP request with its credentials, ready but for the body. Header values are checked: an invalid one wedges a
@@ -104,6 +105,8 @@ export interface Destination {
   /** True when the host is this machine. */
   readonly loopback: boolean;
   readonly limits: DestinationLimits;
+  /** How a base name travels to it. */
+  sentName(name: string): SentName;
   /** For files beyond what one request may carry; null: every file goes in one. */
   readonly parts: PartTransfer | null;
 

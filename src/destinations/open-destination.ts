@@ -4,6 +4,7 @@ import { redactText } from './answer/redact-secrets.ts';
 import { judgeAnswer } from './answer/verdict.ts';
 import type { DestinationDefinition } from './definition/definition.ts';
 import { fieldsFor } from './definition/field-templates.ts';
+import { sentName } from './definition/sent-name.ts';
 import type { Answer, AuthorizedRequest, Destination, Verdict } from './destination.ts';
 import { openParts, type PartsMeans } from './open-parts.ts';
 import { ownSecrets } from './own-secrets.ts';
@@ -114,16 +115,17 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
 function faceOf(
   as: DestinationDefinition,
   { credentials, judgeAs }: PartsMeans,
-): Pick<Destination, 'limits' | 'parts' | 'authorize' | 'judge'> {
+): Pick<Destination, 'limits' | 'parts' | 'sentName' | 'authorize' | 'judge'> {
   return {
     limits: as.limits,
+    sentName: (name) => sentName(name, as.fileNames),
     parts: openParts(as, { credentials, judgeAs }),
     async authorize(signal, file) {
       return {
         method: as.method,
         url: as.url,
         ...(await credentials(signal)),
-        fields: fieldsFor(as.fields, file?.name ?? ''),
+        fields: fieldsFor(as.fields, sentName(file?.name ?? '', as.fileNames).bare),
         fileField: as.fileField,
       };
     },

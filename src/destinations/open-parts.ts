@@ -1,6 +1,7 @@
 import type { JsonPointer } from '../platform/files/json-pointer.ts';
 import type { DestinationDefinition, PartsPlan } from './definition/definition.ts';
 import { fieldsFor } from './definition/field-templates.ts';
+import { sentName } from './definition/sent-name.ts';
 import type { Answer, AuthorizedRequest, PartsCall, PartTransfer, Verdict } from './destination.ts';
 
 /** What a request carries to prove who sends it. */
@@ -61,10 +62,11 @@ function jsonOf(definition: DestinationDefinition, parts: PartsPlan, call: Parts
     case 'create': {
       const { bytes, filename, contentType, numbers } = parts.create;
       const { file } = call;
-      const members = fieldsFor(definition.fields, file.name).map(
+      const { bare } = sentName(file.name, definition.fileNames);
+      const members = fieldsFor(definition.fields, bare).map(
         ([name, value]) => [name, numbers.includes(name) ? Number(value) : value] as const,
       );
-      const options = { [bytes]: file.bytes, [filename]: file.name, [contentType]: file.contentType };
+      const options = { [bytes]: file.bytes, [filename]: bare, [contentType]: file.contentType };
       return JSON.stringify({ ...nested(members), ...options });
     }
   }

@@ -40,6 +40,8 @@ export type AttemptResult =
       readonly contentType: string;
       readonly uploadedAt: string;
       readonly durationMs: number;
+      /** The name that the far side was given. */
+      readonly sentName?: string;
       readonly requests: number;
     }
   | { readonly kind: 'skipped'; readonly code: SkipCode; readonly message: string; readonly requests: number }

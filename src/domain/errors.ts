@@ -445,6 +445,11 @@ export const ERRORS = {
   },
   connection: { kind: 'unavailable', retryable: true, message: 'the connection failed ({reason})' },
   timeout: { kind: 'unavailable', retryable: true, message: 'no answer within {timeout} ({phase})' },
+  size_mismatch: {
+    kind: 'rejected',
+    retryable: true,
+    message: '{sent} bytes were sent, and the API says that it stored {stored}',
+  },
   no_parts: {
     kind: 'rejected',
     retryable: false,
@@ -462,6 +467,12 @@ export const ERRORS = {
     retryable: true,
     message:
       'the destination had no room for this file within {patience} (last error: {last}): try again later, or raise gateway.patience',
+  },
+  gave_up: {
+    kind: 'unavailable',
+    retryable: true,
+    message:
+      'nothing was accepted for {giveUp} (last error: {last}): try again later, or give a longer --give-up',
   },
   spool_full: {
     kind: 'local',

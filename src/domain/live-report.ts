@@ -93,8 +93,18 @@ export interface LiveReport {
   readonly destinations: readonly DestinationReport[];
 }
 
-/** Seconds until `pending` files are done at this rate; null while nothing moves. */
-export function etaSeconds(pending: number, filesPerSecond: number): number | null {
+/** Whether files wait for something to end that nobody knows the end of, or that ends at a time of its own. */
+export function isHeldUp(blockers: readonly BlockerReport[] = []): boolean {
+  return blockers.some(({ reason }) => reason !== 'unproven');
+}
+
+/**
+ * Seconds until `pending` files are done at this rate.
+ * @param heldUp nothing is sent for now: what was sent a moment ago says nothing
+ * @returns null while nothing moves
+ */
+export function etaSeconds(pending: number, filesPerSecond: number, heldUp = false): number | null {
   if (pending === 0) return 0;
+  if (heldUp) return null;
   return filesPerSecond < 0.01 ? null : Math.ceil(pending / filesPerSecond);
 }

@@ -48,6 +48,8 @@ export interface Outcome extends PathName, ReceiptSight {
   readonly error: ReceiptError | null;
   /** File version whose upload stands for this one: nothing was sent. Present only then. */
   readonly reusedFrom?: string;
+  /** The name that the destination was given. Present only where it is not the file's. */
+  readonly sentName?: string;
   /** What the user attached to the file (correlation ids). Present only where there is some. */
   readonly meta?: Readonly<Record<string, string>>;
   /** Its failed tries, the one that ended it included; the oldest of many are left out. Present only where there were some. */

@@ -112,7 +112,9 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
       outages.became(health);
       changed();
       // An outage may be over in a moment: who waits for a permit keeps its place.
-      if (health.kind === 'stopped') permits.dismiss();
+      if (health.kind !== 'stopped') return;
+      permits.dismiss();
+      refusals.suspend();
     },
   });
   const outages = createOutageWatch({
@@ -151,9 +153,9 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
   const finished = whenFinished({
     ...{ adaptive, suspension, outages, tokenOutage, gate, pace, sent, trouble, permits },
     ...{ circuit, now, learned: rate === null ? learned : null },
-    onSuccess() {
+    onSuccess(startedAtMs) {
       shared.succeeded();
-      refusals.succeeded();
+      refusals.succeeded(startedAtMs);
     },
   });
 
@@ -198,7 +200,8 @@ function whenFinished(parts: {
   /** null: the quota is known. */
   readonly learned: LearnedRate | null;
   readonly circuit: boolean;
-  readonly onSuccess: () => void;
+  /** @param startedAtMs when the upload began that was accepted, milliseconds since the epoch */
+  readonly onSuccess: (startedAtMs: number) => void;
   readonly now: () => number;
 }): DestinationTraffic['finished'] {
   const { adaptive, suspension, outages, tokenOutage, gate, pace, sent, trouble, permits, now } = parts;
@@ -221,7 +224,7 @@ function whenFinished(parts: {
     const stopped = health.kind === 'stopped' || (health.kind === 'probing' && health.of === 'stopped');
     if (parts.circuit && !stopped) tokenOutage.ended(result, now() - rttMs);
     trouble.attempted(result);
-    if (result.kind === 'uploaded') parts.onSuccess();
+    if (result.kind === 'uploaded') parts.onSuccess(now() - rttMs);
     permits.pump();
   };
 }

@@ -2,14 +2,21 @@ import type { DestinationBlocker } from '../domain/blocker.ts';
 
 /**
  * G6: when 20 files in a row get the same refusal and none succeeds between them, it is the destination that is wrong, not
- * the files. So a refusal is held back instead of being recorded: the next success proves the destination (the held files
- * really are refused), the 20th equal refusal stops it (the held files keep their jobs), and when nothing else is left to
- * prove it either way the file is `alone` with its refusal.
+ * the files. So a refusal is held back instead of being recorded until it is known whose fault it is:
+ *
+ * - an upload that **began after it** is accepted: the destination works, the file really is refused (`stands`). One that was
+ *   under way already shows nothing: the server may have changed its mind in between.
+ * - the 20th equal refusal in a row: the destination is wrong, the held files keep their jobs.
+ * - refusals of several kinds in one row: they speak of the files, and stand.
+ * - nothing else is left to prove it either way: the file is `alone` with its refusal.
  */
 export type RefusalRuling = 'stands' | 'alone' | 'destination-wrong' | 'give-back';
 
 /** Equal refusals in a row that condemn a destination. */
 export const REFUSALS_TO_STOP = 20;
+
+/** So many of another kind in the row and it is not one wall that all run into; fewer are bad files that ran into it too. */
+const OTHERS_TO_STAND = 3;
 
 /** A worker needs a moment to fetch the next job: without it a refusal would stand before the next file was tried. */
 const QUIET_MS = 500;
@@ -20,8 +27,12 @@ export interface UnprovenRefusals {
    * @param isFilesOwn nothing but the file can be meant (413, 415): once a file was accepted it stands at once
    */
   rule(code: string, signal: AbortSignal, isFilesOwn?: boolean): Promise<RefusalRuling>;
-  /** A file was accepted. */
-  succeeded(): void;
+  /** A file was accepted. @param startedAtMs when its upload began, milliseconds since the epoch */
+  succeeded(startedAtMs: number): void;
+  /** Whether an upload was accepted here that began at most so long ago, milliseconds. */
+  provenWithin(agoMs: number): boolean;
+  /** The destination is stopped for another reason: its jobs go back, whose fault the refusals were shows after that. */
+  suspend(): void;
   /** Held refusals, for the room they take in the worker. */
   held(): number;
   /** null: none is held. The others go on. */
@@ -30,76 +41,115 @@ export interface UnprovenRefusals {
   close(): void;
 }
 
+interface HeldRefusal {
+  readonly code: string;
+  readonly atMs: number;
+  readonly settle: (ruling: RefusalRuling) => void;
+}
+
+// Over 80 lines: the row, the held refusals and the timer that rules on them are one state; each step is a few lines over it.
 /**
  * @param othersInHand jobs of this destination in this process that are not held here
  * @param now milliseconds since the epoch
  */
 export function createUnprovenRefusals(othersInHand: () => number, now: () => number): UnprovenRefusals {
-  const waiting = new Set<(ruling: RefusalRuling) => void>();
-  let proven = false;
+  const waiting = new Set<HeldRefusal>();
+  /** Refusals since the last success, by code. */
+  const row = new Map<string, number>();
+  let provenSinceMs = Number.NEGATIVE_INFINITY;
   let closed = false;
-  let streak = { code: '', count: 0 };
-  let heldSinceMs = 0;
   let quiet: NodeJS.Timeout | null = null;
 
-  function settleAll(ruling: RefusalRuling): void {
-    if (quiet !== null) clearTimeout(quiet);
+  function settle(ruling: RefusalRuling, which: (held: HeldRefusal) => boolean = () => true): void {
+    for (const held of [...waiting]) if (which(held)) held.settle(ruling);
+    if (waiting.size > 0 || quiet === null) return;
+    clearTimeout(quiet);
     quiet = null;
-    for (const settle of [...waiting]) settle(ruling);
-    waiting.clear();
+  }
+
+  /** What was refused otherwise meanwhile has shown nothing, and is tried again. */
+  function condemn(code: string): void {
+    settle('destination-wrong', (held) => held.code === code);
+    settle('give-back');
   }
 
   function watchForQuiet(): void {
     if (quiet !== null) return;
     quiet = setTimeout(() => {
       quiet = null;
-      if (othersInHand() === 0) settleAll('alone');
-      else if (waiting.size > 0) watchForQuiet();
+      if (othersInHand() > 0) {
+        if (waiting.size > 0) watchForQuiet();
+        return;
+      }
+      // No room is left for another file: that is not the same as having none.
+      const many = [...row.keys()].find((code) => heldOf(code) >= REFUSALS_TO_STOP);
+      if (many === undefined) settle('alone');
+      else condemn(many);
     }, QUIET_MS);
+  }
+
+  function heldOf(code: string): number {
+    return [...waiting].filter((held) => held.code === code).length;
+  }
+
+  /** Adds to the row, and says what it shows by now. */
+  function inARow(code: string): 'wrong' | 'mixed' | 'unclear' {
+    row.set(code, (row.get(code) ?? 0) + 1);
+    const counts = [...row.values()];
+    const most = Math.max(...counts);
+    const others = counts.reduce((sum, count) => sum + count, 0) - most;
+    if (others >= OTHERS_TO_STAND) return 'mixed';
+    return (row.get(code) ?? 0) >= REFUSALS_TO_STOP ? 'wrong' : 'unclear';
   }
 
   return {
     rule(code, signal, isFilesOwn = false) {
-      if (proven && isFilesOwn) return Promise.resolve('stands');
+      if (isFilesOwn && provenSinceMs > Number.NEGATIVE_INFINITY) return Promise.resolve('stands');
       if (closed || signal.aborted) return Promise.resolve('give-back');
-      if (streak.code !== code) {
-        // Two kinds of refusal speak of the files, not of the destination.
-        settleAll('stands');
-        streak = { code, count: 0 };
-      }
-      streak.count += 1;
-      if (streak.count >= REFUSALS_TO_STOP) {
-        settleAll('destination-wrong');
+      const shown = inARow(code);
+      if (shown === 'wrong') {
+        condemn(code);
         return Promise.resolve('destination-wrong');
       }
+      if (shown === 'mixed') {
+        row.clear();
+        settle('stands');
+        return Promise.resolve('stands');
+      }
       return new Promise((resolve) => {
-        const settle = (ruling: RefusalRuling): void => {
-          signal.removeEventListener('abort', onAbort);
-          waiting.delete(settle);
-          resolve(ruling);
+        const onAbort = (): void => held.settle('give-back');
+        const held: HeldRefusal = {
+          code,
+          atMs: now(),
+          settle(ruling) {
+            signal.removeEventListener('abort', onAbort);
+            waiting.delete(held);
+            resolve(ruling);
+          },
         };
-        const onAbort = (): void => settle('give-back');
         signal.addEventListener('abort', onAbort, { once: true });
-        if (waiting.size === 0) heldSinceMs = now();
-        waiting.add(settle);
+        waiting.add(held);
         watchForQuiet();
       });
     },
-    succeeded() {
-      proven = true;
-      if (streak.count > 0) streak = { code: '', count: 0 };
-      if (waiting.size > 0) settleAll('stands');
+    succeeded(startedAtMs) {
+      row.clear();
+      provenSinceMs = Math.max(provenSinceMs, startedAtMs);
+      settle('stands', ({ atMs }) => atMs < startedAtMs);
     },
+    provenWithin: (agoMs) => provenSinceMs > now() - agoMs,
+    suspend: () => settle('give-back'),
     held: () => waiting.size,
     blocker() {
-      if (waiting.size === 0) return null;
+      const [first] = waiting;
+      if (first === undefined) return null;
       const files = `${waiting.size} ${waiting.size === 1 ? 'file was' : 'files were'}`;
-      const message = `${files} refused and none was accepted since: their receipts wait until it shows whose fault that is`;
-      return { reason: 'unproven', sinceMs: heldSinceMs, untilMs: null, message, passes: 'others' };
+      const message = `${files} refused and none that was sent since was accepted: their receipts wait until it shows whose fault that is`;
+      return { reason: 'unproven', sinceMs: first.atMs, untilMs: null, message, passes: 'others' };
     },
     close() {
       closed = true;
-      settleAll('give-back');
+      settle('give-back');
     },
   };
 }

@@ -47,7 +47,7 @@ async function wire() {
     visit.json(200, {
       id: 'file-1',
       object: 'file',
-      bytes: 1,
+      bytes: null,
       created_at: 1,
       filename: 'a',
       purpose: 'user_data',

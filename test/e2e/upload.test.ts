@@ -285,3 +285,53 @@ test('a proxy variable that is no URL is named with the fix', async () => {
   const bare = await place.run(args, { env: { ...place.env, HTTPS_PROXY: '127.0.0.1:9' } });
   expect(bare).toMatchObject({ code: 0, stderr: '' });
 });
+
+test.each([
+  ['', /--filename: "" names no file/],
+  ['..', /--filename: "\.\." names no file/],
+  ['.', /names no file/],
+  ['folder/..', /names no file/],
+  ['/', /names no file/],
+  ['n'.repeat(300), /it is 300 bytes long, and a file name has at most 255/],
+  ['图'.repeat(86), /it is 258 bytes long/],
+])('--filename %j is a mistake, told before anything is read', async (name, sentence) => {
+  const { place, sandbox } = await placeWithSandbox();
+  const result = await place.read(['upload', '-', '--filename', name, '--to', 'demo']);
+  expect(result).toMatchObject({ code: 2, stdout: '' });
+  expect(errorLine(result)).toMatch(sentence);
+  expect(errorLine(result)).toMatch(/give a name such as notes\.md/);
+  expect(sandbox.summary().count).toBe(0);
+});
+
+test('a long Retry-After is told with its time, and --give-up ends it with 5', async () => {
+  const place = await newWorkplace();
+  const api = await startHttpServer(async ({ response, body }) => {
+    await body();
+    response.writeHead(429, { 'retry-after': '3600', 'content-type': 'application/json' });
+    response.end('{"error":{"message":"slow down"}}');
+  });
+  const answer = { id: '/id' };
+  await place.config({ destinations: { demo: { url: `${api.origin}/up`, answer, ref: '{id}' } } });
+  await place.file('a.txt', 'a');
+  const result = await place.read(['upload', 'a.txt', '--give-up', '2s']);
+  expect(result.code).toBe(5);
+  expect(errorLine(result)).toMatch(/slow down.*the next try would be in 1h.*--give-up is 2s/);
+  const none = await place.read(['upload', 'a.txt', '--give-up', 'soon']);
+  expect(none.code).toBe(2);
+});
+
+test('run without the variable that its only token comes from ends with 7 and names it', async () => {
+  const { place, sandbox } = await placeWithSandbox();
+  await place.config({
+    dataDir: './data',
+    destinations: {
+      qwen: { preset: 'dashscope', params: { base: sandbox.dashscopeBase }, token: { env: 'NOT_SET_HERE' } },
+    },
+    sources: { inbox: { path: './inbox', destination: 'qwen' } },
+  });
+  const result = await place.read(['run']);
+  expect(result.code).toBe(7);
+  expect(errorLine(result)).toMatch(/NOT_SET_HERE \(destination qwen\) is not set/);
+  // Nothing was started for it.
+  expect(await readdir(place.folder)).not.toContain('data');
+});

@@ -32,7 +32,14 @@ export function loneRunner({
     destination: {
       ...{ name: 'api', origin: 'http://127.0.0.1', visibility: 'private', loopback: true },
       limits: { maxBytes: null, minBytes: null, extensions: null },
-      ...{ parts: null, readiness: null, authorize: unused, judge: unused, reconsider: unused },
+      ...{
+        parts: null,
+        readiness: null,
+        authorize: unused,
+        sentName: unused,
+        judge: unused,
+        reconsider: unused,
+      },
       accepted() {},
       withoutSecrets: (text) => text,
       tokenChanged,

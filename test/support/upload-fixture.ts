@@ -2,6 +2,7 @@ import { lstatSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { sentName } from '../../src/destinations/definition/sent-name.ts';
 import type { Answer, Destination, PreparedRequest, Verdict } from '../../src/destinations/destination.ts';
 import type { AttemptResult, UploadFailure } from '../../src/domain/attempt.ts';
 import { silentLog } from '../../src/domain/log.ts';
@@ -60,6 +61,7 @@ export function plainDestination(url: string, overrides: Partial<Destination> = 
     loopback: true,
     limits: { maxBytes: null, minBytes: null, extensions: null },
     parts: null,
+    sentName: (name) => sentName(name, 'as-is'),
     authorize: async (): Promise<PreparedRequest> => ({
       method: 'POST',
       url,

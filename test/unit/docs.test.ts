@@ -127,9 +127,9 @@ describe('what the contract says of the code', () => {
     expect(Object.keys(JSON.parse(encodeReceipt(receipt)) as object)).toEqual(
       keys.map((key) => key.replace('?', '')),
     );
-    const { pathBytes, reusedFrom, meta, seenMs, settledMs, attemptLog, ...always } = receipt;
+    const { pathBytes, reusedFrom, sentName, meta, seenMs, settledMs, attemptLog, ...always } = receipt;
     const optional = keys.filter((key) => key.endsWith('?'));
-    expect([pathBytes, reusedFrom, meta, seenMs, settledMs, attemptLog]).toEqual(optional);
+    expect([pathBytes, reusedFrom, sentName, meta, seenMs, settledMs, attemptLog]).toEqual(optional);
     expect(Object.keys(JSON.parse(encodeReceipt(always)) as object)).toEqual(
       keys.filter((key) => !key.endsWith('?')),
     );

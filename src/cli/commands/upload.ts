@@ -4,20 +4,26 @@ import { SlipwayError } from '../../domain/errors.ts';
 import type { FileMeta } from '../../domain/file-meta.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { acknowledgeDirect } from '../../operations/control/acknowledgements.ts';
-import { type DirectFile, type DirectResult, directUploader } from '../../operations/upload/direct-upload.ts';
+import {
+  type DirectFile,
+  type DirectResult,
+  type DirectUploader,
+  directUploader,
+} from '../../operations/upload/direct-upload.ts';
 import { openHttpClient } from '../../platform/http/http-client.ts';
-import { formatBytes } from '../../platform/units.ts';
+import { formatBytes, formatDuration } from '../../platform/units.ts';
 import { httpOptions } from '../../runtime/compose.ts';
 import { chooseDestination, openChosen } from '../../runtime/plans/destination-choice.ts';
 import { withWords } from '../../runtime/plans/said-destination.ts';
 import { EXIT, type ExitCode, exitCodeOfKind, worstExit } from '../exit-codes.ts';
+import { durationFlag } from '../flags.ts';
 import { PRINT_FORMS, type PrintForm, printed } from '../screen/print-forms.ts';
 import { logScreen, terminalScreen } from '../screen/run-screen.ts';
 import { printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
 import { confirmPublic } from '../work/confirm-public.ts';
 import { addDestinationOptions, type DestinationFlags, wordsOf } from '../work/destination-flags.ts';
-import { filesToUpload } from '../work/files-to-upload.ts';
+import { filesToUpload, nameOfStdin } from '../work/files-to-upload.ts';
 import { addMetaOption, type MetaFlags, metaOfFlags } from '../work/meta-flags.ts';
 import { withSandbox } from '../work/trial-sandbox.ts';
 
@@ -27,8 +33,13 @@ interface UploadFlags extends SharedFlags, Pick<MetaFlags, 'meta'>, DestinationF
   readonly raw?: boolean;
   readonly json?: boolean;
   readonly filename?: string;
+  /** Milliseconds. */
+  readonly giveUp?: number;
   readonly yes?: boolean;
 }
+
+/** A person, or a script, waits: a limit that asks for longer is better told than sat out. */
+const GIVE_UP_MS = 10 * 60_000;
 
 /** `slipway upload`: direct, no queue, no Redis. */
 export function addUploadCommand(program: Command, done: (code: ExitCode) => void): void {
@@ -44,6 +55,11 @@ export function addUploadCommand(program: Command, done: (code: ExitCode) => voi
     .option('--raw', "same as --print raw: the API's own JSON, indented by two spaces")
     .option('--json', 'same as --print receipt')
     .option('--filename <name>', 'what - is called at the destination', 'stdin')
+    .option(
+      '--give-up <duration>',
+      'exit 5 when nothing has succeeded for this long (default 10m)',
+      durationFlag,
+    )
     .option('-y, --yes', 'I know that a public destination makes the files readable by anyone')
     .addHelpText(
       'after',
@@ -57,10 +73,11 @@ export function addUploadCommand(program: Command, done: (code: ExitCode) => voi
 async function upload(names: readonly string[], flags: UploadFlags): Promise<ExitCode> {
   const form = printForm(flags);
   const meta = metaOfFlags(flags);
+  const stdinName = nameOfStdin(flags.filename ?? 'stdin');
   const words = wordsOf(flags);
   const opened = await openSession(flags, false);
   return await withSandbox(opened, [flags.to], (session) =>
-    uploadIn(withWords(session, flags.to, words), names, flags, { form, meta }),
+    uploadIn(withWords(session, flags.to, words), names, flags, { form, meta, stdinName }),
   );
 }
 
@@ -68,7 +85,11 @@ async function uploadIn(
   session: Session,
   names: readonly string[],
   flags: UploadFlags,
-  { form, meta }: { readonly form: PrintForm; readonly meta: FileMeta | null },
+  {
+    form,
+    meta,
+    stdinName,
+  }: { readonly form: PrintForm; readonly meta: FileMeta | null; readonly stdinName: string },
 ): Promise<ExitCode> {
   const definition = chooseDestination(session.config, flags.to, session.baseDir);
   const stop = new AbortController();
@@ -84,10 +105,11 @@ async function uploadIn(
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, onSignal);
   try {
     // Standard input may take long: a Ctrl-C meanwhile must not leave what was kept of it.
-    const { files, cleanUp } = await filesToUpload(names, flags.filename ?? 'stdin', stop.signal);
+    const { files, cleanUp } = await filesToUpload(names, stdinName, stop.signal);
     try {
       return await send(files, {
         ...{ session, definition, form, meta, yes: flags.yes === true, signal: stop.signal },
+        giveUpMs: flags.giveUp ?? GIVE_UP_MS,
       });
     } finally {
       await cleanUp();
@@ -109,6 +131,8 @@ async function send(
     readonly meta: FileMeta | null;
     /** What a public destination means has been acknowledged. */
     readonly yes: boolean;
+    /** It ends when nothing has succeeded for so long. */
+    readonly giveUpMs: number;
     readonly signal: AbortSignal;
   },
 ): Promise<ExitCode> {
@@ -123,6 +147,7 @@ async function send(
     concurrency,
     retry: config.retry,
     meta: options.meta,
+    giveUpMs: options.giveUpMs,
     send: http.send,
     log: screen.log,
   });
@@ -134,6 +159,7 @@ async function send(
       dataDir: config.dataDir,
       confirm: (question) => confirmPublic(question, options.yes),
     });
+    screen.showWaits(() => waitText(uploader));
     const codes: ExitCode[] = [];
     for await (const result of inOrder(files, concurrency.max, (file) => uploader.upload(file, signal))) {
       codes.push(show(result, options.form));
@@ -144,6 +170,14 @@ async function send(
     await uploader.close();
     await http.close();
   }
+}
+
+/** What a person who wonders whether it still runs reads. */
+function waitText(uploader: DirectUploader): string | null {
+  const wait = uploader.waiting();
+  if (wait === null) return null;
+  const leftMs = Math.ceil(Math.max(0, wait.untilMs - Date.now()) / 1_000) * 1_000;
+  return `waiting ${formatDuration(leftMs)} more: ${wait.message}`;
 }
 
 function printForm(flags: UploadFlags): PrintForm {

@@ -13,6 +13,7 @@ export function receiptText(receipt: Receipt, paint: Paint): string {
     ['ref', receipt.ref === receipt.url ? null : receipt.ref],
     ['error', error === null ? null : `${error.code}: ${error.message}`],
     ['reuses', receipt.reusedFrom ?? null],
+    ['sent as', receipt.sentName ?? null],
     ['sha256', receipt.sha256],
     ['recorded', receipt.recordedAt],
     ['expires', receipt.expiresAt],

@@ -1,6 +1,7 @@
 import type { LiveReport } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Receipt } from '../../domain/receipt.ts';
+import { fitted } from './cell-width.ts';
 import { progressLine } from './progress-line.ts';
 import { openTerminal, type Paint, paintFor, printable } from './terminal.ts';
 import { terminalLog, troubleLine } from './terminal-log.ts';
@@ -13,10 +14,14 @@ export interface RunScreen {
   say(line: string): void;
   /** Begins to redraw the progress. */
   follow(report: () => Promise<LiveReport>): void;
+  /** Shows, from now on, what is waited for whenever there is something. */
+  showWaits(text: () => string | null): void;
   end(): void;
 }
 
 const REDRAW_MS = 500;
+/** Who reads a log shall see that it has not died; a line each moment would bury the rest. */
+const REMIND_MS = 30_000;
 /** A person reads no more; the rest is counted. */
 const LINES_PER_REDRAW = 8;
 
@@ -52,6 +57,12 @@ export function terminalScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEn
           .catch(() => undefined);
       }, REDRAW_MS);
     },
+    showWaits(text) {
+      timer = setInterval(() => {
+        const waited = text();
+        terminal.progress(waited === null ? '' : paint.faint(fitted(printable(waited), terminal.columns)));
+      }, REDRAW_MS);
+    },
     end() {
       if (timer !== null) clearInterval(timer);
       nextPeriod();
@@ -62,6 +73,7 @@ export function terminalScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEn
 
 /** Not a terminal: pino's JSON lines on stderr. */
 export function logScreen(log: Log): RunScreen {
+  let timer: NodeJS.Timeout | null = null;
   return {
     log,
     receipts(receipts) {
@@ -72,7 +84,15 @@ export function logScreen(log: Log): RunScreen {
     },
     say: (line) => log.info({}, line),
     follow() {},
-    end() {},
+    showWaits(text) {
+      timer = setInterval(() => {
+        const waited = text();
+        if (waited !== null) log.info({}, waited);
+      }, REMIND_MS);
+    },
+    end() {
+      if (timer !== null) clearInterval(timer);
+    },
   };
 }
 

@@ -12,6 +12,27 @@ export interface FilesToUpload {
   cleanUp(): Promise<void>;
 }
 
+/** What file systems take, and the strictest of the services. */
+const MAX_NAME_BYTES = 255;
+
+/**
+ * The name that `--filename` gives: the last part of it where it is a path.
+ * @throws SlipwayError `usage`
+ */
+export function nameOfStdin(given: string): string {
+  const name = basename(given);
+  const bytes = Buffer.byteLength(name);
+  const problem =
+    name === '' || name === '.' || name === '..'
+      ? `${JSON.stringify(given)} names no file`
+      : bytes > MAX_NAME_BYTES
+        ? `it is ${bytes} bytes long, and a file name has at most ${MAX_NAME_BYTES}`
+        : null;
+  if (problem !== null)
+    throw new SlipwayError('usage', { problem: `--filename: ${problem}: give a name such as notes.md` });
+  return name;
+}
+
 /**
  * Looks at every file that was named; `-` is the content of standard input.
  * @param stdinName what standard input is called at the destination
@@ -34,9 +55,8 @@ export async function filesToUpload(
     const files: DirectFile[] = [];
     const problems: string[] = [];
     for (const name of names) {
-      const path =
-        name === '-' ? await keptStdin(join(folder ?? '', basename(stdinName)), signal) : resolve(name);
-      const file = await look(path, name === '-' ? basename(stdinName) : name);
+      const path = name === '-' ? await keptStdin(join(folder ?? '', stdinName), signal) : resolve(name);
+      const file = await look(path, name === '-' ? stdinName : name);
       if (typeof file === 'string') problems.push(`${name}: ${file}`);
       else files.push(file);
     }

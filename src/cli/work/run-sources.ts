@@ -5,6 +5,7 @@ import { compose } from '../../runtime/compose.ts';
 import { withWords } from '../../runtime/plans/said-destination.ts';
 import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
 import { ownPathsOf, sourcePlans } from '../../runtime/plans/source-plans.ts';
+import { assertTokenVariables } from '../../runtime/plans/token-variables.ts';
 import { type Run, startRun } from '../../runtime/run.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
 import { jsonLine } from '../screen/json-line.ts';
@@ -67,6 +68,7 @@ async function runIn(
     flags,
     plans.map(({ root }) => root),
   );
+  if (roles.includes('worker')) assertTokenVariables(definitions, session.env, screen.log);
   const composed = compose(session, definitions, { log: screen.log, most: flags.concurrency });
   try {
     const { config } = session;

@@ -124,16 +124,20 @@ function isTime(value: unknown): value is string | number {
   return (typeof value === 'number' && value > 0) || (typeof value === 'string' && value !== '');
 }
 
-/** ISO form of Unix seconds or of a date text; null when it is neither. */
+/** In seconds this is the year 5138, in milliseconds 1973. */
+const LEAST_MS = 1e11;
+
+/** ISO form of Unix seconds or milliseconds, as a number or as text, or of a date text; null when it is none of those. */
 function isoTime(value: string | number | undefined): string | null {
   if (value === undefined) return null;
-  const date = new Date(typeof value === 'number' ? value * 1000 : value);
+  const unix = typeof value === 'number' || /^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : null;
+  const date = unix === null ? new Date(value) : new Date(unix < LEAST_MS ? unix * 1000 : unix);
   return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
 function remoteBytes({ answer }: DestinationDefinition, body: unknown): number | null {
-  const bytes = Number(textAt(body, answer.bytes) ?? Number.NaN);
-  return Number.isSafeInteger(bytes) && bytes >= 0 ? bytes : null;
+  const text = textAt(body, answer.bytes)?.trim() ?? '';
+  return /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
 /** The status that counts: of the answer, or the one its body carries. null: the body carries something else. */

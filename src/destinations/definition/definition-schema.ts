@@ -88,8 +88,15 @@ const answer = z.strictObject({
     .describe('Where the end of that URL stands alone: it is percent-encoded, since the API does not.')
     .optional(),
   id: pointers.describe('Where the file’s id is.').optional(),
-  expiresAt: pointers.describe('Where the file’s end of life is: Unix seconds or an ISO date.').optional(),
-  bytes: pointers.describe('Where the size the far side stored is.').optional(),
+  expiresAt: pointers
+    .describe('Where the file’s end of life is: Unix seconds or milliseconds, or a date.')
+    .optional(),
+  bytes: pointers
+    .nullable()
+    .describe(
+      'Where the size the far side stored is: it is compared with what was sent. null: not compared, for an API that counts otherwise.',
+    )
+    .optional(),
   message: pointers.describe('Where the reason of a failure is.').optional(),
   code: pointers.describe('Where the code of a failure is; the error table looks at every hit.').optional(),
   type: pointers.describe('Where the class of a failure is.').optional(),
@@ -139,6 +146,11 @@ const shape = {
     })
     .describe('Sent with every upload.'),
   fileField: z.string().min(1).describe('Name of the form field that carries the file.'),
+  fileNames: z
+    .enum(['as-is', 'ascii', 'extended'])
+    .describe(
+      'How file names travel. as-is: as browsers send them; ascii: without what parsers stumble over (accents, other scripts, `"`, `\\`, control characters); extended: so, with the whole name beside it in `filename*`.',
+    ),
   fields: z
     .record(z.string().min(1), z.union([z.string(), z.number(), z.boolean(), z.null()]))
     .describe(
@@ -249,6 +261,7 @@ export const wholeDefinitionSchema = z.strictObject({
   query: shape.query.default({}),
   headers: shape.headers.default({}),
   fileField: shape.fileField.default('file'),
+  fileNames: shape.fileNames.default('as-is'),
   fields: shape.fields.default({}),
   allowedFields: shape.allowedFields.nullable().default(null),
   requiredFields: shape.requiredFields.default([]),
@@ -272,7 +285,7 @@ export const wholeDefinitionSchema = z.strictObject({
     urlTail: pointers.default([]),
     id: pointers.default([]),
     expiresAt: pointers.default([]),
-    bytes: pointers.default([]),
+    bytes: pointers.nullable().default([]),
     message: pointers.default(['/error/message', '/message', '/msg', '/error']),
     code: pointers.default(['/error/code', '/code']),
     type: pointers.default(['/error/type', '/type']),

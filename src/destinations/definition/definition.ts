@@ -4,6 +4,7 @@ import type { ConcurrencyOptions } from '../../pacing/options.ts';
 import type { JsonPointer } from '../../platform/files/json-pointer.ts';
 import type { DestinationLimits } from '../destination.ts';
 import type { TokenSource } from '../token/token-options.ts';
+import type { FileNames } from './sent-name.ts';
 
 export type Scalar = string | number | boolean | null;
 
@@ -114,6 +115,7 @@ export interface DestinationDefinition {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly fileField: string;
+  readonly fileNames: FileNames;
   readonly fields: readonly (readonly [name: string, value: string])[];
   /** Text field → values it may have (empty: any). null: nothing is known of what it takes. */
   readonly allowedFields: Readonly<Record<string, readonly string[]>> | null;

@@ -2,8 +2,8 @@ import { SlipwayError } from '../../domain/errors.ts';
 import { atPointer } from '../../platform/files/json-pointer.ts';
 
 /** Where token services put it in a JSON object (contract §6.1). */
-const PLACES = ['', '/data'].flatMap((parent) =>
-  ['token', 'access_token', 'bearer_token'].map((key) => [...parent.split('/').slice(1), key]),
+const PLACES = [[], ['data'], ['data', 'data']].flatMap((parent) =>
+  ['token', 'access_token', 'bearer_token', 'accessToken', 'bearerToken'].map((key) => [...parent, key]),
 );
 
 /**
@@ -35,9 +35,9 @@ function fromJson(text: string): string {
 
 /** Bare part of a token that may begin with its scheme. */
 export function withoutScheme(token: string, scheme: string | null): string {
-  return scheme !== null && token.toLowerCase().startsWith(`${scheme.toLowerCase()} `)
-    ? token.slice(scheme.length + 1).trim()
-    : token;
+  if (scheme === null || !token.toLowerCase().startsWith(scheme.toLowerCase())) return token;
+  const rest = token.slice(scheme.length);
+  return /^\s/.test(rest) ? rest.trim() : token;
 }
 
 /**
@@ -52,5 +52,7 @@ export function authorizationValue(token: string, scheme: string | null, where: 
   // Spaces too: a sentence such as "please log in" is no token, and a page of HTML is none either.
   if (!/^[\x21-\x7e]+$/.test(bare) || bare.startsWith('<'))
     throw new SlipwayError('token_invalid', { where });
-  return scheme === null || bare !== token ? token : `${scheme} ${token}`;
+  if (scheme === null) return token;
+  // The scheme as it came, in whatever case; what stands between the two is one space, whatever it was.
+  return `${bare === token ? scheme : token.slice(0, scheme.length)} ${bare}`;
 }

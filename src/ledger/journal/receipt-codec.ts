@@ -50,6 +50,7 @@ function inOrder(receipt: Receipt, remote: unknown): Record<keyof Receipt, unkno
     error: receipt.error,
     // As `pathBytes`: only where there is something to say.
     reusedFrom: receipt.reusedFrom,
+    sentName: receipt.sentName,
     meta: receipt.meta,
     seenMs: receipt.seenMs,
     settledMs: receipt.settledMs,

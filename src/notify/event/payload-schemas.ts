@@ -27,6 +27,10 @@ const receiptShape = {
   durationMs: z.number().nullable(),
   batch: z.string().nullable(),
   reusedFrom: z.string().optional().describe('file version whose upload stands for this one'),
+  sentName: z
+    .string()
+    .optional()
+    .describe('the name the destination was given; only where it is not the file’s'),
   meta: z.record(z.string(), z.string()).optional().describe('what was attached to the file'),
   seenMs: count.optional().describe('milliseconds before `queuedAt` that this version was first seen'),
   settledMs: count

@@ -1,4 +1,4 @@
-import { type DestinationReport, etaSeconds, type SourceReport } from '../../domain/live-report.ts';
+import { type DestinationReport, etaSeconds, isHeldUp, type SourceReport } from '../../domain/live-report.ts';
 import { joinReports } from '../../runtime/reports/destination-report.ts';
 
 /** One destination as `status` shows it, all processes and sources taken together. */
@@ -24,17 +24,19 @@ export function destinationStatuses(
     const own = sources.filter(({ destination }) => destination === name);
     const sum = (pick: (source: SourceReport) => number): number =>
       own.reduce((total, source) => total + pick(source), 0);
+    const paused = pausedSince(name) ?? joined.pausedSince;
     const acceptedPerSecond = joined.sentPerSecond * (1 - joined.throttledShare);
     return [
       {
         ...joined,
-        pausedSince: pausedSince(name) ?? joined.pausedSince,
+        pausedSince: paused,
         waiting: sum(({ waiting }) => waiting),
         delayed: sum(({ delayed }) => delayed),
         dead: sum(({ dead }) => dead),
         etaSeconds: etaSeconds(
           sum(({ pending }) => pending),
           acceptedPerSecond,
+          paused !== null || joined.health !== 'running' || isHeldUp(joined.blockers),
         ),
       },
     ];

@@ -8,6 +8,7 @@ import { pathNameOf } from '../../domain/path-bytes.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { failedAttempts, newUploadJob, type UploadJob } from '../../domain/upload-job.ts';
 import type { ConcurrencyOptions } from '../../pacing/options.ts';
+import { formatDuration } from '../../platform/units.ts';
 import { sleep } from '../../platform/waiting/abort.ts';
 import { type Clock, systemClock } from '../../platform/waiting/clock.ts';
 import type { ProbeTiming } from '../../traffic/destination-health.ts';
@@ -23,7 +24,8 @@ import { type OutcomeFacts, outcomeOf } from '../../upload/job/outcome.ts';
 import { rulingOnStop } from '../../upload/job/refused.ts';
 import type { RetryOptions } from '../../upload/options.ts';
 import type { DirectAnswer, DirectFile, DirectResult } from './direct-file.ts';
-import { inPatience, noTurn } from './patience.ts';
+import { inPatience, type Patience, patienceFor } from './patience.ts';
+import { createWaits, type Wait, type Waits } from './waits.ts';
 
 export type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 export type { DirectAnswer, DirectFile, DirectResult } from './direct-file.ts';
@@ -46,6 +48,8 @@ export interface DirectUploader {
   blockedBy(): string | null;
   /** What is in the way of all files there, but for trials; null: nothing is. */
   blocker(): DestinationBlocker | null;
+  /** What all files wait for while none is on its way; null: they go on. */
+  waiting(): Wait | null;
   /** Uploads at once that the destination is given now. */
   limit(): number;
   close(): Promise<void>;
@@ -61,8 +65,10 @@ export interface DirectUploaderOptions {
   readonly log: Log;
   /** The name in the receipts. */
   readonly source?: string;
-  /** Longest wait in milliseconds before a new try may begin; a try under way is never cut. Left out: as `retry` says. */
+  /** Longest wait of a file, milliseconds, before a new try may begin; a try under way is never cut. Left out: as `retry` says. */
   readonly patienceMs?: number;
+  /** Instead: all files end when none was accepted for so long, milliseconds. */
+  readonly giveUpMs?: number;
   /** When a destination that refuses our credentials is tried again. */
   readonly probe?: ProbeTiming;
   /** Whether a destination that is down is left alone but for trials; left out: each file is tried in its own time. */
@@ -80,7 +86,9 @@ interface LastWord {
 /** What all files of one uploader share. */
 interface Shared extends DirectUploaderOptions {
   readonly source: string;
-  readonly patienceMs: number;
+  /** Asked as a file comes. */
+  readonly patience: () => Patience;
+  readonly waits: Waits;
   readonly lastWord: LastWord;
   readonly traffic: DestinationTraffic;
   /** Null: accepted files can be used at once. */
@@ -97,13 +105,7 @@ interface Context extends Shared {
 
 /** A direct uploader towards one destination. */
 export function directUploader(options: DirectUploaderOptions): DirectUploader {
-  const {
-    destination,
-    concurrency,
-    send,
-    source = DIRECT_SOURCE,
-    patienceMs = Number.POSITIVE_INFINITY,
-  } = options;
+  const { destination, concurrency, send, source = DIRECT_SOURCE } = options;
   const { readiness } = destination;
   const clock = systemClock;
   const traffic = openDestinationTraffic({
@@ -123,7 +125,9 @@ export function directUploader(options: DirectUploaderOptions): DirectUploader {
     readiness === null ? null : createAwaitReady({ readiness, send, clock, outageMs: 0, outagePauseMs: 0 });
   const smallReads = createSmallReads(false, clock.monotonicMs);
   const lastWord: LastWord = { stopped: null, throttled: null };
-  const shared = { ...options, source, patienceMs, lastWord, awaitReady, smallReads, clock };
+  const waits = createWaits(traffic);
+  const patience = patienceFor(options, traffic, clock);
+  const shared = { ...options, source, patience, waits, lastWord, awaitReady, smallReads, clock };
   /** For each file anew: somebody else may look after the destination from now on. */
   const current = (): DestinationTraffic => options.sharedTraffic?.() ?? traffic;
   const blocker = (): DestinationBlocker | null =>
@@ -146,6 +150,7 @@ export function directUploader(options: DirectUploaderOptions): DirectUploader {
     },
     blockedBy: () => blocker()?.reason ?? null,
     blocker,
+    waiting: waits.current,
     limit: () => current().limit(),
     close: () => traffic.close(),
   };
@@ -153,9 +158,8 @@ export function directUploader(options: DirectUploaderOptions): DirectUploader {
 
 /** Tries one file until it has a receipt. */
 async function uploadUntilItEnds(file: DirectFile, context: Context, signal: AbortSignal): Promise<Ended> {
-  const { traffic, retry, clock, log, patienceMs, lastWord } = context;
-  const endsAtMs = clock.monotonicMs() + patienceMs;
-  const leftMs = (): number => endsAtMs - clock.monotonicMs();
+  const { traffic, retry, clock, log, lastWord } = context;
+  const patience = context.patience();
   /** How long nobody sends to the destination, because it asked for it. */
   const pauseMs = (): number => {
     const asked = traffic.blockers().find(({ reason }) => reason === 'retry-after');
@@ -178,13 +182,13 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
       context.heard ??= lastWord.stopped;
       return { ...failed(stopped.failure), stopped: true };
     }
-    if (lastWord.throttled !== null && pauseMs() > leftMs()) {
+    if (lastWord.throttled !== null && pauseMs() > patience.leftMs()) {
       context.heard = lastWord.throttled.answer;
-      return failed({ ...lastWord.throttled.failure, retryAfterMs: pauseMs() });
+      return failed(patience.tooLate(lastWord.throttled.failure, pauseMs()));
     }
-    const result = await inPatience(leftMs(), signal, (turn) => attempt(file, context, signal, turn));
+    const result = await inPatience(patience, signal, (turn) => attempt(file, context, signal, turn));
     signal.throwIfAborted();
-    if (result.kind === 'aborted' && leftMs() <= 0) return failed(noTurn(job, patienceMs));
+    if (result.kind === 'aborted' && patience.leftMs() <= 0) return failed(patience.noTurn(job));
     const nowMs = clock.nowMs();
     // Nobody is there to wait out an outage: every failure counts.
     const times = { nowMs, lastSuccessAtMs: nowMs + 1, queuedAtMs };
@@ -209,19 +213,34 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
         // Dismissed while waiting for a permit: the destination has been stopped by another file, or its process ends.
         await sleep(DISMISSED_MS, signal);
         continue;
-      case 'retry':
+      case 'retry': {
         job = { ...job, ...step.history };
-        if (result.kind === 'failed') {
-          const { failure } = result;
-          if (failure.kind === 'throttled') lastWord.throttled = { failure, answer: context.heard };
-          if (outOfPatience(job) || Math.max(step.delayMs, pauseMs()) > leftMs()) return failed(failure);
-        }
+        const { failure } = step;
+        const waitMs = Math.max(step.delayMs, pauseMs());
+        if (failure.kind === 'throttled') lastWord.throttled = { failure, answer: context.heard };
+        if (outOfPatience(job)) return failed(failure);
+        if (waitMs > patience.leftMs()) return failed(patience.tooLate(failure, waitMs));
         log.warn(
-          { path: job.path, code: step.entry.code, delayMs: step.delayMs },
-          `${job.path}: ${reasonIn(result)}; trying again`,
+          { path: job.path, code: step.entry.code, delayMs: waitMs },
+          `${job.path}: ${failure.message}; trying again in ${formatDuration(waitMs)}`,
         );
-        await sleep(step.delayMs, signal);
+        await pause(step.delayMs, failure.message, context, signal);
+      }
     }
+  }
+}
+
+async function pause(
+  delayMs: number,
+  message: string,
+  { waits, clock }: Context,
+  signal: AbortSignal,
+): Promise<void> {
+  const leave = waits.enter({ untilMs: clock.nowMs() + delayMs, message });
+  try {
+    await sleep(delayMs, signal);
+  } finally {
+    leave();
   }
 }
 
@@ -284,8 +303,4 @@ function receiptOf(
 
 function outOfPatience({ attemptLog }: UploadJob): boolean {
   return attemptLog.filter(({ code }) => code === 'token_service_unreachable').length >= TOKEN_SERVICE_TRIES;
-}
-
-function reasonIn(result: AttemptResult): string {
-  return result.kind === 'failed' ? result.failure.message : result.kind;
 }

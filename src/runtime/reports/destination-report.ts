@@ -46,8 +46,8 @@ export function standingOf(
     health:
       why === undefined ? 'running' : isTried ? 'probing' : why.reason === 'stopped' ? 'stopped' : 'down',
     failure: why?.message ?? null,
-    // Neither a stop nor a token source that is away says anything about the far side.
-    circuit: why?.reason !== 'down' ? 'closed' : isTried ? 'probing' : 'open',
+    // Whoever reads `down` must not read beside it that all is open: a stop alone is no matter of the circuit.
+    circuit: why === undefined || why.reason === 'stopped' ? 'closed' : isTried ? 'probing' : 'open',
     probeAt: iso(why?.untilMs),
     resumesAt: iso(ends?.untilMs),
   };

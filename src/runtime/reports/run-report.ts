@@ -1,4 +1,10 @@
-import { etaSeconds, type LiveReport, type SourceReport } from '../../domain/live-report.ts';
+import {
+  type DestinationReport,
+  etaSeconds,
+  isHeldUp,
+  type LiveReport,
+  type SourceReport,
+} from '../../domain/live-report.ts';
 import { pauseText } from '../../domain/pause-list.ts';
 import type { SourceOwner } from '../owner/source-owner.ts';
 import type { DestinationView } from '../processes/worker-config.ts';
@@ -11,6 +17,7 @@ export async function runReport(here: RunningProcess): Promise<LiveReport> {
   const sourceReports = await Promise.all(owners.map((owner) => sourceReport(owner, here)));
   const rate = counted.rate.read();
   const pending = sourceReports.reduce((sum, source) => sum + source.pending, 0);
+  const destinations = pool?.reports() ?? destinationViews(here).map((view) => view.report);
   return {
     v: 1,
     at: new Date(nowMs()).toISOString(),
@@ -19,10 +26,19 @@ export async function runReport(here: RunningProcess): Promise<LiveReport> {
     roles: options.roles,
     serves: sources,
     ...rate,
-    etaSeconds: etaSeconds(pending, rate.filesPerSecond),
+    etaSeconds: etaSeconds(pending, rate.filesPerSecond, anyHeldUp(sourceReports, destinations)),
     sources: sourceReports,
-    destinations: pool?.reports() ?? destinationViews(here).map((view) => view.report),
+    destinations,
   };
+}
+
+/** One source that cannot go on, and nobody knows when all is done. */
+function anyHeldUp(sources: readonly SourceReport[], destinations: readonly DestinationReport[]): boolean {
+  const held = new Set(destinations.filter(({ blockers }) => isHeldUp(blockers)).map(({ name }) => name));
+  return sources.some(
+    ({ pending, paused, blockers, destination }) =>
+      pending > 0 && (paused !== undefined || isHeldUp(blockers) || held.has(destination)),
+  );
 }
 
 async function sourceReport(owner: SourceOwner, { pauses }: RunningProcess): Promise<SourceReport> {

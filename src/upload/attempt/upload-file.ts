@@ -1,3 +1,4 @@
+import type { SentName } from '../../destinations/definition/sent-name.ts';
 import type { Answer, Destination, PreparedRequest } from '../../destinations/destination.ts';
 import type { AttemptResult } from '../../domain/attempt.ts';
 import { SlipwayError } from '../../domain/errors.ts';
@@ -6,6 +7,7 @@ import { multipartFrame, newBoundary } from '../body/multipart-body.ts';
 import { uploadInParts } from '../parts/upload-in-parts.ts';
 import { preflight } from '../preflight.ts';
 import { resultOfError } from './attempt-failure.ts';
+import { sizeMismatch } from './stored-size.ts';
 import {
   baseNameOf,
   contentTypeOf,
@@ -42,9 +44,10 @@ export async function uploadFile(
     if (parts !== null && task.size > parts.aboveBytes) {
       return await uploadInParts(task, { destination, parts, send, log }, context);
     }
+    const name = destination.sentName(baseNameOf(task));
     for (;;) {
       const request = await destination.authorize(signal, { name: baseNameOf(task) });
-      const sent = await sendFile(task, request, context, (message) => {
+      const sent = await sendFile(task, request, name, context, (message) => {
         requests += 1;
         return send(message);
       });
@@ -54,6 +57,8 @@ export async function uploadFile(
         if (sha256 === null || sent.answer.early === true)
           throw new SlipwayError('bad_answer', { detail: 'success before the whole file was sent' });
         destination.accepted(request);
+        const wrongSize = sizeMismatch(verdict.remoteBytes, task.size, sent.answer.status);
+        if (wrongSize !== null) return { kind: 'failed', failure: wrongSize, requests };
         const uploadedAt = new Date(clock.nowMs()).toISOString();
         const durationMs = Math.round(clock.monotonicMs() - startedAtMs);
         return {
@@ -64,6 +69,7 @@ export async function uploadFile(
           contentType,
           uploadedAt,
           durationMs,
+          sentName: name.read,
           requests,
         };
       }
@@ -90,13 +96,14 @@ interface Sent {
 async function sendFile(
   task: UploadTask,
   request: PreparedRequest,
+  name: SentName,
   { smallReads, clock, signal }: UploadContext,
   send: HttpSend,
 ): Promise<Sent> {
-  const name = baseNameOf(task);
-  const fileName = Buffer.from(name);
   const contentType = contentTypeOf(task);
-  const frame = multipartFrame({ ...request, fileName, contentType }, newBoundary());
+  const { fields, fileField } = request;
+  const { quoted: fileName, extended: extendedName } = name;
+  const frame = multipartFrame({ fields, fileField, fileName, extendedName, contentType }, newBoundary());
   const file = await openFileBody(task, frame, smallReads, clock);
   try {
     const answer = await send({

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { browserEscaped } from '../../destinations/definition/sent-name.ts';
 
 export interface MultipartParts {
   /** Text parts, in this order, before the file: some APIs read the body as it comes (contract §4). */
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly fileField: string;
-  /** Exact bytes of the name as the far side shall see it; need not be valid UTF-8. */
-  readonly fileName: Buffer;
+  /** What stands in `filename="…"`: nothing in it needs escaping. */
+  readonly fileName: string;
+  /** What stands behind `filename*=`; null or left out: none does. */
+  readonly extendedName?: string | null;
   /** Of the file part; without control characters. */
   readonly contentType: string;
 }
@@ -23,14 +26,17 @@ export function multipartFrame(parts: MultipartParts, boundary: string): Multipa
   const fields = parts.fields
     .map(
       ([name, value]) =>
-        `--${boundary}\r\nContent-Disposition: form-data; name="${escaped(name)}"\r\n\r\n${value}\r\n`,
+        `--${boundary}\r\nContent-Disposition: form-data; name="${browserEscaped(name)}"\r\n\r\n${value}\r\n`,
     )
     .join('');
-  const before = `${fields}--${boundary}\r\nContent-Disposition: form-data; name="${escaped(parts.fileField)}"; filename="`;
-  const after = `"\r\nContent-Type: ${parts.contentType}\r\n\r\n`;
+  const { fileField, fileName, extendedName = null, contentType } = parts;
+  const extended = extendedName === null ? '' : `; filename*=${extendedName}`;
+  const disposition = `form-data; name="${browserEscaped(fileField)}"; filename="${fileName}"${extended}`;
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
-    head: Buffer.concat([Buffer.from(before), escapedBytes(parts.fileName), Buffer.from(after)]),
+    head: Buffer.from(
+      `${fields}--${boundary}\r\nContent-Disposition: ${disposition}\r\nContent-Type: ${contentType}\r\n\r\n`,
+    ),
     tail: Buffer.from(`\r\n--${boundary}--\r\n`),
   };
 }
@@ -38,14 +44,4 @@ export function multipartFrame(parts: MultipartParts, boundary: string): Multipa
 /** A boundary nobody can foresee, so that no file can be made to contain it. */
 export function newBoundary(): string {
   return `slipway-${randomUUID()}`;
-}
-
-/** Browsers escape exactly these three and send everything else raw. */
-function escaped(text: string): string {
-  return text.replaceAll('\n', '%0A').replaceAll('\r', '%0D').replaceAll('"', '%22');
-}
-
-/** latin1 maps every byte to one character and back, so bytes that are not UTF-8 come out as they went in. */
-function escapedBytes(bytes: Buffer): Buffer {
-  return Buffer.from(escaped(bytes.toString('latin1')), 'latin1');
 }

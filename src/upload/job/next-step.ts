@@ -26,6 +26,7 @@ export type NextStep =
     }
   | {
       readonly kind: 'retry';
+      readonly failure: UploadFailure;
       readonly delayMs: number;
       readonly entry: AttemptEntry;
       readonly history: AttemptHistory;
@@ -93,6 +94,8 @@ function afterFailure(
 ): NextStep {
   const { retry, nowMs } = context;
   const { code, kind, httpStatus } = failure;
+  /** The first time it may have been the way there; every try may leave another copy. */
+  const isOnceMore = code === 'size_mismatch' && !history.attemptLog.some((entry) => entry.code === code);
   const counted = kind === 'rejected' || uses(failure, history, context);
   const at = new Date(nowMs).toISOString();
   const entry: AttemptEntry = {
@@ -110,6 +113,12 @@ function afterFailure(
     attempts,
     attemptLog: next.attemptLog,
   });
+  if (isOnceMore)
+    return {
+      ...{ kind: 'retry', failure, entry },
+      delayMs: retryDelayMs(failure, next.attemptLog.length, context),
+      history: next,
+    };
   if (kind === 'rejected') return settle(failure);
   if (kind === 'misconfigured' || kind === 'exhausted') {
     return { kind: 'stop-destination', failure, entry, history: next };
@@ -126,7 +135,7 @@ function afterFailure(
     });
     return settle({ ...failure, code: 'deadline', message });
   }
-  return { kind: 'retry', delayMs, entry, history: next };
+  return { kind: 'retry', failure, delayMs, entry, history: next };
 }
 
 /** Trouble that is nobody's file: waiting for it costs nothing, however long it takes. */

@@ -1,3 +1,4 @@
+import type { UploadedResult } from '../../domain/attempt.ts';
 import type { AttemptEntry } from '../../domain/attempt-entry.ts';
 import { isoOfNs } from '../../domain/file-version.ts';
 import type { Outcome, ReceiptError } from '../../domain/receipt.ts';
@@ -49,9 +50,16 @@ export function outcomeOf(job: UploadJob, jobEnd: JobEnd, options: OutcomeFacts)
     batch: job.batch,
     remote: accepted?.remote ?? null,
     error: errorOf(jobEnd, nowMs),
+    ...sentNameOf(result, job.path),
     ...receiptSight(job, queuedAtMs),
     ...(attemptLog.length === 0 ? {} : { attemptLog }),
   };
+}
+
+function sentNameOf(result: UploadedResult | null, path: string): Pick<Outcome, 'sentName'> {
+  const sentName = result?.sentName;
+  const isOther = sentName !== undefined && sentName !== path.slice(path.lastIndexOf('/') + 1);
+  return isOther ? { sentName } : {};
 }
 
 function errorOf(jobEnd: JobEnd, nowMs: number): ReceiptError | null {

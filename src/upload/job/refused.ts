@@ -4,20 +4,20 @@ import { errorMessage } from '../../domain/errors.ts';
 import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 import { REFUSALS_TO_STOP } from '../../traffic/unproven-refusals.ts';
 import type { AttemptHistory } from './attempt-log.ts';
-import type { JobEnd } from './job-end.ts';
 
-type Failed = Extract<JobEnd, { status: 'failed' }>;
+/** What a file was refused with. */
+export type Refusal = Pick<UploadFailure, 'code' | 'httpStatus' | 'message'>;
 
 /** A success so long ago still shows that credentials, account and address are right. */
 const RECENT_MS = 60_000;
 
 /** Refusals with the same key are equal. Ids of the request in the message are not: they differ every time. */
-export function refusalKey({ code, httpStatus }: Pick<Failed, 'code' | 'httpStatus'>): string {
+export function refusalKey({ code, httpStatus }: Pick<Refusal, 'code' | 'httpStatus'>): string {
   return `${code}:${httpStatus}`;
 }
 
 /** Too large, of a type that is not taken, or sent by a way this server lacks: whatever others get, it is this file. */
-export function isFilesOwn({ code, httpStatus }: Failed): boolean {
+export function isFilesOwn({ code, httpStatus }: Refusal): boolean {
   return httpStatus === 413 || httpStatus === 415 || code === 'no_parts';
 }
 
@@ -48,7 +48,7 @@ export async function rulingOnStop(
   // What was never sent (no token) is nothing that a server said of a file.
   if (failure.httpStatus === null || isStopped || nowMs - successAtMs > RECENT_MS) return 'stop';
   const first = before.attemptLog.find(stops);
-  if (first !== undefined && successAtMs > Date.parse(first.at)) return 'files-own';
+  if (first !== undefined && traffic.refusals.provenWithin(nowMs - Date.parse(first.at))) return 'files-own';
   const ruling = await traffic.refusals.rule(refusalKey(failure), signal);
   if (ruling === 'give-back') return 'give-back';
   if (ruling === 'destination-wrong') return 'stop';
@@ -57,8 +57,15 @@ export async function rulingOnStop(
 }
 
 /** What stops a destination that refuses every file. */
-export function wrongDestination(refusal: Failed): UploadFailure {
-  const detail = `${REFUSALS_TO_STOP} files in a row were refused in the same way and none was accepted (${refusal.message}): correct the destination`;
+export function wrongDestination(refusal: Refusal): UploadFailure {
+  const [what, fix] =
+    refusal.code === 'size_mismatch'
+      ? [
+          'were stored with another size than they have',
+          'set `answer.bytes: null` if this API counts otherwise',
+        ]
+      : ['were refused in the same way and none was accepted', 'correct the destination'];
+  const detail = `${REFUSALS_TO_STOP} files in a row ${what} (${refusal.message}): ${fix}`;
   return {
     kind: 'misconfigured',
     code: 'misconfigured',

@@ -16,7 +16,14 @@ import { failedBy, type JobEnd } from './job-end.ts';
 import { type NextStep, nextStep } from './next-step.ts';
 import { outcomeOf } from './outcome.ts';
 import { askAgain, askLater } from './ready-step.ts';
-import { isFilesOwn, ownRefusals, refusalKey, rulingOnStop, wrongDestination } from './refused.ts';
+import {
+  isFilesOwn,
+  ownRefusals,
+  type Refusal,
+  refusalKey,
+  rulingOnStop,
+  wrongDestination,
+} from './refused.ts';
 
 /** A job that took its worker down this often does so itself; ordinary kills hit the same job less often. */
 const MAX_STALLED = 10;
@@ -139,6 +146,8 @@ async function follow(
       return await ruledSettle(step, upload, context, signal);
     case 'retry': {
       const { delayMs, entry, history } = step;
+      const given = entry.kind === 'rejected' ? await ruledRefusal(step.failure, context, signal) : null;
+      if (given !== null) return given;
       context.log.debug({ path: job.path, ...entry, delayMs }, 'upload will be tried again');
       return { kind: 'retry', delayMs, job: { ...job, ...history } };
     }
@@ -176,14 +185,23 @@ async function ruledSettle(
   context: Context,
   signal: AbortSignal,
 ): Promise<UploadStep> {
-  const { traffic } = context;
-  if (jobEnd.status === 'failed' && jobEnd.kind === 'rejected') {
-    const ruling = await traffic.refusals.rule(refusalKey(jobEnd), signal, isFilesOwn(jobEnd));
-    if (ruling === 'destination-wrong') traffic.stop(wrongDestination(jobEnd));
-    if (ruling === 'destination-wrong' || ruling === 'give-back')
-      return { kind: 'give-back', delayMs: ruling === 'give-back' ? 0 : STOPPED_DELAY_MS };
-  }
-  return settle(upload, jobEnd, attempts, context, attemptLog);
+  const given =
+    jobEnd.status === 'failed' && jobEnd.kind === 'rejected'
+      ? await ruledRefusal(jobEnd, context, signal)
+      : null;
+  return given ?? settle(upload, jobEnd, attempts, context, attemptLog);
+}
+
+/** @returns what happens to the job where the refusal is the destination's, or nobody knows; null: it is the file's */
+async function ruledRefusal(
+  refusal: Refusal,
+  { traffic }: Context,
+  signal: AbortSignal,
+): Promise<UploadStep | null> {
+  const ruling = await traffic.refusals.rule(refusalKey(refusal), signal, isFilesOwn(refusal));
+  if (ruling === 'destination-wrong') traffic.stop(wrongDestination(refusal));
+  if (ruling !== 'destination-wrong' && ruling !== 'give-back') return null;
+  return { kind: 'give-back', delayMs: ruling === 'give-back' ? 0 : STOPPED_DELAY_MS };
 }
 
 /** G7: what would stop the destination may be about this one file, where others get through. */

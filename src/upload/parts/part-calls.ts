@@ -23,7 +23,13 @@ export interface CallBody {
 }
 
 export type CallResult =
-  | { readonly kind: 'done'; readonly accepted: AcceptedFile }
+  | {
+      readonly kind: 'done';
+      readonly accepted: AcceptedFile;
+      readonly httpStatus: number;
+      /** Size the far side says it stored; null: it does not say. */
+      readonly remoteBytes: number | null;
+    }
   | { readonly kind: 'failed'; readonly failure: UploadFailure };
 
 export interface CallMeans {
@@ -69,7 +75,8 @@ export async function callParts(
       const { verdict, request, answer } = exchanged;
       if (verdict.kind === 'uploaded') {
         destination.accepted(request);
-        return { kind: 'done', accepted: verdict.accepted };
+        const { accepted, remoteBytes = null } = verdict;
+        return { kind: 'done', accepted, remoteBytes, httpStatus: answer.status };
       }
       const ruling = destination.reconsider(verdict.failure, request, answer);
       if (ruling === 'again' && mends < MAX_MENDS) {

@@ -61,7 +61,7 @@ function sendPart(
     {
       fields: [],
       fileField: means.parts.partField,
-      fileName: Buffer.from(`part-${part.index + 1}`),
+      fileName: `part-${part.index + 1}`,
       contentType: 'application/octet-stream',
     },
     newBoundary(),

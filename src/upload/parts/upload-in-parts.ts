@@ -2,6 +2,7 @@ import type { AttemptResult, UploadFailure } from '../../domain/attempt.ts';
 import { errorMessage, reasonOf } from '../../domain/errors.ts';
 import { formatBytes } from '../../platform/units.ts';
 import { resultOfError } from '../attempt/attempt-failure.ts';
+import { sizeMismatch } from '../attempt/stored-size.ts';
 import { baseNameOf, contentTypeOf, type UploadContext, type UploadTask } from '../attempt/upload-task.ts';
 import { type CallMeans, callParts, TRIES } from './part-calls.ts';
 import { openPartSource, type PartSource } from './part-source.ts';
@@ -52,6 +53,8 @@ export async function uploadInParts(
     if (completed.kind === 'failed')
       return { kind: 'failed', failure: timeLeft.blame(completed.failure), requests };
     unfinished = null;
+    const wrongSize = sizeMismatch(completed.remoteBytes, task.size, completed.httpStatus);
+    if (wrongSize !== null) return { kind: 'failed', failure: wrongSize, requests };
     return {
       kind: 'uploaded',
       accepted: completed.accepted,
@@ -60,6 +63,7 @@ export async function uploadInParts(
       contentType,
       uploadedAt: new Date(clock.nowMs()).toISOString(),
       durationMs: Math.round(clock.monotonicMs() - startedAtMs),
+      sentName: means.destination.sentName(name).bare,
       requests,
     };
   } catch (error) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { DestinationDefinition } from '../../../src/destinations/definition/definition.ts';
 import { openDestination } from '../../../src/destinations/open-destination.ts';
-import { silentLog } from '../../../src/domain/log.ts';
+import { type Log, silentLog } from '../../../src/domain/log.ts';
 import {
   type DirectFile,
   type DirectUploader,
@@ -14,12 +14,16 @@ import { retrySchema } from '../../../src/upload/options.ts';
 import { definitionOf } from '../../support/destination-definitions.ts';
 import { pacedDefinition, startPacedApi } from '../../support/paced-api.ts';
 import { processingDefinition, startProcessingApi } from '../../support/processing-api.ts';
+import { rememberingLog } from '../../support/record-rig.ts';
 import { sandboxForTest } from '../../support/sandbox.ts';
 import { testClient, uploadFolder } from '../../support/upload-fixture.ts';
 
 const never = new AbortController().signal;
 
-function uploader(definition: DestinationDefinition): DirectUploader {
+function uploader(
+  definition: DestinationDefinition,
+  more: { readonly giveUpMs?: number; readonly log?: Log } = {},
+): DirectUploader {
   const client = testClient();
   const destination = openDestination(definition, {
     fetchText: client.fetchText,
@@ -34,6 +38,7 @@ function uploader(definition: DestinationDefinition): DirectUploader {
     retry: { ...retrySchema.parse(undefined), baseDelay: 10, maxDelay: 20 },
     send: client.send,
     log: silentLog,
+    ...more,
   });
   onTestFinished(() => direct.close());
   return direct;
@@ -134,4 +139,67 @@ test('a quota holds for uploads without a queue as well', async () => {
   stop.abort();
   await expect(second).rejects.toThrow();
   expect(api.requests).toHaveLength(1);
+});
+
+test.each([
+  ['429', 3],
+  ['503', 1],
+])(
+  'a %s with Retry-After says for how long it waits, shows it running, and goes on',
+  async (status, seconds) => {
+    const api = await startPacedApi();
+    const log = rememberingLog();
+    let refused = false;
+    api.answer = () => {
+      if (refused) return undefined;
+      refused = true;
+      return { status: Number(status), retryAfter: String(seconds) };
+    };
+    const direct = uploader(pacedDefinition(api), { giveUpMs: 60_000, log });
+    const result = direct.upload(fileCalled('a.txt'), never);
+    await expect
+      .poll(() => direct.waiting()?.message, { interval: 20 })
+      .toMatch(/asks to be left alone until|503/);
+    const leftMs = (direct.waiting()?.untilMs ?? 0) - Date.now();
+    expect(leftMs).toBeLessThanOrEqual(seconds * 1_100);
+    expect((await result).receipt.status).toBe('uploaded');
+    expect(direct.waiting()).toBeNull();
+    expect(log.lines.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^a\.txt: .*; trying again in \d/),
+    ]);
+  },
+);
+
+test.each([429, 503])(
+  'what is asked to wait longer than --give-up ends at once, with the time and the way out: %i',
+  async (status) => {
+    const api = await startPacedApi();
+    api.answer = () => ({ status, retryAfter: '3600' });
+    const direct = uploader(pacedDefinition(api), { giveUpMs: 60_000 });
+    const results = await Promise.all(
+      ['a.txt', 'b.txt'].map((name) => direct.upload(fileCalled(name), never)),
+    );
+    for (const { receipt, stopped } of results) {
+      expect(stopped).toBe(false);
+      expect(receipt.error).toMatchObject({
+        kind: status === 429 ? 'throttled' : 'unavailable',
+        message: expect.stringMatching(/the next try would be in 1h.*--give-up is 1m/),
+      });
+    }
+    // The second found the destination asking to be left alone, or asked as well.
+    expect(api.requests.length).toBeLessThanOrEqual(2);
+  },
+);
+
+test('429 for ever ends when nothing has succeeded for --give-up', async () => {
+  const api = await startPacedApi();
+  api.answer = () => ({ status: 429 });
+  const { receipt } = await uploader(pacedDefinition(api), { giveUpMs: 2_500 }).upload(
+    fileCalled('a.txt'),
+    never,
+  );
+  expect(receipt.status).toBe('failed');
+  expect(['throttled', 'unavailable']).toContain(receipt.error?.kind);
+  expect(receipt.error?.message).toMatch(/--give-up/);
+  expect(api.requests.length).toBeGreaterThan(1);
 });

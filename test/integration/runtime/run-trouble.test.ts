@@ -84,7 +84,7 @@ test('a token service that is away is asked by one job at a time, fails no file,
   const destination = async () => (await run.report()).destinations[0];
   await vi.waitFor(async () => expect((await destination())?.health).toBe('down'), 15_000);
   expect(await destination()).toMatchObject({
-    circuit: 'closed',
+    circuit: expect.stringMatching(/open|probing/),
     failure: expect.stringMatching(/token service at .* does not answer \(HTTP 503\)/),
   });
   // The first reading of all, and a probe each: a hundred jobs would have asked far more often by the fifth.

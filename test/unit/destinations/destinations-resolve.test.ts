@@ -32,6 +32,7 @@ test('a definition of one’s own needs two keys and has sensible defaults', () 
     method: 'POST',
     url: 'https://files.example.com/upload',
     fileField: 'file',
+    fileNames: 'as-is',
     fields: [],
     auth: { header: 'Authorization', scheme: 'Bearer' },
     token: null,

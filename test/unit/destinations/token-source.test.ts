@@ -42,6 +42,9 @@ test.each([
   ['data.token', '{"code":0,"data":{"token":"abc"}}', 'abc'],
   ['data.access_token', '{"data":{"access_token":"abc"}}', 'abc'],
   ['data.bearer_token', '{"token":"","data":{"bearer_token":"abc"}}', 'abc'],
+  ['accessToken', '{"accessToken":"abc","refreshToken":"r"}', 'abc'],
+  ['data.accessToken', '{"data":{"accessToken":"abc"}}', 'abc'],
+  ['data.data.token', '{"code":0,"data":{"data":{"token":"abc"}}}', 'abc'],
   ['text that only looks like JSON', '{abc', '{abc'],
 ])('a token service may answer with %s', async (_what, body, token) => {
   await expect(serving(200, body).read(never)).resolves.toBe(token);
@@ -196,6 +199,8 @@ test.each([
   ['abc', 'Bearer', 'Bearer abc'],
   ['Bearer abc', 'Bearer', 'Bearer abc'],
   ['bearer abc', 'Bearer', 'bearer abc'],
+  ['Bearer\tabc', 'Bearer', 'Bearer abc'],
+  ['BEARER \t abc', 'Bearer', 'BEARER abc'],
   ['bearerabc', 'Bearer', 'Bearer bearerabc'],
   ['sk-1', null, 'sk-1'],
 ])('token %j with scheme %j travels as %j', (token, scheme, header) => {

@@ -76,6 +76,34 @@ test.each([
 });
 
 test.each([
+  ['null', null, null],
+  ['nothing', undefined, null],
+  ['an empty text', '', null],
+  ['a text that is no number', '5 KB', null],
+  ['a number', 5, 5],
+  ['a number as text', '5', 5],
+  ['zero', 0, 0],
+])('a size that is %s', (_what, bytes, remoteBytes) => {
+  expect(judge('openai', 200, { id: 'file-1', bytes })).toMatchObject({ kind: 'uploaded', remoteBytes });
+});
+
+test.each([
+  ['seconds', 1_795_000_000],
+  ['seconds as text', '1795000000'],
+  ['milliseconds', 1_795_000_000_000],
+  ['milliseconds as text', '1795000000000'],
+  ['a date', '2026-11-18T11:06:40Z'],
+  ['a date with an offset', '2026-11-18T19:06:40+08:00'],
+])('an end of life in %s', (_what, expires_at) => {
+  const verdict = judge('openai', 200, { id: 'file-1', expires_at });
+  expect(verdict).toMatchObject({ accepted: { expiresAt: '2026-11-18T11:06:40.000Z' } });
+});
+
+test.each([['soon'], [''], [0], [9e15], [null]])('an end of life that is %j is none', (expires_at) => {
+  expect(judge('openai', 200, { id: 'file-1', expires_at })).toMatchObject({ accepted: { expiresAt: null } });
+});
+
+test.each([
   // AutoGLM: HTTP 200, the code tells
   ['autoglm', 200, { code: 400000, msg: '用户未登录，请重新登录' }, 'unauthenticated', 'unauthenticated'],
   ['autoglm', 200, { code: 400001, msg: '请求数据有问题,请检查后重试' }, 'rejected', 'rejected'],

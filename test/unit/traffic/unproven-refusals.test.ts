@@ -13,17 +13,23 @@ test('twenty equal refusals before any success condemn the destination and keep 
   expect(await hold.rule('rejected:403', never)).toBe('destination-wrong');
 });
 
-test('a success proves the destination: held refusals and all later ones stand', async () => {
+/** An upload that has begun just now was accepted. */
+function accepted(hold: ReturnType<typeof createUnprovenRefusals>): void {
+  vi.advanceTimersByTime(1);
+  hold.succeeded(Date.now());
+}
+
+test('an upload accepted that began later proves the destination: held refusals and all later ones stand', async () => {
   const hold = createUnprovenRefusals(() => 100, Date.now);
   const held = Array.from({ length: 5 }, () => hold.rule('rejected:415', never));
-  hold.succeeded();
+  accepted(hold);
   expect(await Promise.all(held)).toEqual(Array(5).fill('stands'));
   for (let n = 0; n < 30; n += 1) expect(await hold.rule('rejected:415', never, true)).toBe('stands');
 });
 
 test('a refusal that every file gets from some moment on is the destination’s, whatever was before', async () => {
   const hold = createUnprovenRefusals(() => 100, Date.now);
-  hold.succeeded();
+  hold.succeeded(Date.now());
   const held = Array.from({ length: REFUSALS_TO_STOP - 1 }, () => hold.rule('rejected:400', never));
   expect(hold.held()).toBe(REFUSALS_TO_STOP - 1);
   expect(await hold.rule('rejected:400', never)).toBe('destination-wrong');
@@ -34,9 +40,52 @@ test('a success between them begins the row anew: the files before it are refuse
   const hold = createUnprovenRefusals(() => 100, Date.now);
   for (let round = 0; round < 5; round += 1) {
     const held = Array.from({ length: REFUSALS_TO_STOP - 1 }, () => hold.rule('rejected:400', never));
-    hold.succeeded();
+    accepted(hold);
     expect(await Promise.all(held)).toEqual(Array(REFUSALS_TO_STOP - 1).fill('stands'));
   }
+});
+
+test('what was under way before a refusal proves nothing by being accepted: no file fails at a wall', async () => {
+  let inHand = 100;
+  const hold = createUnprovenRefusals(() => inHand - hold.held(), Date.now);
+  const sentBefore = Date.now();
+  const rulings: Promise<string>[] = [];
+  // The server has changed its mind; what it took before that is answered between the refusals.
+  for (let n = 0; n < 24; n += 1) {
+    vi.advanceTimersByTime(5);
+    rulings.push(hold.rule('rejected:400', never));
+    if (n === 7 || n === 12) hold.succeeded(sentBefore);
+  }
+  expect(hold.held()).toBe(24);
+  // Twenty-four equal ones, and no room for another file: not alone, but the destination's.
+  inHand = 24;
+  await vi.advanceTimersByTimeAsync(500);
+  expect(new Set(await Promise.all(rulings))).toEqual(new Set(['destination-wrong']));
+});
+
+test('a file with a fault of its own does not hide the wall that all run into', async () => {
+  const hold = createUnprovenRefusals(() => 100, Date.now);
+  hold.succeeded(Date.now());
+  const own = hold.rule('rejected:422', never);
+  const wall = Array.from({ length: REFUSALS_TO_STOP }, () => hold.rule('rejected:400', never));
+  expect(await Promise.all(wall)).toEqual(Array(REFUSALS_TO_STOP).fill('destination-wrong'));
+  // It is tried again when the destination works.
+  expect(await own).toBe('give-back');
+});
+
+test('where the destination is stopped meanwhile, whose fault a refusal was is not decided', async () => {
+  const hold = createUnprovenRefusals(() => 0, Date.now);
+  const ruling = hold.rule('rejected:400', never);
+  hold.suspend();
+  expect(await ruling).toBe('give-back');
+});
+
+test('an earlier refusal is proven by an upload that began after it, and by no other', () => {
+  const hold = createUnprovenRefusals(() => 100, Date.now);
+  expect(hold.provenWithin(60_000)).toBe(false);
+  hold.succeeded(Date.now());
+  vi.advanceTimersByTime(1_000);
+  expect([hold.provenWithin(999), hold.provenWithin(1_001)]).toEqual([false, true]);
 });
 
 test('a single refused file is alone with it as soon as nothing else is left to try', async () => {
@@ -50,14 +99,15 @@ test('a single refused file is alone with it as soon as nothing else is left to 
   expect(await ruling).toBe('alone');
 });
 
-test('different refusals speak of the files, so the earlier ones stand and the count starts again', async () => {
+test('different refusals speak of the files, so they stand and the count starts again', async () => {
   const hold = createUnprovenRefusals(() => 100, Date.now);
   const first = Array.from({ length: 19 }, () => hold.rule('a', never));
-  const other = hold.rule('b', never);
-  expect(await Promise.all(first)).toEqual(Array(19).fill('stands'));
-  expect(hold.held()).toBe(1);
-  hold.succeeded();
-  expect(await other).toBe('stands');
+  const others = Array.from({ length: 3 }, () => hold.rule('b', never));
+  expect(await Promise.all([...first, ...others])).toEqual(Array(22).fill('stands'));
+  const next = Array.from({ length: 19 }, () => hold.rule('a', never));
+  expect(hold.held()).toBe(19);
+  accepted(hold);
+  expect(await Promise.all(next)).toEqual(Array(19).fill('stands'));
 });
 
 test('an abort, and closing, give the job back', async () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { sentName } from '../../../src/destinations/definition/sent-name.ts';
 import { partContentType } from '../../../src/upload/attempt/upload-task.ts';
 import { type MultipartParts, multipartFrame, newBoundary } from '../../../src/upload/body/multipart-body.ts';
 import { readMultipart } from '../../support/multipart-reader.ts';
@@ -7,7 +8,7 @@ function frameOf(parts: Partial<MultipartParts>) {
   const whole = {
     fields: [],
     fileField: 'files',
-    fileName: Buffer.from('a.txt'),
+    fileName: 'a.txt',
     contentType: 'text/plain',
     ...parts,
   };
@@ -50,27 +51,54 @@ test('text fields come before the file, in the order given', () => {
   ]);
 });
 
-test.each([
-  ['a quote', Buffer.from('say "hi".txt'), 'say %22hi%22.txt'],
-  ['CR and LF', Buffer.from('a\r\nX-Evil: 1.txt'), 'a%0D%0AX-Evil: 1.txt'],
-  ['a lone LF', Buffer.from('a\nb'), 'a%0Ab'],
-  ['a percent sign', Buffer.from('100%22.txt'), '100%22.txt'],
-  ['a backslash', Buffer.from('a\\"b'), 'a\\%22b'],
-  ['CJK and emoji', Buffer.from('第一课🙂.mp4'), '第一课🙂.mp4'],
-])('the file name is escaped as browsers do: %s', (_, fileName, escaped) => {
-  expect(bodyOf({ fileName }).toString()).toContain(`; filename="${escaped}"\r\n`);
+test.each<[string, string, string]>([
+  ['a quote', 'say "hi".txt', 'say %22hi%22.txt'],
+  ['CR and LF', 'a\r\nX-Evil: 1.txt', 'a%0D%0AX-Evil: 1.txt'],
+  ['a lone LF', 'a\nb', 'a%0Ab'],
+  ['a percent sign', '100%22.txt', '100%22.txt'],
+  ['a backslash', 'a\\"b', 'a\\%22b'],
+  ['CJK and emoji', '第一课🙂.mp4', '第一课🙂.mp4'],
+])('as it is, a name is escaped as browsers do: %s', (_, name, escaped) => {
+  const { quoted, extended, bare, read } = sentName(name, 'as-is');
+  expect({ extended, bare, read }).toEqual({ extended: null, bare: name, read: escaped });
+  expect(bodyOf({ fileName: quoted, extendedName: extended }).toString()).toContain(
+    `; filename="${escaped}"\r\n`,
+  );
 });
 
-test('bytes of a name that are not UTF-8 are sent as they are', () => {
-  const fileName = Buffer.from([0x61, 0xff, 0xfe, 0x22, 0x80, 0x2e, 0x74]);
-  const expected = Buffer.concat([
-    Buffer.from('filename="a'),
-    Buffer.from([0xff, 0xfe]),
-    Buffer.from('%22'),
-    Buffer.from([0x80]),
-    Buffer.from('.t"\r\n'),
-  ]);
-  expect(bodyOf({ fileName }).includes(expected)).toBe(true);
+test.each<[string, string, string]>([
+  ['plain', 'report (final) v2;1=a.pdf', 'report (final) v2;1=a.pdf'],
+  ['accents', 'Café Zürich ŒÆ.txt', 'Cafe Zurich __.txt'],
+  ['accents as marks of their own', 'Cafe\u0301.txt', 'Cafe.txt'],
+  ['other scripts', '第一课🙂.mp4', '____.mp4'],
+  ['quotes and a backslash at the end', 'say "hi"\\', 'say _hi__'],
+  ['control characters', 'a\tb\u0001c\r\nd\u007f', 'a_b_c__d_'],
+  ['what looks like a slash', 'a／b⁄c＼d.txt', 'a_b_c_d.txt'],
+  ['what looks like two dots', '．．', '__'],
+  ['dots alone', '..', '_'],
+  ['full width', 'ＡＢ１.txt', 'AB1.txt'],
+  ['only marks', '\u0301', '_'],
+])('without what parsers stumble over: %s', (_, name, ascii) => {
+  expect(sentName(name, 'ascii')).toEqual({ quoted: ascii, extended: null, bare: ascii, read: ascii });
+  expect(Buffer.byteLength(ascii)).toBeLessThanOrEqual(Buffer.byteLength(name));
+});
+
+test.each<[string, string, string | null]>([
+  ['a plain name needs nothing', 'a b.txt', null],
+  ['other scripts', '课 1.txt', "UTF-8''%E8%AF%BE%201.txt"],
+  ['what encodeURIComponent leaves alone', `é'(1)*!~.txt`, "UTF-8''%C3%A9%27%281%29%2A!~.txt"],
+  ['a backslash at the end', 'a\\', "UTF-8''a%5C"],
+  ['a surrogate that stands alone', 'a\ud800', "UTF-8''a%EF%BF%BD"],
+])('the whole name beside the plain one: %s', (_, name, extended) => {
+  const sent = sentName(name, 'extended');
+  expect(sent).toMatchObject({ extended, bare: name, read: name });
+  const disposition = bodyOf({ fileName: sent.quoted, extendedName: sent.extended })
+    .toString()
+    .split('\r\n')[1];
+  expect(disposition?.endsWith(extended === null ? `; filename="${name}"` : `; filename*=${extended}`)).toBe(
+    true,
+  );
+  expect(disposition).toMatch(/^[\x20-\x7e]*; filename="[^"\\]*"/);
 });
 
 test('the name of a field cannot break out of its quotes', () => {

@@ -104,6 +104,14 @@ test('a rejected file fails at once with the reason of the far side', () => {
   });
 });
 
+test('a file that was stored with another size is sent once more, and then fails for itself', () => {
+  const mismatch = failed({ kind: 'rejected', code: 'size_mismatch', httpStatus: 200 });
+  const first = nextStep(mismatch, fresh, context({}));
+  expect(first).toMatchObject({ kind: 'retry', failure: { code: 'size_mismatch' } });
+  const again = nextStep(mismatch, retryOf(first).history, context({}));
+  expect(again).toMatchObject({ kind: 'settle', jobEnd: { status: 'failed', code: 'size_mismatch' } });
+});
+
 test.each(['misconfigured', 'exhausted'] as const)(
   '%s stops the destination and costs the file nothing',
   (kind) => {

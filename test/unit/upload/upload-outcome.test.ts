@@ -118,3 +118,16 @@ test('what went through at once says no more than when it was seen; failed tries
   ];
   expect(outcomeOf(job, jobEnd, { ...facts, attemptLog })).toMatchObject({ attemptLog });
 });
+
+test.each([
+  ['b.pdf', undefined],
+  ['b%22.pdf', 'b%22.pdf'],
+  ['_.pdf', '_.pdf'],
+])('a receipt says what name was sent where it is not the file’s: %s', (sent, said) => {
+  const accepted = { url: null, fileId: '1', ref: null, expiresAt: null, remote: {} };
+  const result = {
+    ...{ kind: 'uploaded' as const, accepted, bytes: 1, sha256: 'ab', contentType: 'x/y' },
+    ...{ uploadedAt: '2026-11-22T23:59:59.000Z', durationMs: 1, requests: 1, sentName: sent },
+  };
+  expect(outcomeOf(job, { status: 'uploaded', result }, facts).sentName).toBe(said);
+});
