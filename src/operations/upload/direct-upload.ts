@@ -125,7 +125,7 @@ export function directUploader(options: DirectUploaderOptions): DirectUploader {
     readiness === null ? null : createAwaitReady({ readiness, send, clock, outageMs: 0, outagePauseMs: 0 });
   const smallReads = createSmallReads(false, clock.monotonicMs);
   const lastWord: LastWord = { stopped: null, throttled: null };
-  const waits = createWaits(traffic);
+  const waits = createWaits(traffic, clock);
   const patience = patienceFor(options, traffic, clock);
   const shared = { ...options, source, patience, waits, lastWord, awaitReady, smallReads, clock };
   /** For each file anew: somebody else may look after the destination from now on. */
@@ -224,23 +224,9 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
           { path: job.path, code: step.entry.code, delayMs: waitMs },
           `${job.path}: ${failure.message}; trying again in ${formatDuration(waitMs)}`,
         );
-        await pause(step.delayMs, failure.message, context, signal);
+        await context.waits.sleep(step.delayMs, failure.message, signal);
       }
     }
-  }
-}
-
-async function pause(
-  delayMs: number,
-  message: string,
-  { waits, clock }: Context,
-  signal: AbortSignal,
-): Promise<void> {
-  const leave = waits.enter({ untilMs: clock.nowMs() + delayMs, message });
-  try {
-    await sleep(delayMs, signal);
-  } finally {
-    leave();
   }
 }
 

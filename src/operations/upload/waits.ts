@@ -1,3 +1,5 @@
+import { sleep } from '../../platform/waiting/abort.ts';
+import type { Clock } from '../../platform/waiting/clock.ts';
 import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 
 /** Why nothing is sent for now. */
@@ -10,20 +12,26 @@ export interface Wait {
 
 /** What the files of an uploader wait for, while none of them is on its way. */
 export interface Waits {
-  /** A file waits until then, unless the returned function is called before. */
-  enter(wait: Wait): () => void;
+  /** A file waits for so long. @param message why */
+  sleep(delayMs: number, message: string, signal: AbortSignal): Promise<void>;
   /** What ends first; null: something is on its way, or nobody waits. */
   current(): Wait | null;
 }
 
 export function createWaits(
   traffic: Pick<DestinationTraffic, 'permits' | 'blockers' | 'destination'>,
+  clock: Pick<Clock, 'nowMs'>,
 ): Waits {
   const waits = new Set<Wait>();
   return {
-    enter(wait) {
+    async sleep(delayMs, message, signal) {
+      const wait = { untilMs: clock.nowMs() + delayMs, message };
       waits.add(wait);
-      return () => void waits.delete(wait);
+      try {
+        await sleep(delayMs, signal);
+      } finally {
+        waits.delete(wait);
+      }
     },
     current() {
       if (traffic.permits.inFlight() > 0) return null;

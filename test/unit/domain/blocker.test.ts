@@ -36,8 +36,8 @@ test.each([
   ['stopped', 0, false, true, { health: 'stopped', circuit: 'closed', failure: 'm' }],
   ['stopped before this run', 0, false, false, { health: 'stopped', circuit: 'closed' }],
   ['stopped, probed', 1, true, false, { health: 'probing', circuit: 'closed' }],
-  ['token away', 0, false, false, { health: 'down', circuit: 'closed' }],
-  ['token away, probed', 1, true, false, { health: 'probing', circuit: 'closed' }],
+  ['token away', 0, false, false, { health: 'down', circuit: 'open' }],
+  ['token away, probed', 1, true, false, { health: 'probing', circuit: 'probing' }],
   ['retry-after', 0, false, false, { health: 'running', resumesAt: '1970-01-01T00:01:01.000Z' }],
   ['unproven', 8, true, false, { health: 'running', circuit: 'closed', failure: null }],
 ])('%s: limit %i of 8, takes jobs %s, stopped for --once %s', (name, limit, takes, stopped, standing) => {
