@@ -70,6 +70,7 @@ type FinishedRow = [
   timestamp: string | null,
 ];
 
+// Over 80 lines: the commands of one queue over the same keys; none of them is longer than a dozen lines.
 /**
  * Opens the queue of one source.
  * @param connection shared; the caller closes it

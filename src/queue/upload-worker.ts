@@ -35,6 +35,7 @@ export interface UploadWorker {
   close(timeoutMs: number): Promise<void>;
 }
 
+// Over 80 lines: one job from its taking to its end: what it leaves by (result, later, give back) needs lock, hands and results alike.
 /**
  * Opens a worker on one source's queue.
  * @param connection shared for commands; BullMQ makes its own for the blocking read

@@ -52,6 +52,7 @@ const MAX_STRETCH = 5;
 
 const NOTHING = (): void => {};
 
+// Over 80 lines: one state with its waiters: recording, paused, halted, stopped; a change that is made apart from the loop would miss a waiter.
 /**
  * Starts recording. Resolves when the ledger knows all that the journal holds: only then may admission ask it.
  * @throws SlipwayError `journal_corrupt`, `disk_full`, `ledger_unwritable` when that cannot be done

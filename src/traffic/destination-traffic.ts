@@ -86,6 +86,7 @@ export interface DestinationTrafficOptions {
 /** How often a stopped destination's token is looked at. */
 const TOKEN_LOOK_MS = 5_000;
 
+// Over 80 lines: puts the parts of a destination together; every line here is a wire between two of them, the rules are in the parts.
 /** Starts looking after one destination. */
 export function openDestinationTraffic(options: DestinationTrafficOptions): DestinationTraffic {
   const { destination, rate, log, now, probe = PROBE_TIMING, circuit = true } = options;

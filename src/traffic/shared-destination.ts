@@ -77,6 +77,7 @@ export function unsharedDestination(rate: Rate | null, now: () => number): Share
   };
 }
 
+// Over 80 lines: the calls of one record in Redis; each is a line or two, and what they share decides which answer is older than a write.
 /**
  * Shares a destination through its record in Redis.
  * @param isThere whether Redis answers now; while it does not, every process keeps to its own share of the quota

@@ -60,6 +60,7 @@ export interface Suspension {
   close(): void;
 }
 
+// Over 80 lines: the state machine drawn above: each function is one of its arrows, over one state and one timer.
 /**
  * The way from running to a suspension and back: suspend → wait → one probe among all processes → running, or a longer
  * wait. The circuit and the stop of wrong credentials differ in their patience only.

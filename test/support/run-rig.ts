@@ -94,6 +94,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
   async function start(change: Partial<RunFacts> = {}): Promise<Run> {
     const http = openHttpClient({
       connectTimeoutMs: 5_000,
+      // No test waits for these: longer than any of them holds an answer back, on whatever machine.
       responseTimeoutMs: 60_000,
       idleTimeoutMs: 60_000,
       connectionsPerOrigin: atOnce + 4,

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { functionBreaches, spanOf } from '../../scripts/checks/function-spans.ts';
+import { spanOf } from '../../scripts/checks/function-spans.ts';
 
 const script = fileURLToPath(new URL('../../scripts/checks/function-lengths.ts', import.meta.url));
-const LONG = { path: 'src/queue/x.ts', from: 1, to: 81, name: 'x#open', lines: 81, reason: null };
 
 /** A function of so many lines, its first and last one included. */
 function functionOf(lines: number, head = 'export function open(): void {'): string {
@@ -21,7 +20,7 @@ function check(files: Readonly<Record<string, string>>): {
 } {
   const project = mkdtempSync(join(tmpdir(), 'sw-lengths-'));
   onTestFinished(() => rmSync(project, { recursive: true, force: true }));
-  for (const [path, text] of Object.entries({ 'scripts/checks/long-functions.json': '{}', ...files })) {
+  for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(project, path)), { recursive: true });
     writeFileSync(join(project, path), text);
   }
@@ -61,21 +60,4 @@ test.each([
   ['one that is far away', '// Over 80 lines: one table, of no use in parts\n'],
 ])('%s does not', (_what, above) => {
   expect(spanOf({ path: 'src/a.ts', from: 3, to: 99 }, `${above}\n${functionOf(97)}`).reason).toBeNull();
-});
-
-test('one from before the rule may stay as long as it was, and no longer', () => {
-  expect(functionBreaches([LONG], { 'x#open': 81 })).toEqual([]);
-  expect(functionBreaches([{ ...LONG, lines: 82 }], { 'x#open': 81 })).toEqual([
-    expect.stringContaining('x#open has 82 lines'),
-  ]);
-});
-
-test.each([
-  ['that is short by now', [{ ...LONG, lines: 80 }]],
-  ['that says why it is long', [{ ...LONG, reason: 'one table, of no use in parts' }]],
-  ['that is gone', []],
-])('a function %s has to be taken out of the list', (_what, spans) => {
-  expect(functionBreaches(spans, { 'x#open': 81 })).toEqual([
-    'scripts/checks/long-functions.json: x#open is no longer too long: take it out',
-  ]);
 });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { codeIn, farAnswer, isObject, messageIn, retryAfterSeconds } from './far-answer.ts';
+import { codeIn, failureHeaders, farAnswer, isObject, messageIn } from './far-answer.ts';
 import { ERROR_HEADER, type Reply, type Shape, type UploadEnd } from './shape.ts';
 
 /** AutoGLM's own: a malformed request, and trouble on the server's side. */
@@ -44,11 +44,7 @@ function accepted(end: UploadEnd): Reply {
 function failed(end: UploadEnd): Reply {
   const { receipt } = end.result;
   const far = farAnswer(end);
-  const seconds = retryAfterSeconds(end);
-  const headers = {
-    [ERROR_HEADER]: far === null ? 'gateway' : 'upstream',
-    ...(seconds === null ? {} : { 'retry-after': String(seconds) }),
-  };
+  const headers = failureHeaders(end, far);
   const reason = receipt.error?.message ?? 'the upload failed';
   if (end.definition.signer.kind === 'md5-appid' && far !== null) {
     const code = Number(codeIn(end, far.body) ?? Number.NaN);

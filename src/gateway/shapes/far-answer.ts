@@ -1,5 +1,5 @@
 import { atPointer } from '../../platform/files/json-pointer.ts';
-import type { UploadEnd } from './shape.ts';
+import { ERROR_HEADER, type UploadEnd } from './shape.ts';
 
 /** The far side's last answer, without our secrets. */
 export interface FarAnswer {
@@ -48,6 +48,15 @@ function firstAt(pointers: UploadEnd['definition']['answer']['code'], body: unkn
 export function retryAfterSeconds({ result }: UploadEnd): number | null {
   const { retryAfterMs } = result;
   return retryAfterMs === null ? null : Math.max(1, Math.ceil(retryAfterMs / 1000));
+}
+
+/** What stands in the head of every answer about an upload that failed: whose refusal it is, and when to come back. */
+export function failureHeaders(end: UploadEnd, far: FarAnswer | null): Readonly<Record<string, string>> {
+  const seconds = retryAfterSeconds(end);
+  return {
+    [ERROR_HEADER]: far === null ? 'gateway' : 'upstream',
+    ...(seconds === null ? {} : { 'retry-after': String(seconds) }),
+  };
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

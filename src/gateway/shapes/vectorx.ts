@@ -1,4 +1,4 @@
-import { codeIn, farAnswer, isObject, messageIn, retryAfterSeconds } from './far-answer.ts';
+import { codeIn, failureHeaders, farAnswer, isObject, messageIn } from './far-answer.ts';
 import { fileObject } from './file-object.ts';
 import { ERROR_HEADER, type Reply, type Shape, type UploadEnd } from './shape.ts';
 
@@ -30,11 +30,7 @@ function accepted(end: UploadEnd): Reply {
 function failed(end: UploadEnd): Reply {
   const { receipt } = end.result;
   const far = farAnswer(end);
-  const seconds = retryAfterSeconds(end);
-  const headers = {
-    [ERROR_HEADER]: far === null ? 'gateway' : 'upstream',
-    ...(seconds === null ? {} : { 'retry-after': String(seconds) }),
-  };
+  const headers = failureHeaders(end, far);
   const reply = (code: number, msg: string, data?: unknown): Reply => ({
     status: 200,
     headers,

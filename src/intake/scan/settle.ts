@@ -72,6 +72,7 @@ export interface Settle {
   oldestSeq(): number | null;
 }
 
+// Over 80 lines: eight questions to one table and its heap, which have to agree after each; none is longer than a dozen lines.
 /** Nothing tracked yet. */
 export function createSettle(options: SettleOptions): Settle {
   const { settleMs, minAgeMs = 0, trustTimes, maxTracked } = options;

@@ -20,6 +20,7 @@ const ITSELF = '.';
 /** What a process or a user may run out of; anything else concerns one folder, and the scan that lists it says so. */
 const EXHAUSTED = new Set(['ENOSPC', 'EMFILE', 'ENFILE', 'ENOMEM']);
 
+// Over 80 lines: the watches and the scan that keeps them are one book; half of it is the one look at a folder that must not be interrupted.
 /**
  * Hints from the system's own events, one watch per folder and none per file: for Linux and trees of any size (about
  * 1.5 KB per folder, measured). It looks for no folders itself. Every scan names each folder before it lists it, so

@@ -58,6 +58,7 @@ const LEDGER_PER_LOOK = 3;
 /** After so many turns for live files in a row a scan that waits gets one. */
 const LIVE_TURNS = 8;
 
+// Over 80 lines: the story is `turn`; every other function is one of its steps, a few lines over the six values that the steps share.
 /** The loop of one source: one small thing at a time, the most urgent first, asleep when there is none. */
 export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
   const { source, root, guard, eventFeed, settle, hintedPaths, folders, scan, schedule, fileChecker, lines } =

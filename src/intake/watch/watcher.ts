@@ -43,6 +43,7 @@ const ABSENT_AT_START: Readonly<Record<RootState, string | null>> = {
   unmounted: UNMOUNTED,
 };
 
+// Over 80 lines: puts the parts of the intake together; they need one another, and every line here is a wire between two of them.
 /**
  * What arrives: finds the settled files of one folder and makes a job of every version that is neither recorded nor
  * pending. Events are hints, the scan is truth (contract §4): both lead into one file checker, which filters, waits until a

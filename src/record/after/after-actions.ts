@@ -44,6 +44,7 @@ const WRITER_MS = 5_000;
 const LONG_MS = 3_600_000;
 const NOTHING = (): void => {};
 
+// Over 80 lines: one loop and the five values it goes by (where it is, what failed, when it tries again); each step is a few lines over them.
 /** Starts with what an earlier process left unfinished. */
 export function startAfterActions(options: AfterActionOptions): AfterActionRunner {
   const { root, ledger, log, failpoint = NOTHING, retryMs = RETRY_MS } = options;
