@@ -54,7 +54,7 @@ export function enter(
   const caller = keyring.callerOf(request.headers.authorization);
   const matched = matchRoute(path, routes);
   const method = request.method ?? 'GET';
-  const finding = matched === null ? null : findAction(method === 'HEAD' ? 'GET' : method, matched.rest);
+  const finding = matched === null ? null : findAction(method, matched.rest);
   if (matched === null || finding === null || finding.kind === 'unknown') {
     throw new Refusal({
       status: 404,

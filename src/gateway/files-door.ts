@@ -26,7 +26,7 @@ export interface FilesPlace {
   readonly book: ReceivedBook;
 }
 
-export type FilesAction = Exclude<Action, { kind: 'upload' }>;
+export type FilesAction = Exclude<Action, { kind: 'upload' | 'resumable' }>;
 
 /**
  * Files that are there already: list, retrieve, delete, content.

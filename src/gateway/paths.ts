@@ -4,12 +4,18 @@ import type { ShapeName } from './shapes/shape.ts';
 export type Action =
   | { readonly kind: 'upload'; readonly shape: ShapeName }
   | { readonly kind: 'list' }
+  /** `id` null: a new one. */
+  | { readonly kind: 'resumable'; readonly id: string | null }
   | { readonly kind: 'get' | 'remove' | 'content'; readonly id: string };
 
 export type PathFinding =
   | { readonly kind: 'found'; readonly action: Action }
   | { readonly kind: 'wrong-method'; readonly allow: string }
   | { readonly kind: 'unknown' };
+
+function resumable(id: string): Action {
+  return { kind: 'resumable', id: id === '' ? null : id };
+}
 
 /** Path patterns below a prefix, and what each method does there. */
 const PATHS: readonly {
@@ -33,6 +39,11 @@ const PATHS: readonly {
     methods: { DELETE: (id) => ({ kind: 'remove', id }), GET: (id) => ({ kind: 'get', id }) },
   },
   { path: /^\/v1\/files\/([^/]+)\/content$/, methods: { GET: (id) => ({ kind: 'content', id }) } },
+  { path: /^\/tus$/, methods: { OPTIONS: resumable, POST: resumable } },
+  {
+    path: /^\/tus\/([^/]+)$/,
+    methods: { DELETE: resumable, HEAD: resumable, OPTIONS: resumable, PATCH: resumable },
+  },
 ];
 
 /**
@@ -44,7 +55,8 @@ export function findAction(method: string, rest: string): PathFinding {
   for (const { path: pattern, methods } of PATHS) {
     const match = pattern.exec(path);
     if (match === null) continue;
-    const action = Object.hasOwn(methods, method) ? methods[method] : undefined;
+    const wanted = method === 'HEAD' && !Object.hasOwn(methods, method) ? 'GET' : method;
+    const action = Object.hasOwn(methods, wanted) ? methods[wanted] : undefined;
     if (action === undefined) return { kind: 'wrong-method', allow: Object.keys(methods).join(', ') };
     return { kind: 'found', action: action(decoded(match[1] ?? '')) };
   }

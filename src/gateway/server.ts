@@ -8,19 +8,26 @@ import { admit, type UploadsUnderWay } from './admit-upload.ts';
 import { ClientGone, discardRest } from './body/request-body.ts';
 import { callerGone } from './caller-presence.ts';
 import { type Entry, type EntryRules, enter, ownPageOf, requestIdOf } from './entry.ts';
+import { fileLimitOf } from './file-limit.ts';
 import { files } from './files-door.ts';
 import { ownPage } from './own-pages.ts';
+import type { Action } from './paths.ts';
 import { overloaded, Refusal } from './refusal.ts';
+import { serveResumable } from './resumable/serve-resumable.ts';
+import type { TusDoor } from './resumable/tus-door.ts';
 import { openaiShape } from './shapes/openai.ts';
 import type { Reply, Shape } from './shapes/shape.ts';
 import { SHAPES, suggestedShape } from './shapes/shapes.ts';
-import { fileLimitOf, modeOf, planBody, type UploadRequest, uploadThrough } from './upload-door.ts';
+import { refuseUnparsed } from './unparsed-request.ts';
+import { modeOf, planBody, type UploadRequest, uploadThrough } from './upload-door.ts';
 import type { UploadTarget } from './upload-target.ts';
 
 /** Node's own limit, said: what is larger is 431. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
 export interface ServerFacts extends EntryRules, UploadsUnderWay {
+  /** Uploads that survive their connection. */
+  readonly tus: TusDoor;
   /** True from the moment the door is asked to close. */
   readonly closing: () => boolean;
   readonly targets: () => readonly UploadTarget[];
@@ -118,7 +125,14 @@ async function handle(
     if (entry.caller !== null) {
       reply.headers(facts.uploads.meter.request(entry.caller.name, entry.caller.limits));
     }
-    const result = await perform(request, reply, entry, shape, facts, line);
+    const { action } = entry;
+    if (action.kind === 'resumable') {
+      const asked = { ...entry, id: action.id, requestId: line.requestId };
+      await serveResumable(request.raw, reply.raw, asked, facts, () => handOver(request, reply));
+      answered(line, reply.raw.statusCode, startedMs, facts);
+      return reply;
+    }
+    const result = await perform(request, reply, { ...entry, action }, shape, facts, line);
     return send(request, reply, result, line, startedMs, facts);
   } catch (error) {
     if (error instanceof ClientGone || reply.raw.destroyed) {
@@ -135,7 +149,7 @@ async function handle(
 async function perform(
   request: FastifyRequest,
   reply: FastifyReply,
-  { action, route, caller }: Entry,
+  { action, route, caller }: Entry & { readonly action: Exclude<Action, { kind: 'resumable' }> },
   shape: Shape,
   facts: ServerFacts,
   line: AccessLine,
@@ -183,20 +197,37 @@ function send(
   result: Reply,
   line: AccessLine,
   startedMs: number,
-  { log, closing, uploads }: ServerFacts,
+  facts: ServerFacts,
 ): FastifyReply {
   // A connection that is kept for the next request would hold up the end.
-  if (closing()) reply.header('connection', 'close');
+  if (facts.closing()) reply.header('connection', 'close');
   reply.raw.once('finish', () => discardRest(request.raw));
   sendReply(reply, result);
+  answered(line, result.status, startedMs, facts);
+  return reply;
+}
+
+function answered(
+  line: AccessLine,
+  status: number,
+  startedMs: number,
+  { log, uploads }: Pick<ServerFacts, 'log' | 'uploads'>,
+): void {
   uploads.metrics.answered({
     route: String(line.route ?? ''),
     shape: suggestedShape(line.path).name,
-    status: result.status,
+    status,
     seconds: (performance.now() - startedMs) / 1000,
   });
-  log.info({ ...line, status: result.status, durationMs: elapsed(startedMs) }, 'answered');
-  return reply;
+  log.info({ ...line, status, durationMs: elapsed(startedMs) }, 'answered');
+}
+
+/** From here on somebody else answers, with the headers that are said already. */
+function handOver(request: FastifyRequest, reply: FastifyReply): void {
+  reply.hijack();
+  for (const [name, value] of Object.entries(reply.getHeaders()))
+    if (value !== undefined) reply.raw.setHeader(name, value);
+  if (awaitsContinue.has(request.raw)) reply.raw.writeContinue();
 }
 
 function answer(request: FastifyRequest, reply: FastifyReply, shape: Shape, refusal: Refusal): FastifyReply {
@@ -233,29 +264,6 @@ function refusalOf(error: unknown, log: Log): Refusal {
     code: 'internal_error',
     message: 'unexpected: see the log of the gateway',
   });
-}
-
-/** What is no HTTP is answered on the bare connection, which is closed. */
-function refuseUnparsed(error: NodeJS.ErrnoException, socket: import('node:net').Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const [status, reason] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', 'the headers are larger than 16 KiB']
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['408 Request Timeout', 'the headers did not come in time']
-        : ['400 Bad Request', 'this is not a well-formed HTTP request'];
-  const refusal = new Refusal({
-    status: Number(status?.slice(0, 3)),
-    code: 'bad_request',
-    message: reason ?? '',
-  });
-  const body = JSON.stringify(openaiShape.refused(refusal).body);
-  if (socket.writable) {
-    socket.end(
-      `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    );
-  }
-  setTimeout(() => socket.destroy(), 1_000).unref();
 }
 
 function isPreflight({ method, headers }: FastifyRequest): boolean {

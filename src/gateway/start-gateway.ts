@@ -19,6 +19,7 @@ import { createIdempotency } from './idempotency.ts';
 import type { OpenedRoutes } from './open-routes.ts';
 import { watchLoopDelay } from './operators/loop-delay.ts';
 import { createMetrics } from './operators/metrics.ts';
+import { openTusDoor } from './resumable/tus-door.ts';
 import { buildServer } from './server.ts';
 import type { UploadRules } from './upload-door.ts';
 import type { UploadTarget } from './upload-target.ts';
@@ -76,23 +77,23 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
     targets: () => targets,
   });
   let closing = false;
+  const uploads: UploadRules = {
+    ...{ place, maxBytes: gateway.maxBytes, maxJsonBytes: gateway.maxJsonBytes },
+    ...{ idleMs: config.timeouts.idle, now: Date.now },
+    ...{ metrics, meter: createKeyMeter(book.usage, Date.now) },
+    ...{ book, later, log, ending: ending.signal, idempotency: createIdempotency(book.answers, Date.now) },
+  };
+  const allowedOrigins = new Set(gateway.allowedOrigins);
+  const tus = await openTusDoor({ dataDir: config.dataDir, routes, allowedOrigins, rules: uploads });
   const app = buildServer({
     origins: {
       loopback,
       allowedHosts: new Set(gateway.allowedHosts.map((host) => host.toLowerCase())),
-      allowedOrigins: new Set(gateway.allowedOrigins),
+      allowedOrigins,
     },
     keyring,
     routes,
-    uploads: {
-      place,
-      maxBytes: gateway.maxBytes,
-      maxJsonBytes: gateway.maxJsonBytes,
-      idleMs: config.timeouts.idle,
-      now: Date.now,
-      ...{ metrics, meter: createKeyMeter(book.usage, Date.now) },
-      ...{ book, later, log, ending: ending.signal, idempotency: createIdempotency(book.answers, Date.now) },
-    },
+    ...{ uploads, tus },
     ...{ targets: () => targets, maxInFlight: gateway.maxInFlight, inFlight, loopDelay },
     closing: () => closing,
     log,
@@ -119,6 +120,7 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
       }, budgetMs);
       await app.close();
       loopDelay.close();
+      tus.close();
       ending.abort(new Error('the gateway closes'));
       // Only now: uploads that somebody waits for share what the queue knows of their destinations.
       const drained = await later.line.stop(Math.max(budgetMs / 4, endsAtMs - performance.now()));

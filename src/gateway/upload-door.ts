@@ -18,6 +18,7 @@ import type { Caller } from './access/keyring.ts';
 import { readJsonUpload } from './body/read-json.ts';
 import { boundaryOf, type ReceivedForm, readForm } from './body/upload-form.ts';
 import type { OpenRoute } from './entry.ts';
+import { type FileLimit, fileLimitOf } from './file-limit.ts';
 import type { Idempotency, Repeatable, RequestContent } from './idempotency.ts';
 import type { GatewayMetrics } from './operators/metrics.ts';
 import { checkLimits, planUpload } from './plan-upload.ts';
@@ -112,20 +113,6 @@ export function planBody(
   }
   const also = shape.name === 'vectorx' ? ' or application/json' : '';
   throw unsupportedBody(`the Content-Type must be multipart/form-data${also}`);
-}
-
-export interface FileLimit {
-  readonly maxBytes: number;
-  /** Whose limit it is, for the message. */
-  readonly limitOf: string;
-}
-
-/** The smaller of the door's own limit and the destination's. */
-export function fileLimitOf(route: OpenRoute, doorBytes: number): FileLimit {
-  const { mostBytes } = route.target;
-  return mostBytes !== null && mostBytes < doorBytes
-    ? { maxBytes: mostBytes, limitOf: 'this destination' }
-    : { maxBytes: doorBytes, limitOf: 'the gateway (gateway.maxBytes)' };
 }
 
 /**

@@ -47,6 +47,7 @@ export async function gatewayForTest(
   config: Readonly<Record<string, unknown>>,
   env: Readonly<Record<string, string>> = {},
   folder: string = gatewayFolder(),
+  port = 0,
 ): Promise<TestGateway> {
   const file = join(folder, 'slipway.yaml');
   writeFileSync(file, JSON.stringify({ dataDir: 'data', ...config }));
@@ -56,7 +57,7 @@ export async function gatewayForTest(
   const opened = openRoutes(loaded, { to: undefined, log });
   const gateway = await startGateway({
     config: loaded.config,
-    options: { host: '127.0.0.1', port: 0 },
+    options: { host: '127.0.0.1', port },
     routes: opened.routes,
     later: opened,
     telling: notifyOptions(loaded),

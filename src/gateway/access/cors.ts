@@ -1,6 +1,6 @@
 const METHODS = 'GET, POST, DELETE, HEAD, PATCH, OPTIONS';
 const EXPOSED =
-  'Location, Retry-After, x-request-id, x-slipway-error, x-should-retry, Idempotency-Replayed, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests';
+  'Location, Retry-After, Slipway-File, Tus-Resumable, Upload-Offset, Upload-Length, Upload-Expires, Upload-Metadata, x-request-id, x-slipway-error, x-should-retry, Idempotency-Replayed, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests';
 
 /**
  * What a page of another origin is told; nothing where it is not allowed.

@@ -76,6 +76,7 @@ export function createReceivedLine(options: ReceivedLineOptions): ReceivedLine {
   }
 
   if (book.accepted.after(null, 1).length > 0) goOn();
+  options.acceptance.onAccepted(goOn);
 
   return {
     open,
