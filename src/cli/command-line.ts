@@ -10,6 +10,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
   } catch (error) {
     if (error instanceof UsageProblem) return error.exitCode;
     if (error instanceof SlipwayError) {
+      if (exitCodeOf(error) === EXIT.usage) await takeBackNames();
       // Its newlines are ours; a file name's other control characters are not for the terminal.
       process.stderr.write(`slipway: ${error.message.split('\n').map(printable).join('\n')}\n`);
       return exitCodeOf(error);
@@ -22,4 +23,10 @@ export async function runCommandLine(argv: readonly string[]): Promise<ExitCode>
       process.stderr.write(`${error.stack}\n`);
     return EXIT.internal;
   }
+}
+
+/** A command that was refused leaves no source behind. */
+async function takeBackNames(): Promise<void> {
+  const { forgetNewSources } = await import('../runtime/plans/source-plans.ts');
+  await forgetNewSources();
 }

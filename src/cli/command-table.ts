@@ -35,6 +35,10 @@ export const COMMAND_FILES: readonly CommandFile[] = [
   },
   { names: ['doctor'], load: async () => (await import('./commands/doctor-command.ts')).addDoctorCommand },
   { names: ['config'], load: async () => (await import('./commands/config.ts')).addConfigCommand },
+  {
+    names: ['completion'],
+    load: async () => (await import('./commands/completion.ts')).addCompletionCommand,
+  },
   { names: ['sandbox'], load: async () => (await import('./commands/sandbox.ts')).addSandboxCommand },
 ];
 

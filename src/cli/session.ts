@@ -4,6 +4,7 @@ import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { logLibraryLines } from '../runtime/library-lines.ts';
 import { openLogger } from '../runtime/logger.ts';
+import { tellWarnings } from './screen/config-warnings.ts';
 
 /** Flags that every command takes. */
 export interface SharedFlags {
@@ -28,6 +29,6 @@ export async function openSession(flags: SharedFlags, needsFile: boolean): Promi
   const loaded = await loadConfig({ file, env: process.env, cwd, flags: { logLevel: flags.logLevel } });
   const log = openLogger(loaded.config.log.level, loaded.config.secrets);
   logLibraryLines(log);
-  for (const warning of loaded.warnings) log.warn({}, warning);
+  await tellWarnings(loaded.warnings, { file, level: loaded.config.log.level, log });
   return { ...loaded, log };
 }

@@ -17,6 +17,13 @@ export function stateDir(env: Environment): string {
   return join(base, 'slipway');
 }
 
+/** What may be lost without harm. */
+export function cacheDir(env: Environment): string {
+  const xdg = env.XDG_CACHE_HOME;
+  const base = xdg !== undefined && isAbsolute(xdg) ? xdg : join(homeOf(env), '.cache');
+  return join(base, 'slipway');
+}
+
 /** `/data/inbox` → `/data/inbox.manifest.json`: beside the folder, so that it is not itself a file to upload. */
 export function defaultManifest(folder: string): string {
   const name = basename(folder);

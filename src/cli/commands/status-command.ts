@@ -11,7 +11,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { destinationLines } from '../screen/destination-lines.ts';
 import { jsonLine } from '../screen/json-line.ts';
 import { isReaderGone } from '../screen/output.ts';
-import { type Paint, paintFor, printable } from '../screen/terminal.ts';
+import { isDumbTerminal, type Paint, paintFor, printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
 
 interface StatusFlags extends SharedFlags {
@@ -59,7 +59,8 @@ async function status(flags: StatusFlags): Promise<ExitCode> {
   if (flags.check === true) return await check(session);
   for (;;) {
     const now = await read(session);
-    const clear = flags.watch === true && flags.json !== true && process.stdout.isTTY ? HOME_AND_CLEAR : '';
+    const redraws = process.stdout.isTTY && !isDumbTerminal(process.env);
+    const clear = flags.watch === true && flags.json !== true && redraws ? HOME_AND_CLEAR : '';
     const text = flags.json === true ? jsonLine(now) : statusText(now, paintFor(process.stdout, process.env));
     process.stdout.write(clear + text);
     if (flags.watch !== true || isReaderGone()) return EXIT.ok;

@@ -17,7 +17,7 @@ import { chooseDestination, openChosen } from '../../runtime/plans/destination-c
 import { withWords } from '../../runtime/plans/said-destination.ts';
 import { EXIT, type ExitCode, exitCodeOfKind, worstExit } from '../exit-codes.ts';
 import { durationFlag } from '../flags.ts';
-import { PRINT_FORMS, type PrintForm, printed } from '../screen/print-forms.ts';
+import { formProblem, missingForm, PRINT_FORMS, type PrintForm, printed } from '../screen/print-forms.ts';
 import { logScreen, terminalScreen } from '../screen/run-screen.ts';
 import { printable } from '../screen/terminal.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
@@ -92,6 +92,8 @@ async function uploadIn(
   }: { readonly form: PrintForm; readonly meta: FileMeta | null; readonly stdinName: string },
 ): Promise<ExitCode> {
   const definition = chooseDestination(session.config, flags.to, session.baseDir);
+  const problem = formProblem(definition, form);
+  if (problem !== null) throw new SlipwayError('usage', { problem });
   const stop = new AbortController();
   let cutBy: ExitCode | null = null;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -199,7 +201,9 @@ function printForm(flags: UploadFlags): PrintForm {
 function show({ receipt, stopped, answer }: DirectResult, form: PrintForm): ExitCode {
   const text = printed(receipt, form, answer);
   if (text !== null) process.stdout.write(`${text}\n`);
-  if (receipt.status === 'uploaded') return EXIT.ok;
+  const missing = missingForm(receipt, form);
+  if (missing !== null) process.stderr.write(`slipway: ${printable(missing)}\n`);
+  if (receipt.status === 'uploaded') return missing === null ? EXIT.ok : EXIT.usage;
   process.stderr.write(`slipway: ${printable(describe(receipt))}\n`);
   if (stopped) return EXIT.stopped;
   return exitCodeOfKind(receipt.error?.kind ?? 'internal');

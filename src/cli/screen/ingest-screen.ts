@@ -81,7 +81,7 @@ export function ingestLine(view: IngestView, filesPerSecond: number | null, colu
 
 /** A terminal: the progress bar, and a line for every file that did not get through. */
 export function terminalIngestScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): IngestScreen {
-  const terminal = openTerminal(stream);
+  const terminal = openTerminal(stream, env);
   const paint = paintFor(stream, env);
   let stop = (): void => undefined;
   return {

@@ -1,3 +1,4 @@
+import type { DestinationDefinition } from '../../destinations/definition/definition.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import type { DirectAnswer } from '../../operations/upload/direct-upload.ts';
 import { jsonText } from './json-line.ts';
@@ -6,6 +7,25 @@ import { indentedJson } from './json-text.ts';
 /** What `upload --print` can print of a file. */
 export const PRINT_FORMS = ['receipt', 'raw', 'url', 'id', 'ref', 'message-file'] as const;
 export type PrintForm = (typeof PRINT_FORMS)[number];
+
+/**
+ * Why a form can never be printed of what this destination answers; null: it can. Said before anything is sent.
+ */
+export function formProblem({ name, answer }: DestinationDefinition, form: PrintForm): string | null {
+  if (form !== 'url' && form !== 'id') return null;
+  return answer[form].length > 0
+    ? null
+    : `${name} answers no ${WORDS[form]}: use --print ref, which prints how the file is cited there`;
+}
+
+/** The same where the answer should have held it, and did not. */
+export function missingForm({ path, status, url, fileId }: Receipt, form: PrintForm): string | null {
+  if (status !== 'uploaded' || (form !== 'url' && form !== 'id')) return null;
+  if ((form === 'url' ? url : fileId) !== null) return null;
+  return `${path} is uploaded, and the answer held no ${WORDS[form]}: use --print ref, which prints how it is cited`;
+}
+
+const WORDS = { url: 'URL', id: 'id' } as const;
 
 /**
  * One file's result in the form asked for; null when it has none (a failed file has only a receipt).
@@ -29,7 +49,7 @@ export function printed(
     case 'id':
       return receipt.fileId;
     case 'ref':
-      return receipt.ref ?? receipt.url;
+      return receipt.ref ?? receipt.url ?? receipt.fileId;
     case 'message-file':
       return jsonText(messageFile(receipt));
   }

@@ -27,7 +27,7 @@ const LINES_PER_REDRAW = 8;
 
 /** A terminal: one line per file while that can be read, and a progress line. */
 export function terminalScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): RunScreen {
-  const terminal = openTerminal(stream);
+  const terminal = openTerminal(stream, env);
   const paint = paintFor(stream, env);
   let printed = 0;
   let unprinted = 0;

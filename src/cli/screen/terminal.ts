@@ -11,8 +11,9 @@ export interface Terminal {
 
 const CLEAR_LINE = '\r\u001b[2K';
 
-/** @param stream a TTY */
-export function openTerminal(stream: NodeJS.WriteStream): Terminal {
+/** @param stream a TTY; one that moves no cursor (TERM=dumb) gets the lines that stay alone */
+export function openTerminal(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Terminal {
+  const isDumb = isDumbTerminal(env);
   let shown = '';
   return {
     get columns() {
@@ -22,7 +23,7 @@ export function openTerminal(stream: NodeJS.WriteStream): Terminal {
       stream.write(`${shown === '' ? '' : CLEAR_LINE}${line}\n${shown}`);
     },
     progress(line) {
-      if (line === shown) return;
+      if (line === shown || isDumb) return;
       stream.write(`${CLEAR_LINE}${line}`);
       shown = line;
     },
@@ -39,9 +40,14 @@ export interface Paint {
   faint(text: string): string;
 }
 
+/** A terminal that knows neither colours nor how to go back in a line. */
+export function isDumbTerminal(env: NodeJS.ProcessEnv): boolean {
+  return env.TERM === 'dumb';
+}
+
 /** Colour where the stream shows it and NO_COLOR (any value but the empty one) does not forbid it. */
 export function paintFor(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Paint {
-  const colour = stream.isTTY && (env.NO_COLOR === undefined || env.NO_COLOR === '');
+  const colour = stream.isTTY && !isDumbTerminal(env) && (env.NO_COLOR === undefined || env.NO_COLOR === '');
   const wrap = (code: string) => (text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   return { good: wrap('32'), bad: wrap('31'), faint: wrap('2') };
 }

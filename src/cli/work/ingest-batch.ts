@@ -17,7 +17,7 @@ import {
 import { type IngestPreview, previewPart } from '../../operations/ingest/ingest-preview.ts';
 import { compose } from '../../runtime/compose.ts';
 import { withWords } from '../../runtime/plans/said-destination.ts';
-import { ownPathsOf } from '../../runtime/plans/source-plans.ts';
+import { forgetNewSources, ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
 import { type IngestScreen, logIngestScreen, terminalIngestScreen } from '../screen/ingest-screen.ts';
 import { jsonLine } from '../screen/json-line.ts';
@@ -92,6 +92,7 @@ async function ingestIn(
       return await showPreview(await preview(), flags);
     } finally {
       await forgetLists(plan.spec);
+      await forgetNewSources();
     }
   }
 

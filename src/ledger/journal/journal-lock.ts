@@ -37,6 +37,7 @@ interface Held extends JournalWriter {
 const RENEW_MS = 5_000;
 /** A host that was not heard of for so long is taken for dead; the lease in Redis lasts nearly as long. */
 const SILENT_MS = 20_000;
+const MOST_TRIES = 100;
 
 /** What this process holds, by the folder of the lock. */
 const held = new Map<string, Held>();
@@ -85,14 +86,13 @@ function take(folder: string, journal: string, writer: JournalWriter, log: Log):
     ...{ host: hostname(), pids: hostIdentity(), process: formatIdentity(ownIdentity()) },
   };
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const attempt = tryLock(folder, partiesOf(own));
+    const attempt = tryIn(folder, partiesOf(own));
     if (attempt.kind === 'held') throw owned(journal, holderOf(attempt.holder) ?? own);
     const renewing = setInterval(() => renew(attempt.path, log), RENEW_MS);
     renewing.unref();
     return () => {
       clearInterval(renewing);
-      freed(attempt.release, journal, log);
+      freed(attempt, journal, log);
     };
   } catch (error) {
     if (error instanceof SlipwayError) throw error;
@@ -100,6 +100,19 @@ function take(folder: string, journal: string, writer: JournalWriter, log: Log):
     // whoever opens it.
     log.debug({ journal, reason: reasonOf(error) }, 'no other data folder can be kept from this journal');
     return () => undefined;
+  }
+}
+
+/** Whoever ends cleanly takes the folder away, under the hands of one who has just come. */
+function tryIn(folder: string, parties: LockParties): ReturnType<typeof tryLock> {
+  for (let left = MOST_TRIES; ; left -= 1) {
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      return tryLock(folder, parties);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? '';
+      if (!['ENOENT', 'EEXIST'].includes(code) || left === 0) throw error;
+    }
   }
 }
 
@@ -125,12 +138,19 @@ function renew(path: string, log: Log): void {
   }
 }
 
-/** On a full disk it cannot be marked as free: then the end of the process frees it. */
-function freed(release: () => void, journal: string, log: Log): void {
-  try {
-    release();
-  } catch (error) {
-    log.debug({ journal, reason: reasonOf(error) }, 'the lock of a journal could not be given back');
+/** Nothing is left beside the user's files. What can neither be removed nor marked as free the end of the process frees. */
+function freed(
+  { discard, release }: { readonly discard: () => void; readonly release: () => void },
+  journal: string,
+  log: Log,
+): void {
+  for (const give of [discard, release]) {
+    try {
+      give();
+      return;
+    } catch (error) {
+      log.debug({ journal, reason: reasonOf(error) }, 'the lock of a journal could not be given back');
+    }
   }
 }
 

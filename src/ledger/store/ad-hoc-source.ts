@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import { writeAtomic } from '../../platform/files/atomic-file.ts';
@@ -6,6 +6,7 @@ import { openDataDir, sourceFolder } from './data-dir.ts';
 
 /** Keeps a name with its suffix below the 255 bytes of a folder name: a character takes at most 4. */
 const MAX_NAME_CHARS = 48;
+const SOURCE_FILE = 'source.json';
 
 /**
  * The source of `run PATH` and `ingest PATH`: named after its folder, `-2` and on where that is taken, and found again
@@ -32,6 +33,24 @@ export async function adHocSourceName(
     if (error instanceof SlipwayError) throw error;
     throw new SlipwayError('data_dir', { path: dataDir, reason: reasonOf(error) }, { cause: error });
   }
+}
+
+/** Folders of sources that this process was the first to name. */
+const named = new Set<string>();
+
+/**
+ * Takes back the names of sources that were new, where nothing has come of them: a command that was refused leaves no
+ * trace. What something was written for stays.
+ */
+export async function forgetNewSources(): Promise<void> {
+  for (const folder of named) {
+    const names = await readdir(folder).catch(() => []);
+    if (names.length !== 1 || names[0] !== SOURCE_FILE) continue;
+    await rm(join(folder, SOURCE_FILE), { force: true });
+    // Whoever has put something there meanwhile keeps it.
+    await rmdir(folder).catch(() => undefined);
+  }
+  named.clear();
 }
 
 /** A source that was named on the command line. */
@@ -61,7 +80,7 @@ export async function rememberedManifest(dataDir: string, name: string): Promise
 
 /** Durable when it returns: whoever opens the source from now on finds its journal there. */
 export async function rememberManifest(dataDir: string, source: AdHocSource): Promise<void> {
-  const file = join(sourceFolder(dataDir, source.name), 'source.json');
+  const file = join(sourceFolder(dataDir, source.name), SOURCE_FILE);
   await writeAtomic(file, `${JSON.stringify({ v: 1, ...source })}\n`, { mode: 0o600 });
 }
 
@@ -78,7 +97,7 @@ async function knownName(
 
 async function readSource(folder: string): Promise<Pick<AdHocSource, 'path' | 'manifest'> | null> {
   try {
-    const text = await readFile(join(folder, 'source.json'), 'utf8');
+    const text = await readFile(join(folder, SOURCE_FILE), 'utf8');
     const source = JSON.parse(text) as Partial<Record<keyof AdHocSource, unknown>> | null;
     if (typeof source?.path !== 'string') return null;
     return { path: source.path, manifest: typeof source.manifest === 'string' ? source.manifest : null };
@@ -103,8 +122,9 @@ async function claim(sources: string, name: string, realPath: string): Promise<b
   const temporary = await mkdtemp(join(sources, '.new-'));
   try {
     const content = JSON.stringify({ v: 1, name, path: realPath });
-    await writeAtomic(join(temporary, 'source.json'), `${content}\n`, { mode: 0o600 });
+    await writeAtomic(join(temporary, SOURCE_FILE), `${content}\n`, { mode: 0o600 });
     await rename(temporary, join(sources, name));
+    named.add(join(sources, name));
     return true;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });

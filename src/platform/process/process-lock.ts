@@ -1,4 +1,17 @@
-import { existsSync, readdirSync, readlinkSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../waiting/clock.ts';
@@ -57,27 +70,67 @@ const PROCESSES: LockParties = {
   },
 };
 
-/** `tryProcessLock` among parties that are more than processes of one host. */
+/**
+ * `tryProcessLock` among parties that are more than processes of one host.
+ * @throws ENOENT where the folder was discarded meanwhile: make it, and try again
+ */
 export function tryLock(
   folder: string,
   parties: LockParties,
 ):
-  | { readonly kind: 'taken'; readonly path: string; readonly release: () => void }
-  | { readonly kind: 'held'; readonly holder: string } {
-  for (;;) {
-    const highest = highestNumber(readdirSync(folder));
-    const holder = highest === 0 ? null : liveHolder(folder, highest, parties);
-    if (holder !== null) return { kind: 'held', holder };
-    const mine = highest + 1;
-    if (!claim(folder, mine, parties.own)) continue;
-    // A slow look may have found a number that others have since passed and swept away.
-    if (highestNumber(readdirSync(folder)) !== mine) {
-      remove(join(folder, `lock.${mine}`));
-      continue;
+  | {
+      readonly kind: 'taken';
+      readonly path: string;
+      readonly release: () => void;
+      /** Instead of `release`: gives it back with the folder, for a lock that leaves nothing behind. */
+      readonly discard: () => void;
     }
-    sweepBelow(folder, mine);
-    const path = join(folder, `lock.${mine}`);
-    return { kind: 'taken', path, release: () => writeFileSync(`${path}.free`, '', { mode: 0o600 }) };
+  | { readonly kind: 'held'; readonly holder: string } {
+  // Held open: what is looked at is one folder, although another one may take its place.
+  const fd = openSync(folder, 'r');
+  try {
+    const inside = process.platform === 'linux' ? `/proc/self/fd/${fd}` : folder;
+    for (;;) {
+      const highest = highestNumber(readdirSync(inside));
+      const holder = highest === 0 ? null : liveHolder(inside, highest, parties);
+      if (holder !== null) return { kind: 'held', holder };
+      const mine = highest + 1;
+      if (!claim(inside, mine, parties.own)) continue;
+      // A slow look may have found a number that others have since passed and swept away, or a folder put aside.
+      const isAside = !isSameFolder(fd, folder);
+      if (isAside || highestNumber(readdirSync(inside)) !== mine) {
+        remove(join(inside, `lock.${mine}`));
+        if (isAside) throw Object.assign(new Error(`${folder} was discarded`), { code: 'ENOENT' });
+        continue;
+      }
+      sweepBelow(inside, mine);
+      const path = join(folder, `lock.${mine}`);
+      return {
+        kind: 'taken',
+        path,
+        release: () => writeFileSync(`${path}.free`, '', { mode: 0o600 }),
+        discard: () => discard(folder),
+      };
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isSameFolder(fd: number, folder: string): boolean {
+  const [open, there] = [fstatSync(fd), statSync(folder)];
+  return open.ino === there.ino && open.dev === there.dev;
+}
+
+/** Put aside in one step: who comes now begins a folder of his own, and who was looking finds this one gone. */
+function discard(folder: string): void {
+  const aside = `${folder}.${process.pid}`;
+  renameSync(folder, aside);
+  try {
+    // Who was looking may put a link into it, and takes that back.
+    rmSync(aside, { recursive: true, force: true, maxRetries: 5, retryDelay: 5 });
+  } catch {
+    // It is given back all the same: its place is another folder's by now.
   }
 }
 

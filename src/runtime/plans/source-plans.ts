@@ -10,6 +10,8 @@ import { adHocSourceName, rememberedManifest } from '../../ledger/store/ad-hoc-s
 import { chooseDestination } from './destination-choice.ts';
 import type { SourcePlan } from './source-plan.ts';
 
+export { forgetNewSources } from '../../ledger/store/ad-hoc-source.ts';
+
 /** The sources of the config file. */
 export function configuredPlans(config: ResolvedConfig): SourcePlan[] {
   return Object.values(config.sources).map(planOf);
@@ -63,7 +65,10 @@ async function folderOf(path: string): Promise<string> {
   const absolute = resolve(path);
   const stats = await stat(absolute).catch(() => null);
   if (stats === null) throw new SlipwayError('source_missing', { source: path, path: absolute });
-  if (!stats.isDirectory()) throw new SlipwayError('source_not_folder', { source: path, path: absolute });
+  if (!stats.isDirectory())
+    throw new SlipwayError('usage', {
+      problem: `${path} is not a folder: name the folder to watch; a single file goes with slipway upload ${path}, an archive with slipway ingest ${path}`,
+    });
   return await realpath(absolute);
 }
 

@@ -75,6 +75,7 @@ test('a host that renews its lock is respected, one that has fallen silent is no
   const lock = lockIn(folder);
   const ours = JSON.parse(readlinkSync(join(lock, 'lock.1'))) as Record<string, string>;
   await first.close();
+  mkdirSync(lock);
   const theirs = { ...ours, host: 'elsewhere', pids: 'elsewhere', process: '7-7', dataDir: '/their/data' };
   symlinkSync(JSON.stringify(theirs), join(lock, 'lock.2'));
   await expect(openSourceStore(placeIn(folder, 'data'))).rejects.toMatchObject({

@@ -20,8 +20,9 @@ function contend(
   folder: string,
   counterFile: string,
   times: string,
+  kind = 'lock',
 ): ChildProcess & { stdout: NodeJS.ReadableStream } {
-  const child = spawn(process.execPath, [contender, folder, counterFile, times], {
+  const child = spawn(process.execPath, [contender, folder, counterFile, times, kind], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -72,4 +73,15 @@ test('processes that fight for a dead one’s lock never hold it together', asyn
   await Promise.all(processes.map((child) => once(child, 'exit')));
 
   expect(await readFile(counterFile, 'utf8')).toBe('400');
+});
+
+test('the lock of a journal, whose folder goes each time it is given back, is never held twice either', async () => {
+  const folder = await newFolder();
+  const counterFile = join(folder, 'counter');
+  await writeFile(counterFile, '0');
+  const processes = Array.from({ length: 4 }, () => contend(folder, counterFile, '100', 'journal'));
+  const codes = await Promise.all(processes.map(async (child) => (await once(child, 'exit'))[0] as number));
+  expect(codes).toEqual([0, 0, 0, 0]);
+  expect(await readFile(counterFile, 'utf8')).toBe('400');
+  expect((await readdir(folder)).filter((name) => name !== 'counter')).toEqual([]);
 });
