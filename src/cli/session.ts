@@ -4,6 +4,7 @@ import { SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import { logLibraryLines } from '../runtime/library-lines.ts';
 import { openLogger } from '../runtime/logger.ts';
+import { withIdentities } from '../runtime/plans/source-identities.ts';
 import { tellWarnings } from './screen/config-warnings.ts';
 
 /** Flags that every command takes. */
@@ -26,7 +27,9 @@ export async function openSession(flags: SharedFlags, needsFile: boolean): Promi
   const cwd = process.cwd();
   const file = await findConfigFile({ flag: flags.config, env: process.env, cwd });
   if (file === null && needsFile) throw new SlipwayError('config_missing', { file: 'slipway.yaml' });
-  const loaded = await loadConfig({ file, env: process.env, cwd, flags: { logLevel: flags.logLevel } });
+  const loaded = await withIdentities(
+    await loadConfig({ file, env: process.env, cwd, flags: { logLevel: flags.logLevel } }),
+  );
   const log = openLogger(loaded.config.log.level, loaded.config.secrets);
   logLibraryLines(log);
   await tellWarnings(loaded.warnings, { file, level: loaded.config.log.level, log });

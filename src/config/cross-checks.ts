@@ -12,6 +12,7 @@ import type { Mistake } from './issues.ts';
 import { nearest } from './nearest.ts';
 import { defaultManifest } from './place.ts';
 import { redisMistakes } from './redis-checks.ts';
+import { renameMistakes } from './rename-checks.ts';
 import { SANDBOX } from './sandbox-destination.ts';
 import { webhookMistakes } from './webhook-checks.ts';
 
@@ -39,6 +40,7 @@ export function crossChecks(tree: unknown, placed: (path: string) => string): re
       destinations.map(([name]) => name),
     ),
     ...reservedNames(sources.map(([key]) => key)),
+    ...renameMistakes(sources),
     ...gatewayMistakes(
       at(tree, 'gateway'),
       destinations.map(([key]) => key),

@@ -14,6 +14,10 @@ export interface SourceConfig extends Readonly<IntakeOptions>, Readonly<Omit<Rec
   readonly manifest: string;
   /** A program that begins with `./` or `../` is relative to the config file: made absolute. */
   readonly onSettled: CommandSinkOptions | null;
+  /** Its name before it was renamed; null: it is a new one. */
+  readonly renamedFrom?: string | null | undefined;
+  /** Its name in the config file, where `name` is the one under which its records go on. */
+  readonly title?: string;
 }
 
 /** As the redis room takes it: what is left out is null. */

@@ -28,6 +28,12 @@ export const sourceSchema = z.strictObject({
       'where the files go: one of `destinations`, or the name of a preset; may be left out when exactly one is configured',
     ),
   ...recordOptionsSchema.shape,
+  renamedFrom: nameSchema
+    .nullable()
+    .optional()
+    .describe(
+      'the name this source had before: its records, queue and ids go on under that name and nothing is sent again; kept in the data folder, so that the key may go again; null says that it is a new source, although another one knows its files',
+    ),
   onSettled: commandSinkSchema
     .nullable()
     .default(null)

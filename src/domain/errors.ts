@@ -54,6 +54,18 @@ export const ERRORS = {
     retryable: false,
     message: 'source {source}: {path} is not a folder: name the folder that holds the files',
   },
+  source_renamed: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'source {source}: {known} of the {files} files in {path} are recorded already, for the same destination, by a source called {was}: nothing is sent before you say which it is. The same source under a new name: `renamedFrom: {was}` below sources.{source}, and nothing is sent again. Another source: `renamedFrom: null`, and all of it is sent',
+  },
+  source_has_records: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'source {source} has records of its own in {path}, so it cannot go on with those of {was}: take `renamedFrom` out of sources.{source}, or move that folder away if its records are not wanted',
+  },
   public_unacknowledged: {
     kind: 'config',
     retryable: false,

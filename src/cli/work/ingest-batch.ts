@@ -28,6 +28,7 @@ import { confirmPublic } from './confirm-public.ts';
 import { type DestinationFlags, wordsWithTo } from './destination-flags.ts';
 import { ingestOutcome, outcomeLines, previewLines, resumeLine } from './ingest-outcome.ts';
 import { givenMeta, type MetaFlags } from './meta-flags.ts';
+import { withSettledNames } from './settled-names.ts';
 import { configuredDestinations, withSandbox } from './trial-sandbox.ts';
 
 export interface IngestFlags extends SharedFlags, MetaFlags, DestinationFlags {
@@ -55,7 +56,11 @@ const GIVE_UP_MS = 60_000;
  */
 export async function ingestBatch(paths: readonly string[], flags: IngestFlags): Promise<ExitCode> {
   const words = wordsWithTo(flags);
-  const opened = await openSession(flags, flags.source !== undefined);
+  const read = await openSession(flags, flags.source !== undefined);
+  const opened = await withSettledNames(read, flags.dryRun === true ? [] : ['intake', 'worker'], {
+    paths,
+    source: flags.source ?? (paths.length === 0 ? '' : undefined),
+  });
   const meant =
     flags.resume === undefined
       ? [flags.to, ...(flags.to === undefined ? configuredDestinations(opened) : [])]

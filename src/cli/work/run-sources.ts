@@ -3,7 +3,7 @@ import { acknowledgePublic } from '../../operations/control/acknowledgements.ts'
 import { warnOfDeletion } from '../../operations/control/retention-warning.ts';
 import { compose } from '../../runtime/compose.ts';
 import { withWords } from '../../runtime/plans/said-destination.ts';
-import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
+import { type SourcePlan, titleOf } from '../../runtime/plans/source-plan.ts';
 import { ownPathsOf, sourcePlans } from '../../runtime/plans/source-plans.ts';
 import { assertTokenVariables } from '../../runtime/plans/token-variables.ts';
 import { type Run, startRun } from '../../runtime/run.ts';
@@ -16,6 +16,7 @@ import { confirmPublic } from './confirm-public.ts';
 import { type DestinationFlags, wordsWithTo } from './destination-flags.ts';
 import { givenMeta, type MetaFlags } from './meta-flags.ts';
 import { onceExit, onceSummary, onceTrouble } from './once-outcome.ts';
+import { withSettledNames } from './settled-names.ts';
 import { configuredDestinations, withSandbox } from './trial-sandbox.ts';
 
 export interface RunFlags extends SharedFlags, MetaFlags, DestinationFlags {
@@ -44,7 +45,8 @@ export async function runSources(
   narrowed: (plan: SourcePlan) => SourcePlan = (plan) => plan,
 ): Promise<ExitCode> {
   const words = wordsWithTo(flags);
-  const opened = await openSession(flags, paths.length === 0);
+  const read = await openSession(flags, paths.length === 0);
+  const opened = await withSettledNames(read, roles, { paths });
   const meant = paths.length === 0 ? configuredDestinations(opened) : [flags.to];
   return await withSandbox(opened, meant, (session) =>
     runIn(withWords(session, flags.to, words), paths, flags, roles, narrowed),
@@ -117,12 +119,13 @@ async function follow(
 ): Promise<ExitCode> {
   // Folders that a worker does not see yet it has named already.
   const serves = roles.includes('intake') ? null : (await running.report()).serves;
-  for (const { name, root, destination, manifest } of plans) {
+  for (const plan of plans) {
+    const { name, root, destination, manifest } = plan;
     if (serves?.includes(name) === false) continue;
     screen.say(
       roles.includes('intake')
-        ? `watching ${root} (source ${name}) → ${destination}; manifest ${manifest}`
-        : `uploading from ${root} (source ${name}) → ${destination}`,
+        ? `watching ${root} (source ${titleOf(plan)}) → ${destination}; manifest ${manifest}`
+        : `uploading from ${root} (source ${titleOf(plan)}) → ${destination}`,
     );
   }
   screen.follow(running.report);

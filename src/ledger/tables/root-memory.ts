@@ -2,7 +2,7 @@ import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Ledger } from '../ledger-port.ts';
 
-interface HeldRoot {
+export interface HeldRoot {
   readonly path: string;
   readonly identity: string;
 }
@@ -15,6 +15,11 @@ export interface KeptRoot {
 }
 
 const KEY = 'held';
+
+/** The folder itself, under whatever path; null: none ever held files. */
+export function keptRootOf(ledger: Pick<Ledger, 'table'>): HeldRoot | null {
+  return ledger.table<HeldRoot, string>('root')?.get(KEY) ?? null;
+}
 
 /** @param path of the source's folder: under another one, the folder before says nothing */
 export function openKeptRoot(ledger: Ledger, path: string, log: Log): KeptRoot {

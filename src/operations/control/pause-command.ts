@@ -12,6 +12,8 @@ import { changePauses, readPauses } from '../../redis/coordination/pauses.ts';
 import { findRedis, type RedisConnection } from '../../redis/redis-access.ts';
 import { isRedisFailure } from '../../redis/redis-failure.ts';
 import { knownSources } from '../../runtime/plans/known-sources.ts';
+import { titleOf } from '../../runtime/plans/source-plan.ts';
+import { configuredPlans } from '../../runtime/plans/source-plans.ts';
 import { readReports } from '../../runtime/reports/process-reports.ts';
 
 /** What came of `pause` or `resume`. */
@@ -65,7 +67,7 @@ async function change(
     const redis = connection === null ? null : { connection, prefix: config.redis.prefix };
     const before = await readPauses(dataDir, redis);
     const choices = await choicesOf(config, redis, before);
-    const target = targetOf(named, choices);
+    const target = targetOf(byIdentity(named, config), choices);
     const list = await changePauses(dataDir, redis, (latest) => apply(latest, target));
     if (resuming && redis !== null) {
       if (target.kind === 'everything') await lift(choices.destination, config, redis);
@@ -132,6 +134,12 @@ async function choicesOf(
     source: [...new Set([...sources, ...pausedOf('source')])],
     batch: [...new Set([...batches, ...pausedOf('batch')])],
   };
+}
+
+/** A source by the name under which it is paused. */
+function byIdentity(named: PauseFacts['named'], config: ResolvedConfig): PauseFacts['named'] {
+  const meant = configuredPlans(config).find((plan) => titleOf(plan) === named.source);
+  return meant === undefined ? named : { ...named, source: meant.name };
 }
 
 const MOST_CHOICES = 20;

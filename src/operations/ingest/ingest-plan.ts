@@ -18,8 +18,8 @@ import { openDataDir } from '../../ledger/store/data-dir.ts';
 import { filledFolderIdentityOf } from '../../platform/files/folder-identity.ts';
 import { chooseDestination, destinationName } from '../../runtime/plans/destination-choice.ts';
 import { withWords } from '../../runtime/plans/said-destination.ts';
-import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
-import { adHocPlanOf, configuredPlans, sourcePlans } from '../../runtime/plans/source-plans.ts';
+import { type SourcePlan, titleOf } from '../../runtime/plans/source-plan.ts';
+import { adHocPlanOf, configuredPlans, sourcePlans, takenNames } from '../../runtime/plans/source-plans.ts';
 import { listText } from './list-text.ts';
 import { writablePlan } from './writable-manifest.ts';
 
@@ -208,9 +208,9 @@ async function isArchive(path: string): Promise<boolean> {
 }
 
 function configuredSource(name: string, { config }: LoadedConfig): SourcePlan {
-  const found = configuredPlans(config).find((plan) => plan.name === name);
+  const found = configuredPlans(config).find((plan) => titleOf(plan) === name);
   if (found !== undefined) return found;
-  const choices = Object.keys(config.sources).join(', ');
+  const choices = configuredPlans(config).map(titleOf).join(', ');
   throw new SlipwayError('usage', {
     problem: `the config file has no source ${name}${choices === '' ? '' : `: --source takes one of ${choices}`}`,
   });
@@ -228,7 +228,7 @@ async function folderPlan(path: string, to: string | undefined, loaded: LoadedCo
 async function archivePlan(path: string, to: string | undefined, loaded: LoadedConfig): Promise<SourcePlan> {
   const { config, baseDir } = loaded;
   const { name: destination } = chooseDestination(config, to, baseDir);
-  const name = await adHocSourceName(config.dataDir, path, Object.keys(config.sources));
+  const name = await adHocSourceName(config.dataDir, path, takenNames(config));
   const manifest = await rememberedManifest(config.dataDir, name);
   const plan = adHocPlanOf(name, path, destination, manifest);
   return { ...(await writablePlan(plan, path, loaded)), root: dirname(path) };

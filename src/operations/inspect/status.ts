@@ -15,7 +15,7 @@ import { isRedisFailure } from '../../redis/redis-failure.ts';
 import { isPrivate, type RedisPlace } from '../../redis/redis-place.ts';
 import { redisOrigin } from '../../redis/redis-target.ts';
 import { writeRefusal } from '../../redis/write-trial.ts';
-import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
+import { type SourcePlan, titleOf } from '../../runtime/plans/source-plan.ts';
 import { readReports } from '../../runtime/reports/process-reports.ts';
 import { type DestinationStatus, destinationStatuses } from './destination-status.ts';
 
@@ -72,7 +72,8 @@ export async function readStatus(options: {
   const sources: SourceStatus[] = [];
   for (const name of names) {
     const plan = plans.find((one) => one.name === name) ?? null;
-    sources.push(await sourceStatus(name, plan, live.get(name) ?? null, dataDir));
+    const status = await sourceStatus(name, plan, live.get(name) ?? null, dataDir);
+    sources.push(plan === null ? status : { ...status, name: titleOf(plan) });
   }
   const rate = (pick: (report: LiveReport) => number): number =>
     reports.reduce((sum, report) => sum + pick(report), 0);

@@ -6,7 +6,7 @@ import type { Log } from '../../domain/log.ts';
 import { type IntentOf, intentsFor } from '../../ledger/intent.ts';
 import { adHocSources } from '../../ledger/store/ad-hoc-source.ts';
 import type { StorePlace } from '../../ledger/store/source-store.ts';
-import type { SourcePlan } from './source-plan.ts';
+import { type SourcePlan, titleOf } from './source-plan.ts';
 import { adHocPlanOf, configuredPlans, planAt, withOwnManifest } from './source-plans.ts';
 
 /** A source that commands can look into: configured, or once named on the command line. */
@@ -38,9 +38,9 @@ export async function knownSources(config: ResolvedConfig): Promise<KnownSource[
 export async function meantSources(config: ResolvedConfig, name: string | undefined): Promise<KnownSource[]> {
   const known = await knownSources(config);
   if (name === undefined) return known;
-  const found = known.filter((source) => source.name === name);
-  if (found.length > 0) return found;
-  const choices = known.map((source) => source.name).join(', ');
+  const found = known.find(({ plan }) => titleOf(plan) === name) ?? known.find((one) => one.name === name);
+  if (found !== undefined) return [found];
+  const choices = known.map(({ plan }) => titleOf(plan)).join(', ');
   throw new SlipwayError('usage', {
     problem: `there is no source ${name}: ${choices === '' ? 'none is known in this data folder' : `--source takes one of ${choices}`}`,
   });

@@ -22,7 +22,10 @@ export interface SourcePlan
     >,
     Pick<IntakeOptions, 'dedupe'>,
     AfterActions {
+  /** The name under which its records and its queue are kept. */
   readonly name: string;
+  /** What the config file calls it, where it was renamed. */
+  readonly title?: string;
   /** Absolute path of its folder. */
   readonly root: string;
   /** Name of its destination. */
@@ -32,4 +35,9 @@ export interface SourcePlan
   readonly snapshot: SnapshotMode;
   /** Name of its queue where it is not the source's: what came in by HTTP has one for each destination. */
   readonly queue?: string;
+}
+
+/** How people call a source. */
+export function titleOf({ name, title }: Pick<SourcePlan, 'name' | 'title'>): string {
+  return title ?? name;
 }

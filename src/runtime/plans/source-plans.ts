@@ -8,13 +8,18 @@ import { SlipwayError } from '../../domain/errors.ts';
 import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
 import { adHocSourceName, rememberedManifest } from '../../ledger/store/ad-hoc-source.ts';
 import { chooseDestination } from './destination-choice.ts';
-import type { SourcePlan } from './source-plan.ts';
+import { type SourcePlan, titleOf } from './source-plan.ts';
 
 export { forgetNewSources } from '../../ledger/store/ad-hoc-source.ts';
 
 /** The sources of the config file. */
 export function configuredPlans(config: ResolvedConfig): SourcePlan[] {
   return Object.values(config.sources).map(planOf);
+}
+
+/** Names that configured sources have, or had before they were renamed. */
+export function takenNames(config: ResolvedConfig): string[] {
+  return configuredPlans(config).flatMap((plan) => [plan.name, titleOf(plan)]);
 }
 
 /**
@@ -79,7 +84,7 @@ export async function planAt(configured: readonly SourcePlan[], root: string): P
 }
 
 async function adHocPlan(root: string, destination: string, config: ResolvedConfig): Promise<SourcePlan> {
-  const name = await adHocSourceName(config.dataDir, root, Object.keys(config.sources));
+  const name = await adHocSourceName(config.dataDir, root, takenNames(config));
   return adHocPlanOf(name, root, destination, await rememberedManifest(config.dataDir, name));
 }
 
