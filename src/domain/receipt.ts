@@ -4,8 +4,11 @@ import type { ReceiptSight } from './sight.ts';
 
 export type ReceiptStatus = 'uploaded' | 'failed' | 'skipped';
 
-/** Why a file was skipped (contract §9). `existing`: it lay there at the first start of its source. */
-export type SkipCode = 'too_large' | 'empty' | 'type' | 'vanished' | 'changed' | 'existing';
+/**
+ * Why a file was skipped (contract §9). `existing`: it lay there at the first start of its source. `excluded`: it was
+ * queued, and the rules of its source leave it out since.
+ */
+export type SkipCode = 'too_large' | 'empty' | 'type' | 'vanished' | 'changed' | 'existing' | 'excluded';
 
 export interface ReceiptError {
   readonly code: string;

@@ -19,6 +19,8 @@ export interface DroppedAttempts {
 export interface UploadJob extends PathName, JobSight {
   readonly v: 1;
   readonly source: string;
+  /** Name of the destination that it was queued for; missing in jobs of an older Slipway. */
+  readonly destination?: string;
   /** Bytes. */
   readonly size: number;
   readonly mtimeNs: string;
@@ -52,11 +54,11 @@ export function newUploadJob(
   batch: string | null,
   how: { readonly sight?: SeenTimes; readonly arrival?: Arrival } = {},
 ): UploadJob {
-  const { path, pathBytes, source, size, mtimeNs } = version;
+  const { path, pathBytes, source, destination, size, mtimeNs } = version;
   const name: PathName = pathBytes === undefined ? { path } : { path, pathBytes };
   const seen = how.sight === undefined ? {} : jobSight(how.sight);
   const live = how.arrival === 'live' ? ({ live: true } as const) : {};
-  return { v: 1, source, ...name, size, mtimeNs, gen, batch, ...seen, ...live, attemptLog: [] };
+  return { v: 1, source, destination, ...name, size, mtimeNs, gen, batch, ...seen, ...live, attemptLog: [] };
 }
 
 /** Job id: `<file version id>-<generation>`. A taken id makes a re-add a no-op. */

@@ -57,7 +57,7 @@ export function outcomeOfFailedJob(
     ...name,
     gen,
     status: 'failed',
-    destination: options.destination,
+    destination: job.destination ?? options.destination,
     url: null,
     fileId: null,
     ref: null,

@@ -11,6 +11,7 @@ import type { HeldRoots } from './processes/worker-config.ts';
 import { isQuiet, nowMs, type RunningProcess, uploadsHere } from './running-process.ts';
 import type { OpenTraffic } from './worker/open-traffic.ts';
 import { type RootWatch, rootCheckOf } from './worker/root-watch.ts';
+import { ruledOutBy } from './worker/ruled-out.ts';
 import { type SourceWorker, startSourceWorker } from './worker/source-worker.ts';
 
 /** Its parent's `--once` gives up on what fails, not on what nobody tries. */
@@ -93,11 +94,12 @@ export async function startWorker(here: RunningProcess, plan: SourcePlan): Promi
 
 async function handlerOf(
   { pauses, options }: RunningProcess,
-  { name, root }: SourcePlan,
+  plan: SourcePlan,
   rootCheck: RootWatch,
   traffic: OpenTraffic['traffic'],
 ): Promise<UploadHandler> {
-  const { dataDir, http, retry, log, received } = options;
+  const { name, root } = plan;
+  const { dataDir, http, retry, log, ownPaths, received } = options;
   const isLocal = (await networkFileSystemOf(root)) === null;
   return uploadHandler({
     ...{ root, rootCheck, traffic, pauses, retry, log },
@@ -107,6 +109,7 @@ async function handlerOf(
     clock: systemClock,
     random: Math.random,
     ownUpload: received?.ownUpload,
+    ruledOut: received === undefined ? await ruledOutBy(plan, ownPaths) : undefined,
   });
 }
 

@@ -78,8 +78,9 @@ export function isLimitSkip(recorded: RecordedVersion | null): boolean {
 /** contract §2: reappearance, and a change of the limit that skipped it, make the next generation. */
 function comesBack(recorded: RecordedVersion, file: JudgedFile, rules: Rules): boolean {
   if (recorded.status !== 'skipped') return false;
-  // Here it lies after all, exactly as it was.
-  if (recorded.code === 'vanished' || recorded.code === 'changed') return true;
+  // Here it lies after all, exactly as it was; and what is looked at here the rules take again.
+  if (recorded.code === 'vanished' || recorded.code === 'changed' || recorded.code === 'excluded')
+    return true;
   if (recorded.code === 'existing') return rules.existing === 'upload';
   if (!isLimitSkip(recorded) || rules.limits === null) return false;
   const { path } = file.name;
@@ -95,7 +96,10 @@ function judged(gen: number, file: JudgedFile, rules: Rules, asked: boolean): De
 }
 
 /** The limits of the source alone: those of the destination are said where its answers are read, by the worker. */
-function refusedBySource(file: JudgedFile, { minBytes, maxBytes }: Rules): LimitRefusal | null {
+export function refusedBySource(
+  file: Pick<JudgedFile, 'name' | 'size'>,
+  { minBytes, maxBytes }: Pick<Rules, 'minBytes' | 'maxBytes'>,
+): LimitRefusal | null {
   if (minBytes === null && maxBytes === null) return null;
   const limits = { minBytes, maxBytes, extensions: null };
   return refusedBy(limits, { path: file.name.path, size: file.size }, 'this source');

@@ -3,6 +3,7 @@ import type { AttemptResult } from '../../domain/attempt.ts';
 import { mayTakeJobs } from '../../domain/blocker.ts';
 import { SlipwayError } from '../../domain/errors.ts';
 import { fileVersionId } from '../../domain/file-version.ts';
+import type { SkipCode } from '../../domain/receipt.ts';
 import { failedAttempts, jobIdOf, type UploadJob, versionIdOf } from '../../domain/upload-job.ts';
 import type { QueuedUpload, UploadHandler, UploadStep } from '../../domain/upload-step.ts';
 import type { Pauses } from '../../redis/coordination/pauses.ts';
@@ -55,6 +56,10 @@ export interface UploadHandlerOptions extends Omit<SendOneContext, 'signal'> {
   readonly pauses: Pick<Pauses, 'ofBatch' | 'of'>;
   readonly retry: RetryOptions;
   readonly random: () => number;
+  /** Why the rules of its source keep a file back that was queued before they said so; null: they do not. */
+  readonly ruledOut?:
+    | ((job: UploadJob) => { readonly code: SkipCode; readonly message: string } | null)
+    | undefined;
   /** How a file is sent that differs from the others of its source; null, or left out: none does. */
   readonly ownUpload?: ((upload: QueuedUpload) => OwnUpload | null) | undefined;
 }
@@ -93,7 +98,7 @@ async function handle(upload: IdentifiedUpload, context: Context, signal: AbortS
   if (hopeless !== null) {
     // Under the id that it was queued with: the new version gets its own job, and its own receipt.
     const id = versionIdOf(upload.jobId, job.gen) ?? upload.id;
-    return settle({ ...upload, id }, hopeless, failedAttempts(job), context);
+    return settle({ ...upload, id }, hopeless, failedAttempts(job), context, job.attemptLog, job.destination);
   }
   if (job.uploaded !== undefined) return await lookAgain(upload, context, signal);
 
@@ -103,7 +108,7 @@ async function handle(upload: IdentifiedUpload, context: Context, signal: AbortS
   if (isPaused(job, context)) return giveBack(job, context);
   // What is not going to be sent waits for no permit and no slot of the rate.
   const own = context.ownUpload?.(upload) ?? null;
-  const refusal = preflight(job, (own?.destination ?? traffic.destination).limits);
+  const refusal = context.ruledOut?.(job) ?? preflight(job, (own?.destination ?? traffic.destination).limits);
   if (refusal !== null)
     return settle(upload, { status: 'skipped', ...refusal }, failedAttempts(job), context);
 
@@ -236,15 +241,18 @@ function giveBack(job: UploadJob, context: Context): UploadStep {
   return { kind: 'give-back', delayMs: mayGo ? 0 : STOPPED_DELAY_MS };
 }
 
-/** @param attemptLog left out: this time nothing was tried */
+/**
+ * @param attemptLog left out: this time nothing was tried
+ * @param destination that the version was for, where its source goes elsewhere by now
+ */
 function settle(
   { id, job, queuedAtMs }: IdentifiedUpload,
   jobEnd: JobEnd,
   attempts: number,
   { traffic, clock }: Context,
   attemptLog = job.attemptLog,
+  destination = traffic.destination.name,
 ): UploadStep {
-  const destination = traffic.destination.name;
   const facts = { id, destination, attempts, attemptLog, queuedAtMs, nowMs: clock.nowMs() };
   return { kind: 'settle', outcome: outcomeOf(job, jobEnd, facts) };
 }
