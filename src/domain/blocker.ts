@@ -32,9 +32,17 @@ export type SourceBlocker = Block & {
    * - `owner-lost`: another process records this source now.
    * - `root-gone`: its folder is not there, or empty as when a disk is not mounted.
    * - `uncompared`: its owner has not compared this Redis with what is recorded.
+   * - `queue-held`: somebody has paused or limited the queue in Redis, past Slipway.
    * - `shutdown`: this process ends.
    */
-  readonly reason: 'paused' | 'recording' | 'owner-lost' | 'root-gone' | 'uncompared' | 'shutdown';
+  readonly reason:
+    | 'paused'
+    | 'recording'
+    | 'owner-lost'
+    | 'root-gone'
+    | 'uncompared'
+    | 'queue-held'
+    | 'shutdown';
 };
 
 /** The one way in which work does not go on: why, since when, until when, in words. */
@@ -45,6 +53,7 @@ const BY_WEIGHT: readonly Blocker['reason'][] = [
   'shutdown',
   'paused',
   'owner-lost',
+  'queue-held',
   'stopped',
   'recording',
   'root-gone',

@@ -4,6 +4,7 @@ import { systemClock } from '../platform/waiting/clock.ts';
 import { within } from '../platform/waiting/within.ts';
 import { type ConnectionLoss, watchForLoss } from './connection-loss.ts';
 import { acquireEmbeddedRedis, findRunningEmbeddedRedis } from './embedded/embedded-redis.ts';
+import { hearTrouble, lastingTrouble } from './lasting-trouble.ts';
 import { checkRedis } from './redis-check.ts';
 import { openRedis } from './redis-connection.ts';
 import { isPrivate, type RedisPlace } from './redis-place.ts';
@@ -57,14 +58,18 @@ export async function findRedis(facts: Omit<RedisFacts, 'env'>): Promise<RedisCo
 }
 
 async function openGivenRedis(redis: RedisPlace, log: Log): Promise<RedisAccess> {
-  const { warnings } = await checkRedis(redis, { tryPrefix: redis.prefix });
+  const { prefix } = redis;
+  const { warnings } = await checkRedis(redis, { tryPrefix: prefix });
   for (const warning of warnings) log.warn({}, warning);
-  return access(redis, log, async () => undefined);
+  return access(redis, { prefix, log, release: async () => undefined });
 }
 
-async function openPrivateRedis({ dataDir, env, log }: RedisFacts): Promise<RedisAccess> {
+async function openPrivateRedis({ dataDir, redis, env, log }: RedisFacts): Promise<RedisAccess> {
   const embedded = await acquireEmbeddedRedis({ dataDir, env, log, clock: systemClock });
-  const opened = access({ socketPath: embedded.socketPath }, log, () => embedded.release());
+  const opened = access(
+    { socketPath: embedded.socketPath },
+    { prefix: redis.prefix, log, release: () => embedded.release() },
+  );
   // Whoever loses the socket starts the server again; the connection then finds it by itself.
   opened.connection.on('close', () => {
     embedded
@@ -76,11 +81,18 @@ async function openPrivateRedis({ dataDir, env, log }: RedisFacts): Promise<Redi
   return opened;
 }
 
-function access(target: RedisTarget, log: Log, release: () => Promise<void>): RedisAccess {
+function access(
+  target: RedisTarget,
+  how: { readonly prefix: string; readonly log: Log; readonly release: () => Promise<void> },
+): RedisAccess {
+  const { prefix, log, release } = how;
   const connection = openRedis(target, 'producer', log);
   // Every queue and worker adds listeners of its own to this one connection. Not 0 (no limit): BullMQ adds to the number.
   connection.setMaxListeners(MANY_LISTENERS);
-  const copies = copiesOf(connection);
+  const { monotonicMs } = systemClock;
+  const trouble = lastingTrouble({ target, prefix, log, monotonicMs });
+  hearTrouble(connection, trouble);
+  const copies = copiesOf(connection, (copy) => hearTrouble(copy, trouble));
   return {
     connection,
     ...watchForLoss(connection),
@@ -97,12 +109,16 @@ function access(target: RedisTarget, log: Log, release: () => Promise<void>): Re
  * What is made of a connection, by us or by BullMQ, ends with it: one that is forgotten, or still tries to connect,
  * would keep a process alive that has nothing left to do.
  */
-function copiesOf(connection: RedisConnection): ReadonlySet<RedisConnection> {
+function copiesOf(
+  connection: RedisConnection,
+  onCopy: (copy: RedisConnection) => void,
+): ReadonlySet<RedisConnection> {
   const copies = new Set<RedisConnection>();
   const duplicate = connection.duplicate.bind(connection);
   connection.duplicate = (...change) => {
     const copy = duplicate(...change);
     copies.add(copy);
+    onCopy(copy);
     copy.once('end', () => copies.delete(copy));
     return copy;
   };

@@ -120,7 +120,8 @@ export async function startSentinels(
   const admin = primary.admin();
   await vi.waitFor(async () => {
     const text = await admin.info('replication');
-    if (text.match(/state=online/g)?.length !== replicas) throw new Error('replicas are not there yet');
+    if ((text.match(/state=online/g) ?? []).length !== replicas)
+      throw new Error('replicas are not there yet');
   });
   const sentinels = await Promise.all(
     [1, 2, 3].map(() =>

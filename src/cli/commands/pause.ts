@@ -57,8 +57,12 @@ async function pauseOrResume(
   return EXIT.ok;
 }
 
-function text({ list, changed }: PauseAnswer): string {
+function text({ list, changed, lifted }: PauseAnswer): string {
+  const freed = lifted.map(
+    ({ source, message }) =>
+      `source ${printable(source)}: no longer: ${printable(message.split(';')[0] ?? '')}\n`,
+  );
   const paused = list.paused.map((pause) => `${printable(pauseText(pause))}\n`);
   const lines = paused.length === 0 ? ['nothing is paused\n'] : paused;
-  return `${changed ? '' : 'nothing to change: '}${lines.join('')}`;
+  return `${changed ? '' : 'nothing to change: '}${[...freed, ...lines].join('')}`;
 }

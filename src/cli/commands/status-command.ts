@@ -147,7 +147,9 @@ export function statusText(status: Status, paint: Paint): string {
       );
     }
     if (live?.oldestWaiting != null) lines.push(`  oldest waiting since ${live.oldestWaiting}`);
-    if (live?.trouble != null) lines.push(`  ${paint.bad(printable(live.trouble))}`);
+    for (const { message } of source.held) lines.push(`  ${paint.bad(printable(message))}`);
+    if (live?.trouble != null && !source.held.some(({ message }) => message === live.trouble))
+      lines.push(`  ${paint.bad(printable(live.trouble))}`);
     for (const { batch, done, members, discovered, startedAt } of source.batches)
       lines.push(`  batch ${batch}  ${done} of ${discovered ? '' : '≥ '}${members} done, since ${startedAt}`);
     for (const webhook of live?.webhooks ?? []) lines.push(webhookLine(webhook, paint));

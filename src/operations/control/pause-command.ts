@@ -7,6 +7,7 @@ import type { Log } from '../../domain/log.ts';
 import { type PauseList, type PauseTarget, withoutPause, withPause } from '../../domain/pause-list.ts';
 import { openDataDir } from '../../ledger/store/data-dir.ts';
 import { promoteDelayed } from '../../queue/promote-delayed.ts';
+import { liftQueueHolds, type QueueHold } from '../../queue/queue-holds.ts';
 import { clearSuspension } from '../../redis/coordination/destination-record.ts';
 import { changePauses, readPauses } from '../../redis/coordination/pauses.ts';
 import { findRedis, type RedisConnection } from '../../redis/redis-access.ts';
@@ -21,8 +22,14 @@ export interface PauseAnswer {
   /** Everything that is paused now. */
   readonly list: PauseList;
   readonly changed: boolean;
+  /** What was set on queues past Slipway (bull-board, BullMQ) and holds no longer. */
+  readonly lifted: readonly LiftedHold[];
   /** Why Redis was not told; null: it was, or none runs. Processes on this data folder read the list there as well. */
   readonly redisTrouble: string | null;
+}
+
+export interface LiftedHold extends QueueHold {
+  readonly source: string;
 }
 
 interface PauseFacts {
@@ -69,11 +76,13 @@ async function change(
     const choices = await choicesOf(config, redis, before);
     const target = targetOf(byIdentity(named, config), choices);
     const list = await changePauses(dataDir, redis, (latest) => apply(latest, target));
+    const lifted = resuming && redis !== null ? await liftHolds(target, config, redis) : [];
     if (resuming && redis !== null) {
       if (target.kind === 'everything') await lift(choices.destination, config, redis);
       if (target.kind === 'destination') await lift([target.name], config, redis);
     }
-    return { list, changed: list.revision !== before.revision, redisTrouble };
+    const changed = list.revision !== before.revision || lifted.length > 0;
+    return { list, changed, lifted, redisTrouble };
   } finally {
     connection?.disconnect();
     log.debug({}, 'pause list written');
@@ -92,6 +101,25 @@ async function lift(
     if (plan.destination === '' || destinations.includes(plan.destination))
       await promoteDelayed(connection, prefix, name);
   }
+}
+
+/** Of the queues of the sources that are meant: a batch shares one with others. */
+async function liftHolds(
+  { kind, name }: PauseTarget,
+  config: ResolvedConfig,
+  { connection, prefix }: { readonly connection: RedisConnection; readonly prefix: string },
+): Promise<LiftedHold[]> {
+  const lifted: LiftedHold[] = [];
+  for (const source of await knownSources(config)) {
+    const isMeant =
+      kind === 'everything' ||
+      (kind === 'source' && source.name === name) ||
+      (kind === 'destination' && source.plan.destination === name);
+    if (!isMeant) continue;
+    const holds = await liftQueueHolds(connection, prefix, source.name);
+    lifted.push(...holds.map((hold) => ({ ...hold, source: source.name })));
+  }
+  return lifted;
 }
 
 async function reachRedis({ config, log }: PauseFacts): Promise<{

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BatchState } from '../../domain/batch.ts';
-import { errorMessage, reasonOf } from '../../domain/errors.ts';
+import { reasonOf } from '../../domain/errors.ts';
 import type { LiveReport, SourceReport } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Pause, type PauseList, pauseOf } from '../../domain/pause-list.ts';
@@ -9,9 +9,10 @@ import { ownerOf } from '../../ledger/store/source-lock.ts';
 import { readSourceLedger } from '../../ledger/store/source-store.ts';
 import { openBatchStates } from '../../ledger/tables/batch-states.ts';
 import { openLostCount } from '../../ledger/tables/lost-count.ts';
+import { type QueueHold, readQueueHolds } from '../../queue/queue-holds.ts';
 import { readPauses } from '../../redis/coordination/pauses.ts';
 import { findRedis, type RedisConnection } from '../../redis/redis-access.ts';
-import { isRedisFailure } from '../../redis/redis-failure.ts';
+import { isRedisFailure, redisFailure } from '../../redis/redis-failure.ts';
 import { isPrivate, type RedisPlace } from '../../redis/redis-place.ts';
 import { redisOrigin } from '../../redis/redis-target.ts';
 import { writeRefusal } from '../../redis/write-trial.ts';
@@ -32,6 +33,8 @@ export interface SourceStatus
   readonly manifest: string | null;
   /** Those that have not ended. */
   readonly batches: readonly BatchState[];
+  /** What somebody has set on its queue past Slipway, in one line each. */
+  readonly held: readonly QueueHold[];
 }
 
 export interface Status {
@@ -60,7 +63,7 @@ export async function readStatus(options: {
   readonly log: Log;
 }): Promise<Status> {
   const { plans, dataDir } = options;
-  const { redis, redisTrouble, reports, pauses } = await liveReports(options);
+  const { redis, redisTrouble, reports, pauses, holds } = await liveReports(options);
   const live = new Map(
     reports.flatMap(({ sources }) => sources.map((source) => [source.name, source] as const)),
   );
@@ -73,7 +76,8 @@ export async function readStatus(options: {
   for (const name of names) {
     const plan = plans.find((one) => one.name === name) ?? null;
     const status = await sourceStatus(name, plan, live.get(name) ?? null, dataDir);
-    sources.push(plan === null ? status : { ...status, name: titleOf(plan) });
+    const held = holds.get(name) ?? [];
+    sources.push({ ...status, held, ...(plan === null ? {} : { name: titleOf(plan) }) });
   }
   const rate = (pick: (report: LiveReport) => number): number =>
     reports.reduce((sum, report) => sum + pick(report), 0);
@@ -99,7 +103,13 @@ export async function readStatus(options: {
 type Live = Pick<Status, 'redis' | 'redisTrouble'> & {
   readonly reports: readonly LiveReport[];
   readonly pauses: PauseList;
+  readonly holds: Holds;
 };
+
+/** By source. */
+type Holds = ReadonlyMap<string, readonly QueueHold[]>;
+
+const NO_HOLDS: Holds = new Map();
 
 /** Whether processes may work that could not tell of themselves. */
 function hidesReports(redis: Status['redis']): boolean {
@@ -119,7 +129,8 @@ async function troubleOf(
   const reason = await writeRefusal(connection, redis.prefix);
   if (reason === null) return { redis: 'ok', redisTrouble: null };
   const where = isPrivate(redis) ? 'the data folder' : redisOrigin(redis);
-  return { redis: 'refuses writes', redisTrouble: errorMessage('redis_refuses', { where, reason }) };
+  const { message } = redisFailure(new Error(reason), { target: redis, where, prefix: redis.prefix });
+  return { redis: 'refuses writes', redisTrouble: message };
 }
 
 /** A Redis that is down hides the live part only: the ledgers are files. */
@@ -134,6 +145,7 @@ async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<L
         redisTrouble: null,
         reports: [],
         pauses: await readPauses(dataDir, null),
+        holds: NO_HOLDS,
       };
     }
     const { prefix } = redis;
@@ -142,15 +154,30 @@ async function liveReports(options: Parameters<typeof readStatus>[0]): Promise<L
       readPauses(dataDir, { connection, prefix }),
     ]);
     const seen = { redis: 'ok', redisTrouble: null } as const;
-    return { ...(reports.length > 0 ? seen : await troubleOf(connection, redis)), reports, pauses };
+    const state = reports.length > 0 ? seen : await troubleOf(connection, redis);
+    return { ...state, reports, pauses, holds: await holdsIn(connection, options, reports) };
   } catch (error) {
     const isLost = connection !== null && connection.status !== 'ready';
     if (!isLost && !isRedisFailure(error)) throw error;
     const pauses = await readPauses(dataDir, null);
-    return { redis: 'unreachable', redisTrouble: reasonOf(error), reports: [], pauses };
+    return { redis: 'unreachable', redisTrouble: reasonOf(error), reports: [], pauses, holds: NO_HOLDS };
   } finally {
     connection?.disconnect();
   }
+}
+
+async function holdsIn(
+  connection: RedisConnection,
+  { plans, dataDir, redis }: Parameters<typeof readStatus>[0],
+  reports: readonly LiveReport[],
+): Promise<Holds> {
+  const names = new Set([
+    ...plans.map(({ name }) => name),
+    ...(await recordedSources(dataDir)),
+    ...reports.flatMap(({ sources }) => sources.map(({ name }) => name)),
+  ]);
+  const read = async (name: string) => [name, await readQueueHolds(connection, redis.prefix, name)] as const;
+  return new Map(await Promise.all([...names].map(read)));
 }
 
 async function sourceStatus(
@@ -158,7 +185,7 @@ async function sourceStatus(
   plan: SourcePlan | null,
   live: SourceReport | null,
   dataDir: string,
-): Promise<SourceStatus> {
+): Promise<Omit<SourceStatus, 'held'>> {
   const where = {
     path: live?.path ?? plan?.root ?? null,
     // Of a source that was named on the command line only its runs know it.

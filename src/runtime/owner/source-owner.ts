@@ -4,6 +4,7 @@ import type { SourceReport } from '../../domain/live-report.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { createReleases } from '../../platform/waiting/releases.ts';
 import { within } from '../../platform/waiting/within.ts';
+import { readQueueHolds } from '../../queue/queue-holds.ts';
 import { createRecordingPause } from '../../redis/coordination/recording-pause.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 import { createOwnerReport } from '../reports/owner-report.ts';
@@ -110,11 +111,18 @@ export async function startSourceOwner(options: SourceOwnerOptions): Promise<Sou
   }
 }
 
-function ownerOf({ plan, batch, now }: SourceOwnerOptions, steps: Steps, ending: Ending): SourceOwner {
+function ownerOf(
+  { plan, batch, now, redis, prefix }: SourceOwnerOptions,
+  steps: Steps,
+  ending: Ending,
+): SourceOwner {
   const { owned, kept, found, health } = steps;
   const { recorder, afterActions, snapshot } = kept;
   const { intake, runner } = found;
-  const reports = createOwnerReport({ ...owned, ...kept, plan, intake, runs: runner, now });
+  const reports = createOwnerReport({
+    ...{ ...owned, ...kept, plan, intake, runs: runner, now },
+    holds: () => readQueueHolds(redis.connection, prefix, plan.name),
+  });
   return {
     plan,
     unreadable: reports.unreadable,

@@ -6,6 +6,7 @@ import type { Intake } from '../../intake/watch/watcher.ts';
 import type { SourceStore } from '../../ledger/store/source-store.ts';
 import { openLostCount } from '../../ledger/tables/lost-count.ts';
 import type { Notifier } from '../../notify/notifier.ts';
+import type { QueueHold } from '../../queue/queue-holds.ts';
 import type { UploadQueue } from '../../queue/upload-queue.ts';
 import type { BatchBook } from '../../record/batches/batch-book.ts';
 import type { Recorder } from '../../record/recorder.ts';
@@ -28,6 +29,8 @@ interface OwnerReportParts {
   readonly intake: Intake;
   readonly runs: Pick<BatchRunner, 'inHand'>;
   readonly batches: Pick<BatchBook, 'list'>;
+  /** What somebody has set on the queue past Slipway. */
+  readonly holds: () => Promise<readonly QueueHold[]>;
   readonly notifier: Notifier | null;
   readonly now: () => number;
 }
@@ -48,6 +51,9 @@ export function createOwnerReport(parts: OwnerReportParts): OwnerReport {
 
   const lost = openLostCount(store.ledger);
   const blockers = blockersOf(parts);
+
+  /** Redis away says nothing of it. */
+  const holds = (): Promise<readonly QueueHold[]> => parts.holds().catch(() => []);
 
   function unreadable(): number {
     return intake.counts().scan.unobservable;
@@ -70,7 +76,7 @@ export function createOwnerReport(parts: OwnerReportParts): OwnerReport {
       const { uploaded, failed, skipped } = store.ledger.counts().latest;
       const unsettled = intake.unsettled();
       const open = pending.open() + inHand() + unsettled;
-      const inTheWay = blockers();
+      const inTheWay = [...blockers.now(), ...blockers.held(await holds())];
       return {
         name: plan.name,
         path: plan.root,
@@ -105,16 +111,30 @@ function blockersOf({
   recorder,
   intake,
   now,
-}: Pick<OwnerReportParts, 'plan' | 'recorder' | 'intake' | 'now'>): () => readonly SourceBlocker[] {
+}: Pick<OwnerReportParts, 'plan' | 'recorder' | 'intake' | 'now'>): {
+  now(): readonly SourceBlocker[];
+  held(holds: readonly QueueHold[]): readonly SourceBlocker[];
+} {
   const since = new Map<string, number>();
-  const block = (reason: 'recording' | 'root-gone', message: string | null): SourceBlocker[] => {
+  const block = (
+    reason: 'recording' | 'root-gone' | 'queue-held',
+    message: string | null,
+    passes: 'none' | 'others' = 'none',
+  ): SourceBlocker[] => {
     if (message === null) since.delete(reason);
     if (message === null) return [];
     const sinceMs = since.get(reason) ?? now();
     since.set(reason, sinceMs);
-    return [{ reason, sinceMs, untilMs: null, message, passes: 'none' }];
+    return [{ reason, sinceMs, untilMs: null, message, passes }];
   };
-  return () => {
+  const held = (holds: readonly QueueHold[]): SourceBlocker[] => {
+    if (holds.length === 0) return block('queue-held', null);
+    // What is limited goes on all the same.
+    return holds.flatMap(({ kind, message }) =>
+      block('queue-held', message, kind === 'paused' ? 'none' : 'others'),
+    );
+  };
+  const here = (): readonly SourceBlocker[] => {
     const state = recorder.state();
     const halted = state.kind === 'paused' || state.kind === 'halted' ? state.error.message : null;
     const found = intake.counts().root;
@@ -126,4 +146,5 @@ function blockersOf({
           : null;
     return [...block('recording', halted), ...block('root-gone', gone)];
   };
+  return { now: here, held };
 }
