@@ -1,6 +1,6 @@
 import type { BatchEnd } from './batch.ts';
 import type { BatchSource } from './batch-source.ts';
-import type { IgnoreReason } from './ignore-reason.ts';
+import type { LeftAlone } from './left-out.ts';
 
 /** A line of a list that names no file that can be taken. */
 export interface UnusableLine {
@@ -18,7 +18,7 @@ export interface BatchTally {
    * Left alone by a rule of the source, which is no mistake of anybody; a folder counts once. `replaced`: a later entry of
    * the archive has the same name.
    */
-  ignored: Partial<Record<IgnoreReason | 'replaced', number>>;
+  ignored: { -readonly [Reason in keyof LeftAlone]: LeftAlone[Reason] };
   /** Files and folders that could not be looked at. */
   unreadable: number;
   /** Files that were still being written when the wait for them was over. */

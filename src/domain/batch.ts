@@ -1,3 +1,4 @@
+import type { LeftAlone } from './left-out.ts';
 import type { ReceiptStatus } from './receipt.ts';
 
 /** How many files of a batch ended how; discovered = uploaded + failed + skipped once it is complete. */
@@ -13,6 +14,8 @@ export interface BatchMissed {
   readonly unreadable: number;
   /** Files that were still being written when the wait for them was over. */
   readonly unsettled: number;
+  /** What rules leave alone; left out by an older Slipway. */
+  readonly ignored?: LeftAlone;
 }
 
 /** The one end of a batch (contract §2): every file of it has its receipt. Said once. */

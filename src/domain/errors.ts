@@ -49,6 +49,12 @@ export const ERRORS = {
     retryable: false,
     message: 'source {source}: the folder {path} does not exist: create it or correct the path',
   },
+  source_forbidden: {
+    kind: 'config',
+    retryable: false,
+    message:
+      'source {source}: the folder {path} may not be entered ({reason}): correct its permissions, or run Slipway as its owner',
+  },
   source_not_folder: {
     kind: 'config',
     retryable: false,
@@ -291,7 +297,7 @@ export const ERRORS = {
     kind: 'local',
     retryable: false,
     message:
-      'cannot read the file ({reason}): give the user that runs Slipway read permission, then touch the file',
+      'cannot read the file ({reason}): give the user that runs Slipway read permission, then it goes by itself',
   },
   source_root_gone: {
     kind: 'local',

@@ -1,6 +1,7 @@
 import type { BatchState } from './batch.ts';
 import type { BlockerReport } from './blocker.ts';
 import type { EndpointReport } from './delivery.ts';
+import type { LeftAlone } from './left-out.ts';
 
 /** What `status` and the progress line show of one source; discovered = uploaded + failed + skipped + pending. */
 export interface SourceReport {
@@ -22,6 +23,8 @@ export interface SourceReport {
   readonly unsettled: number;
   /** Files and folders that could not be looked at in the last comparison of the whole folder. */
   readonly unreadable: number;
+  /** Left alone by rules in that comparison, a folder once; left out by a process of an older version. */
+  readonly leftAlone?: LeftAlone;
   readonly waiting: number;
   readonly active: number;
   readonly delayed: number;

@@ -47,9 +47,10 @@ export interface IntakeCounts {
 export interface Intake {
   /**
    * Resolves once a full reconcile that began after this call has ended and everything it found is recorded or in the
-   * queue. Rejects with SlipwayError `source_missing` or `source_unmounted` while the folder is not there, and with an AbortError at stop.
+   * queue; with those files that are still being written although none has become whole for 30 seconds, or ten times
+   * `settle`. Rejects with SlipwayError `source_missing` or `source_unmounted` while the folder is not there, and with an AbortError at stop.
    */
-  caughtUp(): Promise<void>;
+  caughtUp(): Promise<readonly PathName[]>;
   /**
    * Compares the whole folder with what is recorded, now.
    * @param first path of a file, relative to the root, that somebody waits for: it is looked at before all else

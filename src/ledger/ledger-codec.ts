@@ -45,10 +45,12 @@ const CANONICAL_ID = /^f[0-9a-f]{32}$/;
 /** Beside the status in the first byte. */
 const AGAIN_BIT = 0x80;
 
-/** Status 1, generation 4, offset 6, length 4; the code follows, or the mark of an upload. */
+/** Status 1, generation 4, offset 6, length 4; the code follows, and the mark of a file on disk. */
 const FIXED_BYTES = 15;
 /** Inode 8, time of change 8. */
 const DISK_BYTES = 16;
+/** Whether such a file may be read by now is seen from its time of change. */
+const UNREADABLE = 'file_unreadable';
 
 const FOLDER_KEY_BYTES = 6;
 const PATH_KEY_BYTES = 16;
@@ -75,34 +77,38 @@ export function pathKey(name: PathName): Buffer {
 
 export function encodeRecorded(recorded: Recorded): Buffer {
   const code = recorded.code ?? '';
-  const disk = recorded.status === 'uploaded' ? recorded.disk : undefined;
-  const more = disk === undefined ? Buffer.byteLength(code, 'utf8') : DISK_BYTES;
-  const bytes = Buffer.alloc(FIXED_BYTES + more);
+  const disk = recorded.status === 'uploaded' || code === UNREADABLE ? recorded.disk : undefined;
+  const codeBytes = Buffer.byteLength(code, 'utf8');
+  const bytes = Buffer.alloc(FIXED_BYTES + codeBytes + (disk === undefined ? 0 : DISK_BYTES));
   bytes.writeUInt8(STATUSES.indexOf(recorded.status), 0);
   bytes.writeUInt32BE(recorded.gen, 1);
   bytes.writeUIntBE(recorded.offset, 5, 6);
   bytes.writeUInt32BE(recorded.length, 11);
-  if (disk === undefined) bytes.write(code, FIXED_BYTES, 'utf8');
-  else writeDisk(bytes, disk);
+  bytes.write(code, FIXED_BYTES, 'utf8');
+  if (disk !== undefined) writeDisk(bytes, disk, FIXED_BYTES + codeBytes);
   return bytes;
 }
 
-function writeDisk(bytes: Buffer, { ino, ctimeMs }: DiskMark): void {
-  bytes.writeBigUInt64BE(BigInt.asUintN(64, ino), FIXED_BYTES);
-  bytes.writeDoubleBE(ctimeMs, FIXED_BYTES + 8);
+function writeDisk(bytes: Buffer, { ino, ctimeMs }: DiskMark, at: number): void {
+  bytes.writeBigUInt64BE(BigInt.asUintN(64, ino), at);
+  bytes.writeDoubleBE(ctimeMs, at + 8);
 }
 
-/** Which file on disk an upload is of; null: nobody knows, or it is none. */
+/** Which file on disk an upload is of, or one that could not be read; null: nobody knows, or it is neither. */
 export function diskOf(bytes: Buffer): DiskMark | null {
-  if (statusOf(bytes) !== 'uploaded' || bytes.length !== FIXED_BYTES + DISK_BYTES) return null;
-  return { ino: bytes.readBigUInt64BE(FIXED_BYTES), ctimeMs: bytes.readDoubleBE(FIXED_BYTES + 8) };
+  const at = bytes.length - DISK_BYTES;
+  const isMarked =
+    statusOf(bytes) === 'uploaded'
+      ? at === FIXED_BYTES
+      : at === FIXED_BYTES + UNREADABLE.length && bytes.toString('latin1', FIXED_BYTES, at) === UNREADABLE;
+  return isMarked ? { ino: bytes.readBigUInt64BE(at), ctimeMs: bytes.readDoubleBE(at + 8) } : null;
 }
 
 /** The same record of an upload, of this file on disk. */
 export function markedOnDisk(bytes: Buffer, disk: DiskMark): Buffer {
   const marked = Buffer.alloc(FIXED_BYTES + DISK_BYTES);
   bytes.copy(marked, 0, 0, FIXED_BYTES);
-  writeDisk(marked, disk);
+  writeDisk(marked, disk, FIXED_BYTES);
   return marked;
 }
 
@@ -125,11 +131,12 @@ export function genOf(bytes: Buffer): number {
 
 export function decodeRecorded(bytes: Buffer): KnownVersion {
   const disk = diskOf(bytes);
+  const end = disk === null ? bytes.length : bytes.length - DISK_BYTES;
   return {
     again: isAgain(bytes),
     gen: bytes.readUInt32BE(1),
     status: statusOf(bytes),
-    code: disk !== null || bytes.length === FIXED_BYTES ? null : bytes.toString('utf8', FIXED_BYTES),
+    code: end === FIXED_BYTES ? null : bytes.toString('utf8', FIXED_BYTES, end),
     ...(disk === null ? {} : { disk }),
     offset: offsetOf(bytes),
     length: bytes.readUInt32BE(11),

@@ -1,9 +1,12 @@
 import { type Blocker, foremost, isStopped } from '../domain/blocker.ts';
+import type { Log } from '../domain/log.ts';
+import type { PathName } from '../domain/path-bytes.ts';
 import { type Pause, pauseBlocker } from '../domain/pause-list.ts';
 import type { Trouble } from '../traffic/last-failure.ts';
 import type { SourceOwner } from './owner/source-owner.ts';
 
-/** How one source ended under `--once`. `incomplete`: all is recorded but what could not be read. */
+/** How one source ended under `--once`. `incomplete`: all is recorded but what could not be read, or
+ * is written to all the time. */
 export type OnceEnd = 'drained' | 'incomplete' | 'gave-up' | 'stopped';
 
 /** What has to be known of a source's destination, in whatever process the uploads run. */
@@ -43,6 +46,7 @@ export async function onceEnd(
   destination: OnceView,
   giveUpMs: number,
   signal: AbortSignal,
+  log: Log,
 ): Promise<OnceEnd> {
   const ended = new AbortController();
   const both = AbortSignal.any([signal, ended.signal]);
@@ -76,13 +80,26 @@ export async function onceEnd(
     both.addEventListener('abort', () => clearInterval(timer), { once: true });
     look();
   });
-  const drained = line.drained(both).then((): OnceEnd => (line.unreadable() > 0 ? 'incomplete' : 'drained'));
+  const drained = line.drained(both).then((unsettled): OnceEnd => {
+    sayUnsettled(line.plan.name, unsettled, log);
+    return line.unreadable() + unsettled.length > 0 ? 'incomplete' : 'drained';
+  });
   try {
     return await Promise.race([halted, drained]);
   } finally {
     ended.abort();
     drained.catch(() => undefined);
   }
+}
+
+/** Enough to see which they are. */
+const MAX_SAID = 20;
+
+function sayUnsettled(source: string, unsettled: readonly PathName[], log: Log): void {
+  for (const { path } of unsettled.slice(0, MAX_SAID))
+    log.warn({ source, path }, `${path}: it is still being written; left for the next run`);
+  if (unsettled.length > MAX_SAID)
+    log.warn({ source, files: unsettled.length }, `${unsettled.length} files are still being written`);
 }
 
 /** `isOurs`: this run has failed at it, or the user himself has paused it. */

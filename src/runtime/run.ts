@@ -128,7 +128,9 @@ function runOf(
     report: () => runReport(here),
     recorded: () => counted.recorded,
     once: (giveUpMs, signal) =>
-      Promise.all(owners.map((owner) => onceEnd(owner, viewOf(owner.plan), giveUpMs, signal))),
+      Promise.all(
+        owners.map((owner) => onceEnd(owner, viewOf(owner.plan), giveUpMs, signal, here.options.log)),
+      ),
     failure: () => owners.map((owner) => owner.failure()).find((error) => error !== null) ?? null,
     dead:
       owners.length === 0

@@ -5,6 +5,7 @@ import type { Receipt } from '../../domain/receipt.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
 import { destinationTrouble, sourceTrouble } from './blocker-text.ts';
 import { fitted } from './cell-width.ts';
+import { createGatheredReceipts } from './gathered-receipts.ts';
 import { openTerminal, paintFor, printable } from './terminal.ts';
 import { terminalLog, troubleLine } from './terminal-log.ts';
 
@@ -84,14 +85,17 @@ export function terminalIngestScreen(stream: NodeJS.WriteStream, env: NodeJS.Pro
   const terminal = openTerminal(stream, env);
   const paint = paintFor(stream, env);
   let stop = (): void => undefined;
+  function tell(receipt: Receipt): void {
+    const line = troubleLine(receipt, paint);
+    if (line !== null) terminal.say(line);
+  }
+  const gathered = createGatheredReceipts(
+    (line, usual) => terminal.say(`${usual ? paint.faint('–') : paint.bad('!')} ${printable(line)}`),
+    tell,
+  );
   return {
     log: terminalLog(terminal, paint),
-    receipts(receipts) {
-      for (const receipt of receipts) {
-        const line = troubleLine(receipt, paint);
-        if (line !== null) terminal.say(line);
-      }
-    },
+    receipts: (receipts) => gathered.take(receipts).forEach(tell),
     say: (line) => terminal.say(printable(line)),
     follow(look) {
       stop = showEvery(REDRAW_MS, look, (view, filesPerSecond) =>
@@ -100,6 +104,7 @@ export function terminalIngestScreen(stream: NodeJS.WriteStream, env: NodeJS.Pro
     },
     end() {
       stop();
+      gathered.flush();
       terminal.end();
     },
   };
@@ -108,21 +113,24 @@ export function terminalIngestScreen(stream: NodeJS.WriteStream, env: NodeJS.Pro
 /** Not a terminal: JSON lines on stderr; the progress every ten seconds. */
 export function logIngestScreen(log: Log): IngestScreen {
   let stop = (): void => undefined;
+  function tell({ source, path, status, url, fileId, bytes, error }: Receipt): void {
+    if (error === null) log.debug({ source, path, url, fileId, bytes }, status);
+    else log.warn({ source, path, code: error.code, reason: error.message }, status);
+  }
+  const gathered = createGatheredReceipts((line, usual) => log[usual ? 'info' : 'warn']({}, line), tell);
   return {
     log,
-    receipts(receipts) {
-      for (const { source, path, status, url, fileId, bytes, error } of receipts) {
-        if (error === null) log.debug({ source, path, url, fileId, bytes }, status);
-        else log.warn({ source, path, code: error.code, reason: error.message }, status);
-      }
-    },
+    receipts: (receipts) => gathered.take(receipts).forEach(tell),
     say: (line) => log.info({}, line),
     follow(look) {
       stop = showEvery(LOG_EVERY_MS, look, (view, filesPerSecond) =>
         log.info({}, ingestLine(view, filesPerSecond, Number.MAX_SAFE_INTEGER)),
       );
     },
-    end: () => stop(),
+    end() {
+      stop();
+      gathered.flush();
+    },
   };
 }
 

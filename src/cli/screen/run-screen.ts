@@ -2,6 +2,7 @@ import type { LiveReport } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { fitted } from './cell-width.ts';
+import { createGatheredReceipts } from './gathered-receipts.ts';
 import { progressLine } from './progress-line.ts';
 import { openTerminal, type Paint, paintFor, printable } from './terminal.ts';
 import { terminalLog, troubleLine } from './terminal-log.ts';
@@ -39,15 +40,20 @@ export function terminalScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEn
     unprinted = 0;
   }
 
+  function tell(receipt: Receipt): void {
+    if (printed < LINES_PER_REDRAW) terminal.say(receiptLine(receipt, paint));
+    else unprinted += 1;
+    printed += 1;
+  }
+
+  const gathered = createGatheredReceipts(
+    (line, usual) => terminal.say(`${usual ? paint.faint('–') : paint.bad('!')} ${printable(line)}`),
+    tell,
+  );
+
   return {
     log: terminalLog(terminal, paint),
-    receipts(receipts) {
-      for (const receipt of receipts) {
-        if (printed < LINES_PER_REDRAW) terminal.say(receiptLine(receipt, paint));
-        else unprinted += 1;
-        printed += 1;
-      }
-    },
+    receipts: (receipts) => gathered.take(receipts).forEach(tell),
     say: (line) => terminal.say(printable(line)),
     follow(report) {
       timer = setInterval(() => {
@@ -65,6 +71,7 @@ export function terminalScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEn
     },
     end() {
       if (timer !== null) clearInterval(timer);
+      gathered.flush();
       nextPeriod();
       terminal.end();
     },
@@ -74,14 +81,14 @@ export function terminalScreen(stream: NodeJS.WriteStream, env: NodeJS.ProcessEn
 /** Not a terminal: pino's JSON lines on stderr. */
 export function logScreen(log: Log): RunScreen {
   let timer: NodeJS.Timeout | null = null;
+  function tell({ source, path, status, url, fileId, bytes, attempts, error }: Receipt): void {
+    if (error === null) log.info({ source, path, url, fileId, bytes, attempts }, status);
+    else log.warn({ source, path, code: error.code, reason: error.message }, status);
+  }
+  const gathered = createGatheredReceipts((line, usual) => log[usual ? 'info' : 'warn']({}, line), tell);
   return {
     log,
-    receipts(receipts) {
-      for (const { source, path, status, url, fileId, bytes, attempts, error } of receipts) {
-        if (error === null) log.info({ source, path, url, fileId, bytes, attempts }, status);
-        else log.warn({ source, path, code: error.code, reason: error.message }, status);
-      }
-    },
+    receipts: (receipts) => gathered.take(receipts).forEach(tell),
     say: (line) => log.info({}, line),
     follow() {},
     showWaits(text) {
@@ -91,6 +98,7 @@ export function logScreen(log: Log): RunScreen {
       }, REMIND_MS);
     },
     end() {
+      gathered.flush();
       if (timer !== null) clearInterval(timer);
     },
   };

@@ -15,7 +15,7 @@ import {
   withMeta,
 } from '../../operations/ingest/ingest-plan.ts';
 import { type IngestPreview, previewPart } from '../../operations/ingest/ingest-preview.ts';
-import { compose } from '../../runtime/compose.ts';
+import { type Composition, compose } from '../../runtime/compose.ts';
 import { withWords } from '../../runtime/plans/said-destination.ts';
 import { forgetNewSources, ownPathsOf } from '../../runtime/plans/source-plans.ts';
 import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
@@ -142,15 +142,18 @@ async function send(
     // Who has read its id can go on with it, whatever happens.
     await keepBatch(plan, config.dataDir);
     screen.say(`batch ${spec.batch} (${resumeLine(spec.batch)})`);
-    const starting = startIngest(spec, {
-      ...composed.run(plans, ['intake', 'worker']),
+    // A start that failed has closed what it was given.
+    const parts = [composed];
+    const next = (): Composition => parts.pop() ?? compose(session, definitions, { log: screen.log });
+    const starting = startIngest(spec, () => ({
+      ...next().run(plans, ['intake', 'worker']),
       ownPaths,
       onReceipts(receipts) {
         for (const { status, bytes } of receipts) if (status === 'uploaded') sentBytes += bytes;
         screen.receipts(receipts);
         if (flags.json === true) process.stdout.write(receipts.map((receipt) => jsonLine(receipt)).join(''));
       },
-    });
+    }));
     const drainMs = config.shutdown.drain;
     const ladder = ladderOf(starting, drainMs, screen.say);
     try {

@@ -1,5 +1,6 @@
 import type { BatchCounts, BatchEnd } from '../../domain/batch.ts';
 import type { BatchProgress } from '../../domain/batch-progress.ts';
+import { type LeftAlone, leftAloneText } from '../../domain/left-out.ts';
 import type { IngestPreview } from '../../operations/ingest/ingest-preview.ts';
 import { formatBytes, formatDuration } from '../../platform/units.ts';
 import type { OnceEnd } from '../../runtime/once-end.ts';
@@ -18,6 +19,8 @@ export interface IngestOutcome {
   readonly unreadable: number;
   /** Files that were still being written at the end. */
   readonly unsettled: number;
+  /** Left alone by rules, by reason; each name is in the batch manifest. */
+  readonly leftAlone: LeftAlone;
   readonly parts: readonly BatchEnd[];
   readonly exitCode: ExitCode;
 }
@@ -53,18 +56,28 @@ export function ingestOutcome(
   if (counts.failed + unusable > 0) codes.push(EXIT.permanent);
   if (unreadable + unsettled > 0) codes.push(EXIT.temporary);
   const state = ends.length === parts.length ? 'completed' : 'incomplete';
-  return { batch, state, counts, unusable, unreadable, unsettled, parts: ends, exitCode: worstExit(codes) };
+  const missed = { unusable, unreadable, unsettled, leftAlone: leftAloneIn(parts) };
+  return { batch, state, counts, ...missed, parts: ends, exitCode: worstExit(codes) };
+}
+
+function leftAloneIn(parts: readonly BatchProgress[]): LeftAlone {
+  const sum: Record<string, number> = {};
+  for (const { tally } of parts)
+    for (const [reason, count] of Object.entries(tally.ignored)) sum[reason] = (sum[reason] ?? 0) + count;
+  return sum;
 }
 
 /** The same for people. */
 export function outcomeLines(outcome: IngestOutcome): string[] {
-  const { batch, state, counts, unusable, unreadable, unsettled, parts } = outcome;
+  const { batch, state, counts, unusable, unreadable, unsettled, leftAlone, parts } = outcome;
   const lines =
     state === 'completed'
       ? [
           `batch ${batch} completed: ${counts.discovered} files, ${counts.uploaded} uploaded, ${counts.failed} failed, ${counts.skipped} skipped`,
         ]
       : [];
+  const alone = leftAloneText(leftAlone);
+  if (alone !== null) lines.push(`${alone} (named in the manifest)`);
   if (unusable > 0) lines.push(`${unusable} lines of the list name no file that can be sent`);
   if (unreadable > 0)
     lines.push(

@@ -1,3 +1,4 @@
+import { leftAloneText } from '../../domain/left-out.ts';
 import type { OnceEnd } from '../../runtime/once-end.ts';
 import type { Run } from '../../runtime/run.ts';
 import { EXIT, type ExitCode, worstExit } from '../exit-codes.ts';
@@ -25,10 +26,21 @@ export function onceExit(ends: readonly OnceEnd[], running: Run, report: OnceRep
 }
 
 /** What `--once` has done, when all went well. */
-export function onceSummary(recorded: ReturnType<Run['recorded']>): string {
+export function onceSummary(recorded: ReturnType<Run['recorded']>, report: OnceReport): string {
   const { uploaded, skipped } = recorded;
-  if (uploaded + skipped === 0) return 'nothing new: all that is there was recorded before';
-  return skipped === 0 ? `${uploaded} uploaded` : `${uploaded} uploaded, ${skipped} skipped`;
+  const alone = leftAlone(report);
+  const rest = alone === null ? '' : `; ${alone}`;
+  if (uploaded + skipped === 0) return `nothing new: all that is there was recorded before${rest}`;
+  return skipped === 0 ? `${uploaded} uploaded${rest}` : `${uploaded} uploaded, ${skipped} skipped${rest}`;
+}
+
+/** What rules left alone, of all sources together; null: nothing. */
+function leftAlone({ sources }: OnceReport): string | null {
+  const sum: Record<string, number> = {};
+  for (const source of sources)
+    for (const [reason, count] of Object.entries(source.leftAlone ?? {}))
+      sum[reason] = (sum[reason] ?? 0) + count;
+  return leftAloneText(sum);
 }
 
 /** What kept `--once` from ending well, in one line. */
@@ -40,6 +52,7 @@ export function onceTrouble(report: OnceReport): string {
     dead === 0 ? null : `${dead} dead letters, until slipway failed retry or discard`,
     ...report.sources.map(sourceTrouble),
     ...report.destinations.map(destinationTrouble),
+    leftAlone(report),
   ].filter((text) => text !== null);
   return [`${failed} failed, ${pending} kept for the next run`, ...reasons].join('; ');
 }

@@ -11,7 +11,7 @@ import { EXIT, type ExitCode, exitCodeOf, worstExit } from '../exit-codes.ts';
 import { jsonLine } from '../screen/json-line.ts';
 import { logScreen, type RunScreen, terminalScreen } from '../screen/run-screen.ts';
 import { openSession, type Session, type SharedFlags } from '../session.ts';
-import { ladderOf, type SignalLadder } from '../signal-ladder.ts';
+import { ladderOf, type SignalLadder, type Stoppable } from '../signal-ladder.ts';
 import { confirmPublic } from './confirm-public.ts';
 import { type DestinationFlags, wordsWithTo } from './destination-flags.ts';
 import { givenMeta, type MetaFlags } from './meta-flags.ts';
@@ -32,6 +32,7 @@ export interface RunFlags extends SharedFlags, MetaFlags, DestinationFlags {
 
 const MINUTE = 60_000;
 const GIVE_UP_MS = MINUTE;
+const REPORT_MS = 500;
 
 /**
  * Runs sources in the given roles until a signal, or with `--once` until what is there is recorded.
@@ -94,7 +95,7 @@ async function runIn(
       },
     });
     const drainMs = config.shutdown.drain;
-    const ladder = ladderOf(starting, drainMs, screen.say);
+    const ladder = ladderOf(starting.then(sayingWhatWaits(screen.say)), drainMs, screen.say);
     try {
       return await follow(await starting, ladder, screen, plans, flags, roles, drainMs);
     } finally {
@@ -106,6 +107,28 @@ async function runIn(
   } finally {
     screen.end();
   }
+}
+
+/** The same run, which says at a stop how many files it leaves for the next start. */
+function sayingWhatWaits(say: (line: string) => void): (running: Run) => Stoppable {
+  const recorded = (running: Run): number =>
+    Object.values(running.recorded()).reduce((sum, count) => sum + count, 0);
+  return (running) => ({
+    cutShort: running.cutShort,
+    async stop(budgetMs) {
+      const before = recorded(running);
+      // Redis may be away: that says nothing then, and costs the stop little.
+      const report = await Promise.race([
+        running.report().catch(() => null),
+        new Promise<null>((resolve) => setTimeout(resolve, REPORT_MS, null).unref()),
+      ]);
+      const complete = await running.stop(budgetMs);
+      const open = report?.sources.reduce((sum, { pending }) => sum + pending, 0) ?? 0;
+      const waiting = open - (recorded(running) - before);
+      if (waiting > 0) say(`${waiting} files wait for the next start`);
+      return complete;
+    },
+  });
 }
 
 async function follow(
@@ -132,12 +155,18 @@ async function follow(
   const over = new AbortController();
   try {
     if (flags.once !== true) return await untilEnded(running, ladder, drainMs);
-    const once = running.once(flags.giveUp ?? GIVE_UP_MS, over.signal);
+    const once = running.once(flags.giveUp ?? GIVE_UP_MS, over.signal).catch((error: unknown) => {
+      // What a signal ended did not fail.
+      if (ladder.came() === EXIT.ok) throw error;
+      return ladder.ended;
+    });
+    // Of the loser of the race nobody hears any more.
+    once.catch(() => undefined);
     const ended = await Promise.race([ladder.ended, once]);
     if (typeof ended === 'number') return ended === EXIT.ok ? failureExit(running) : ended;
     const report = await running.report();
     const code = onceExit(ended, running, report);
-    screen.say(code === EXIT.ok ? onceSummary(running.recorded()) : onceTrouble(report));
+    screen.say(code === EXIT.ok ? onceSummary(running.recorded(), report) : onceTrouble(report));
     await running.stop(drainMs);
     return worstExit([code, failureExit(running)]);
   } catch (error) {

@@ -75,8 +75,9 @@ export function isLimitSkip(recorded: RecordedVersion | null): boolean {
   return recorded?.status === 'skipped' && LIMIT_CODES.has(recorded.code ?? '');
 }
 
-/** contract §2: reappearance, and a change of the limit that skipped it, make the next generation. */
+/** contract §2: reappearance, permission to read it, and a change of the limit that skipped it, make the next generation. */
 function comesBack(recorded: RecordedVersion, file: JudgedFile, rules: Rules): boolean {
+  if (recorded.status === 'failed') return mayBeReadable(recorded, file);
   if (recorded.status !== 'skipped') return false;
   // Here it lies after all, exactly as it was; and what is looked at here the rules take again.
   if (recorded.code === 'vanished' || recorded.code === 'changed' || recorded.code === 'excluded')
@@ -88,6 +89,12 @@ function comesBack(recorded: RecordedVersion, file: JudgedFile, rules: Rules): b
     refusedBySource(file, rules) === null &&
     refusedBy(rules.limits, { path, size: file.size }, 'this destination') === null
   );
+}
+
+/** It could not be read, and somebody has changed its permissions, or put it there anew. */
+export function mayBeReadable({ status, code, disk }: RecordedVersion, { ctimeMs }: JudgedFile): boolean {
+  if (status !== 'failed' || code !== 'file_unreadable' || disk === undefined) return false;
+  return Number.isFinite(ctimeMs) && disk.ctimeMs !== ctimeMs;
 }
 
 function judged(gen: number, file: JudgedFile, rules: Rules, asked: boolean): Decision {

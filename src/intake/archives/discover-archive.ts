@@ -5,16 +5,13 @@ import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import type { DiscoveryDeps, FoundIn } from '../batch/batch-sink.ts';
 import { networkFileSystemOf } from '../watch/network-fs.ts';
-import type { ArchiveEntry, EntryFacts, LeftOutEntry } from './archive-entry.ts';
+import type { ArchiveEntry, EntryFacts } from './archive-entry.ts';
 import { type FileFormat, formatOf } from './archive-kind.ts';
 import { pathInArchive } from './entry-name.ts';
 import { tarEntries } from './tar-entries.ts';
 import { zipEntries } from './zip-entries.ts';
 
 type ArchiveInput = Extract<BatchInput, { kind: 'archive' }>;
-
-/** Enough to see which they are. */
-const MAX_REPLACED_SAID = 20;
 
 /**
  * The files of one archive, entry by entry. An archive that cannot be read to its end has a receipt that says so, under
@@ -54,32 +51,18 @@ async function takeEntry(
   found: FoundIn,
   means: DiscoveryDeps,
 ): Promise<void> {
-  const { filter, sink, tally } = means;
+  const { filter, sink, tally, leftOut } = means;
   const name = pathInArchive(archive, entry.name);
-  if (entry.kind === 'left_out') return leaveOut(name, entry.reason, means);
+  if (entry.kind === 'left_out') return leftOut.add(name, entry.reason, true);
   if (entry.kind === 'refused') {
     tally.refused += 1;
     return await sink.refused(name, entry, entry.refusal, found);
   }
   const reason = filter.path(entry.name.path, 'file');
-  if (reason !== null) {
-    tally.ignored[reason] = (tally.ignored[reason] ?? 0) + 1;
-    return;
-  }
+  if (reason !== null) return leftOut.add(name, reason, false);
   tally.files += 1;
   tally.bytes += entry.size;
   await sink.entry(name, entry, found);
-}
-
-function leaveOut({ path }: PathName, reason: LeftOutEntry['reason'], means: DiscoveryDeps): void {
-  const { tally, log, source } = means;
-  const count = (tally.ignored[reason] ?? 0) + 1;
-  tally.ignored[reason] = count;
-  if (count > MAX_REPLACED_SAID) return;
-  log.warn(
-    { source, path },
-    'an archive has several entries of this name: the last one is sent, as unpackers keep it',
-  );
 }
 
 /** @throws SlipwayError `archive_foreign`, `archive_unreadable` */

@@ -1,18 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchTally } from '../../domain/batch-progress.ts';
 import type { BatchInput } from '../../domain/batch-source.ts';
+import { reasonOf } from '../../domain/errors.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import { discoverArchive } from '../archives/discover-archive.ts';
 import type { Filter } from '../scan/filter.ts';
 import { withoutOwnFiles } from '../scan/own-files.ts';
-import { rescan } from '../scan/rescan.ts';
+import { type RescanReport, rescan } from '../scan/rescan.ts';
 import type { SeenFile, SettledFile } from '../scan/seen-file.ts';
-import { createSettle, type Settle } from '../scan/settle.ts';
+import { createSettle, patienceMsOf, type Settle } from '../scan/settle.ts';
 import { openSourceFilter } from '../scan/source-filter.ts';
 import { createFileStats } from '../scan/stat-files.ts';
 import { networkFileSystemOf } from '../watch/network-fs.ts';
 import type { BatchDiscoveryOptions, BatchSink, DiscoveryDeps } from './batch-sink.ts';
 import { discoverList } from './discover-list.ts';
+import type { LeftOutNames } from './left-out-names.ts';
 
 export interface BatchDiscovery {
   /**
@@ -29,24 +31,21 @@ export interface BatchDiscovery {
 
 /** Files being written at the same time; past it the walk waits for them. */
 const MAX_TRACKED = 100_000;
-/** Files still being written when none has become whole for so long belong to the next batch. */
-const MIN_PATIENCE_MS = 30_000;
-const PATIENCE_IN_SETTLES = 10;
 const DUE_PER_STEP = 256;
 
 /**
  * What belongs to a batch, found by the rules of the watcher: the same filter, the same looks, the same settle.
- * @param tally counted up on the way
+ * @param found counted up, and named, on the way
  */
 export async function openBatchDiscovery(
   options: BatchDiscoveryOptions,
   sink: BatchSink,
-  tally: BatchTally,
+  { tally, leftOut }: { readonly tally: BatchTally; readonly leftOut: LeftOutNames },
 ): Promise<BatchDiscovery> {
   const { root, now, rootFolder, minAge } = options;
   const isLocal = (await networkFileSystemOf(root)) === null;
   const base: Base = {
-    ...{ options, sink, tally, isLocal },
+    ...{ options, sink, tally, leftOut, isLocal },
     filter: await openSourceFilter(options),
     entryFilter: await openSourceFilter({ ...options, ownPaths: [] }),
     fileStats: createFileStats(
@@ -54,8 +53,7 @@ export async function openBatchDiscovery(
       () => isLocal,
       () => now().monotonicMs,
     ),
-    // What is only too young becomes due within `minAge`: it is never given up.
-    patienceMs: Math.max(MIN_PATIENCE_MS, options.settle * PATIENCE_IN_SETTLES) + minAge,
+    patienceMs: patienceMsOf({ settleMs: options.settle, minAgeMs: minAge }),
   };
   let unsettled = (): number => 0;
 
@@ -91,7 +89,7 @@ export async function openBatchDiscovery(
 }
 
 /** What all passes over the inputs share. */
-interface Base extends Pick<DiscoveryDeps, 'filter' | 'fileStats' | 'sink' | 'tally'> {
+interface Base extends Pick<DiscoveryDeps, 'filter' | 'fileStats' | 'sink' | 'tally' | 'leftOut'> {
   readonly options: BatchDiscoveryOptions;
   /** Slipway's own files lie in folders: what is named like them in an archive is the user's. */
   readonly entryFilter: Filter;
@@ -120,8 +118,8 @@ function openPass(base: Base, signal: AbortSignal): Pass {
 }
 
 function depsOf(pass: Pass): DiscoveryDeps {
-  const { options, fileStats, filter, sink, tally, signal } = pass;
-  return { ...options, fileStats, filter, sink, tally, signal, see: (files) => see(pass, files) };
+  const { options, fileStats, filter, sink, tally, leftOut, signal } = pass;
+  return { ...options, fileStats, filter, sink, tally, leftOut, signal, see: (files) => see(pass, files) };
 }
 
 async function see(pass: Pass, files: readonly SeenFile[]): Promise<void> {
@@ -153,7 +151,7 @@ async function take(
 
 /** Looks again at some of the files due by `byMs`. */
 async function takeDue(pass: Pass, byMs: number): Promise<boolean> {
-  const { settle, fileStats, tally } = pass;
+  const { settle, fileStats, leftOut } = pass;
   const names = settle.due(byMs, DUE_PER_STEP);
   const files: SeenFile[] = [];
   for (const [index, look] of (await fileStats.at(names)).entries()) {
@@ -161,7 +159,7 @@ async function takeDue(pass: Pass, byMs: number): Promise<boolean> {
     if (look.kind === 'file') files.push(look.file);
     else if (name !== undefined) {
       settle.forget(name);
-      if (look.kind === 'unobservable') tally.unreadable += 1;
+      if (look.kind === 'unobservable') leftOut.add(name, 'unreadable', true, reasonOf(look.error));
     }
   }
   return await take(pass, files);
@@ -194,20 +192,18 @@ function sayToWait(pass: Pass, waitMs: number): void {
   log.info(said, 'files are younger than minAge: waiting until they are old enough');
 }
 
-function giveUp({ settle, tally }: Pass): void {
-  tally.unsettled += settle.size();
-  for (const name of settle.due(Number.POSITIVE_INFINITY, settle.size())) settle.forget(name);
+function giveUp({ settle, leftOut }: Pass): void {
+  for (const name of settle.due(Number.POSITIVE_INFINITY, settle.size())) {
+    leftOut.add(name, 'unsettled', true);
+    settle.forget(name);
+  }
 }
 
 async function discoverFolder(path: string, means: DiscoveryDeps): Promise<void> {
-  const { root, fileStats, filter, tally, see, signal } = means;
-  const report = {
-    ignored(_name: PathName, reason: keyof BatchTally['ignored']): void {
-      tally.ignored[reason] = (tally.ignored[reason] ?? 0) + 1;
-    },
-    unobservable(): void {
-      tally.unreadable += 1;
-    },
+  const { root, fileStats, filter, leftOut, see, signal } = means;
+  const report: RescanReport = {
+    ignored: (name, reason) => leftOut.add(name, reason, false),
+    unobservable: (name, error) => leftOut.add(name, 'unreadable', true, reasonOf(error)),
   };
   const walk = {
     root,

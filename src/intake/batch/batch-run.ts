@@ -16,6 +16,7 @@ import { type BatchAdmission, createBatchAdmission } from './batch-admission.ts'
 import { type BatchDiscovery, openBatchDiscovery } from './batch-discovery.ts';
 import { type BatchRoot, createBatchRoot } from './batch-root.ts';
 import type { BatchDiscoveryOptions } from './batch-sink.ts';
+import { createLeftOutNames, type LeftOutNames } from './left-out-names.ts';
 import type { BatchAttachments, BatchRecords, OpenBatchAttachments } from './ports.ts';
 
 /** What finding the files of a batch of one source works with. */
@@ -69,6 +70,8 @@ interface State {
   walked: boolean;
   /** Of the pass over the inputs that is under way, or was the last. */
   tally: BatchTally;
+  /** What that pass has left out. */
+  leftOut: LeftOutNames;
   admission: BatchAdmission | null;
   discovery: BatchDiscovery | null;
   /** Files that turned out to be other versions. */
@@ -96,7 +99,7 @@ export function startBatchRun(part: BatchSource, options: BatchRunOptions, signa
   const { batch } = part;
   const waker = createWaker();
   const state: State = {
-    ...{ phase: { kind: 'under way' }, walked: false, tally: emptyTally() },
+    ...{ phase: { kind: 'under way' }, walked: false, ...nothingFound(options) },
     ...{ admission: null, discovery: null, changes: new Map() },
   };
 
@@ -154,8 +157,8 @@ async function run(one: Run): Promise<void> {
   let rounds = 0;
   do {
     state.phase = { kind: 'under way' };
-    state.tally = emptyTally();
-    const discovery = await openBatchDiscovery({ ...options, rootFolder }, admission, state.tally);
+    Object.assign(state, nothingFound(options));
+    const discovery = await openBatchDiscovery({ ...options, rootFolder }, admission, state);
     state.discovery = discovery;
     await discovery.discover(inputs, signal);
     await admission.flush(signal);
@@ -174,10 +177,15 @@ async function run(one: Run): Promise<void> {
     }
   } while (isToDoAgain(state));
   // Written to all the time: the version of now has no receipt.
-  state.tally.unsettled += state.changes.size;
+  for (const name of state.changes.values()) state.leftOut.add(name, 'unsettled', true);
   state.phase = { kind: 'over' };
-  records.discovered(batch, missedOf(state.tally));
+  records.discovered(batch, missedOf(state.tally), state.leftOut.list());
   await attachments.forget();
+}
+
+function nothingFound({ source, log }: BatchRunOptions): Pick<State, 'tally' | 'leftOut'> {
+  const tally = emptyTally();
+  return { tally, leftOut: createLeftOutNames(tally, source, log) };
 }
 
 function isToDoAgain({ phase }: State): boolean {
@@ -246,8 +254,8 @@ function admissionOf(one: Run, rootFolder: BatchRoot, attachments: BatchAttachme
   );
 }
 
-function missedOf({ unusable, unreadable, unsettled }: BatchTally): BatchMissed {
-  return { unusable, unreadable, unsettled };
+function missedOf({ unusable, unreadable, unsettled, ignored }: BatchTally): BatchMissed {
+  return { unusable, unreadable, unsettled, ignored };
 }
 
 function failureText(error: unknown): string {

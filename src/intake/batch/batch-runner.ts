@@ -78,7 +78,11 @@ export function createBatchRunner(options: BatchRunOptions): BatchRunner {
 /** The intake of a source that is not watched: one batch of it, and nothing that comes later. */
 export function batchIntake(batch: string, runner: BatchRunner): Intake {
   return {
-    caughtUp: runner.caughtUp,
+    async caughtUp() {
+      await runner.caughtUp();
+      // They are left out of the batch, which says so.
+      return [];
+    },
     rescan: runner.rescan,
     unsettled: runner.unsettled,
     touch() {},

@@ -8,6 +8,7 @@ import type { Instant } from '../scan/settle.ts';
 import type { SourceFilterOptions } from '../scan/source-filter.ts';
 import type { FileStats } from '../scan/stat-files.ts';
 import type { BatchRoot } from './batch-root.ts';
+import type { LeftOutNames } from './left-out-names.ts';
 
 /** Where an entry was found. */
 export interface FoundIn {
@@ -45,6 +46,7 @@ export interface DiscoveryDeps extends BatchDiscoveryOptions {
   readonly filter: Filter;
   readonly sink: BatchSink;
   readonly tally: BatchTally;
+  readonly leftOut: LeftOutNames;
   /** Files seen just now and accepted by the filter: whole ones go on, the others are waited for. */
   readonly see: (files: readonly SeenFile[]) => Promise<void>;
   readonly signal: AbortSignal;

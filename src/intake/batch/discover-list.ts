@@ -1,18 +1,14 @@
 import { createReadStream } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { posix } from 'node:path';
-import type { UnusableLine } from '../../domain/batch-progress.ts';
-import type { IgnoreReason } from '../../domain/ignore-reason.ts';
+import { reasonOf } from '../../domain/errors.ts';
 import { bytesOf, type PathName, pathNameOf } from '../../domain/path-bytes.ts';
-import { RULES } from '../scan/disk-state.ts';
 import type { FileStat } from '../scan/stat-files.ts';
 import type { DiscoveryDeps } from './batch-sink.ts';
 
 const LINES_PER_STEP = 256;
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
-/** Enough to see what is wrong. */
-const MAX_LINES_KEPT = 20;
 
 /**
  * The files that a list names. What cannot be taken is counted and said, line by line; a name that comes twice is the
@@ -31,7 +27,7 @@ export async function discoverList(
     const path = absolutePath(base, line);
     // A list made through a symlink to the folder (/tmp on macOS) names the same files.
     const name = nameBelow(root, path) ?? nameBelow(root, await realFolderOf(path));
-    if (name === null) unusable({ path: pathNameOf(line).path, why: 'outside' }, means);
+    if (name === null) means.leftOut.add(pathNameOf(line), 'outside', true);
     else names.push(name);
     if (names.length < LINES_PER_STEP) continue;
     await take(names, means, folders);
@@ -41,14 +37,14 @@ export async function discoverList(
 }
 
 async function take(names: readonly PathName[], means: DiscoveryDeps, folders: LinkCheck): Promise<void> {
-  const { fileStats, tally, see } = means;
+  const { fileStats, leftOut, see } = means;
   const files = [];
   for (const [index, look] of (await fileStats.at(names)).entries()) {
     const name = names[index];
     if (name === undefined) continue;
-    if (look.kind === 'unobservable') tally.unreadable += 1;
+    if (look.kind === 'unobservable') leftOut.add(name, 'unreadable', true, reasonOf(look.error));
     else if (look.kind === 'gone') await gone(name, means, folders);
-    else if (look.kind === 'directory') unusable({ path: name.path, why: 'folder' }, means);
+    else if (look.kind === 'directory') leftOut.add(name, 'folder', true);
     else if (await isAccepted(name, look, means, folders)) {
       if (look.kind === 'file') files.push(look.file);
     }
@@ -58,8 +54,7 @@ async function take(names: readonly PathName[], means: DiscoveryDeps, folders: L
 
 /** What is reached over a link counts as gone everywhere (G9); who named it is told the true reason. */
 async function gone(name: PathName, means: DiscoveryDeps, folders: LinkCheck): Promise<void> {
-  if (await folders.leadOut(name)) leftOut(name, 'symlink', means);
-  else unusable({ path: name.path, why: 'missing' }, means);
+  means.leftOut.add(name, (await folders.leadOut(name)) ? 'symlink' : 'missing', true);
 }
 
 async function isAccepted(
@@ -70,29 +65,10 @@ async function isAccepted(
 ): Promise<boolean> {
   const reason =
     means.filter.path(name.path, look.kind) ?? ((await folders.leadOut(name)) ? 'symlink' : null);
-  if (reason !== null) leftOut(name, reason, means);
+  // It was named: that a rule keeps it back is no matter of course.
+  if (reason !== null) means.leftOut.add(name, reason, true);
   return reason === null;
 }
-
-function leftOut(name: PathName, reason: IgnoreReason, { tally, log, source }: DiscoveryDeps): void {
-  const count = (tally.ignored[reason] ?? 0) + 1;
-  tally.ignored[reason] = count;
-  // It was named: that a rule keeps it back is no matter of course.
-  if (count <= MAX_LINES_KEPT)
-    log.warn({ source, path: name.path, reason }, `${name.path}: ${RULES[reason]}; left out`);
-}
-
-function unusable(line: UnusableLine, { tally, log, source }: DiscoveryDeps): void {
-  tally.unusable += 1;
-  if (tally.unusableLines.length < MAX_LINES_KEPT) tally.unusableLines.push(line);
-  log.warn({ source, path: line.path, why: line.why }, `${line.path}: ${WHY[line.why]}; left out`);
-}
-
-const WHY: Readonly<Record<UnusableLine['why'], string>> = {
-  missing: 'there is no such file',
-  outside: 'it is not in the folder of this source',
-  folder: 'it is a folder: name its files, or the folder as PATH',
-};
 
 /** As Latin-1, which keeps every byte and knows no dots or slashes but those of ASCII. */
 function absolutePath(base: string, line: Buffer): string {

@@ -1,5 +1,6 @@
 import type { DiskMark } from '../../domain/disk-mark.ts';
 import { type FileVersion, fileVersionId } from '../../domain/file-version.ts';
+import { mayBeReadable } from '../admit/decision.ts';
 import { compareOnDisk, mayDiffer } from '../admit/disk-sameness.ts';
 import type { AdmissionPorts, RecordedVersion } from '../ports.ts';
 import type { SeenFile } from '../scan/seen-file.ts';
@@ -30,7 +31,12 @@ export function createDiskVersions(
     async hasOtherBytes(version, file, signal) {
       const id = fileVersionId(version);
       const recorded = ports.recorded(id);
-      if (recorded === null || !mayDiffer(file, recorded) || !isSettled(version, recorded)) return false;
+      if (recorded === null || !isSettled(version, recorded)) return false;
+      if (mayBeReadable(recorded, file)) {
+        again.push({ id, gen: recorded.gen });
+        return true;
+      }
+      if (!mayDiffer(file, recorded)) return false;
       isTrusted ??= networkFileSystemOf(root).then((network) => network === null);
       if (!(await isTrusted)) return false;
       const { gen, disk } = recorded;

@@ -1,6 +1,7 @@
 import type { BatchEnd, BatchMissed, BatchState } from '../../domain/batch.ts';
 import type { BatchSource } from '../../domain/batch-source.ts';
 import type { GivenMeta } from '../../domain/file-meta.ts';
+import type { LeftOut } from '../../domain/left-out.ts';
 import type { AdmissionPorts } from '../ports.ts';
 
 /** A generation of a file version, as a member of a batch. */
@@ -18,7 +19,7 @@ export interface BatchRecords {
   /** Its inputs have been looked through; more may come of files that change. */
   walked(batch: string): void;
   /** Every file of it has been found. */
-  discovered(batch: string, missed: BatchMissed): void;
+  discovered(batch: string, missed: BatchMissed, leftOut: readonly LeftOut[]): void;
   /** null: unknown, or ended. */
   state(batch: string): BatchState | null;
   readonly ends: { find(batch: string): BatchEnd | null };

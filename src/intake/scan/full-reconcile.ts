@@ -1,5 +1,6 @@
 import { reasonOf } from '../../domain/errors.ts';
 import type { IgnoreReason } from '../../domain/ignore-reason.ts';
+import type { LeftAlone } from '../../domain/left-out.ts';
 import type { Log } from '../../domain/log.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import type { Filter } from './filter.ts';
@@ -12,7 +13,7 @@ export interface ScanTally {
   readonly files: number;
   readonly bytes: number;
   /** Entries left alone, by reason; a folder counts once, whatever it holds. */
-  readonly ignored: Readonly<Partial<Record<IgnoreReason, number>>>;
+  readonly ignored: LeftAlone;
   /** Files and folders that could not be looked at. */
   readonly unobservable: number;
 }
@@ -34,15 +35,19 @@ interface RunningTally {
   bytes: number;
   ignored: Partial<Record<IgnoreReason, number>>;
   unobservable: number;
-  firstProblem: { path: string; reason: string } | null;
+  /** The first of them. */
+  readonly problems: { readonly path: string; readonly reason: string }[];
 }
+
+/** Enough to see what is wrong. */
+const MAX_NAMED = 20;
 
 const emptyTally = (): RunningTally => ({
   files: 0,
   bytes: 0,
   ignored: {},
   unobservable: 0,
-  firstProblem: null,
+  problems: [],
 });
 
 /** None running. */
@@ -67,20 +72,23 @@ export function createFullReconcile(options: {
     },
     unobservable(name: PathName, error: unknown): void {
       current.unobservable += 1;
-      current.firstProblem ??= { path: name.path, reason: reasonOf(error) };
+      if (current.problems.length < MAX_NAMED)
+        current.problems.push({ path: name.path, reason: reasonOf(error) });
       options.unobservable();
     },
   };
 
   function end(): void {
     steps = null;
-    const { unobservable, firstProblem } = current;
+    const { unobservable, problems } = current;
     // Once, and again when it gets worse: the same folder is unreadable in every scan.
-    if (firstProblem !== null && unobservable > (last?.unobservable ?? 0)) {
+    if (unobservable > (last?.unobservable ?? 0)) {
       log.warn(
-        { source, count: unobservable, ...firstProblem },
+        { source, count: unobservable, ...problems[0] },
         'some of the folder cannot be read; nothing is concluded about it',
       );
+      for (const { path, reason } of problems)
+        log.warn({ source, path, reason }, `${path === '' ? root : path}: it cannot be read (${reason})`);
     }
     last = current;
   }

@@ -18,6 +18,18 @@ export interface SettleOptions {
   readonly maxTracked: number;
 }
 
+const MIN_PATIENCE_MS = 30_000;
+const PATIENCE_IN_SETTLES = 10;
+
+/** Files still being written when none has become whole for so long are not waited for by whoever has an end. */
+export function patienceMsOf({
+  settleMs,
+  minAgeMs = 0,
+}: Pick<SettleOptions, 'settleMs' | 'minAgeMs'>): number {
+  // What is only too young becomes due within `minAge`: it is never given up.
+  return Math.max(MIN_PATIENCE_MS, settleMs * PATIENCE_IN_SETTLES) + minAgeMs;
+}
+
 /** Wall clock to compare with file times; monotonic for waiting, so that a clock that is set back delays nothing. */
 export interface Instant {
   readonly wallMs: number;
@@ -70,6 +82,8 @@ export interface Settle {
   nextSeq(): number;
   /** Sequence number of the file that has waited longest; null when none waits. */
   oldestSeq(): number | null;
+  /** Files first seen before the file that got this number, in that order. */
+  below(seq: number): PathName[];
 }
 
 // Over 80 lines: eight questions to one table and its heap, which have to agree after each; none is longer than a dozen lines.
@@ -139,7 +153,6 @@ export function createSettle(options: SettleOptions): Settle {
     },
 
     arrivalOf: (name) => tracked.get(keyOf(name))?.arrival ?? null,
-
     forget(name) {
       const entry = tracked.get(keyOf(name));
       if (entry?.stirred === true) enqueue(entry);
@@ -168,7 +181,17 @@ export function createSettle(options: SettleOptions): Settle {
     size: () => tracked.size,
     nextSeq: () => seq,
     oldestSeq: () => tracked.values().next().value?.seq ?? null,
+    below: (bound) => namesBelow(tracked.values(), bound),
   };
+}
+
+function namesBelow(tracked: Iterable<Tracked>, bound: number): PathName[] {
+  const names: PathName[] = [];
+  for (const { name, seq } of tracked) {
+    if (seq >= bound) break;
+    names.push(name);
+  }
+  return names;
 }
 
 function sameVersion(a: SeenFile, b: SeenFile): boolean {

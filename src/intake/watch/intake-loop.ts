@@ -183,14 +183,15 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     arrival = 'live';
     log.debug({ source, files: total, costMs: Math.round(scanMs + stepMs) }, 'compared the whole folder');
     eventFeed.scanEnded(unobservable === 0);
-    caughtUp.scanEnded(settle.nextSeq());
+    caughtUp.scanEnded(settle.nextSeq(), monotonicMs());
     for (const folder of quiet?.scanEnded() ?? []) folderPorts?.quiet(folder);
   }
 
   /** Only while the root is there: files out of sight are neither whole nor gone. */
   async function tellWhoWaits(): Promise<void> {
-    if (caughtUp.met(settle.oldestSeq()) && (await guard.check()) === 'present')
-      caughtUp.tell(settle.oldestSeq());
+    const nowMs = monotonicMs();
+    if (lines.busy('live') || lines.busy('backlog')) caughtUp.heldUp(nowMs);
+    if (caughtUp.met(settle, nowMs) && (await guard.check()) === 'present') caughtUp.tell(settle, nowMs);
   }
 
   function sleepMs(): number | null {
@@ -200,8 +201,7 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     const mayScan = settle.hasRoom() && !lines.busy(arrival);
     const nextScanMs = mayScan ? Math.min(schedule.dueMs(), quietMs) : Number.POSITIVE_INFINITY;
     const nextDueMs = lines.busy('live') ? null : settle.nextDueMs();
-    const atMs = Math.min(nextDueMs ?? Number.POSITIVE_INFINITY, nextScanMs);
-    return atMs === Number.POSITIVE_INFINITY ? null : Math.max(0, atMs - monotonicMs());
+    return untilEarliest([nextDueMs, nextScanMs, caughtUp.nextDueMs()], monotonicMs());
   }
 
   return {
@@ -230,4 +230,10 @@ export function createIntakeLoop(parts: IntakeParts): IntakeLoop {
     },
     reconciles: () => reconciles,
   };
+}
+
+/** Milliseconds until the earliest of these moments; null: there is none. */
+function untilEarliest(moments: readonly (number | null)[], nowMs: number): number | null {
+  const atMs = Math.min(...moments.map((dueMs) => dueMs ?? Number.POSITIVE_INFINITY));
+  return atMs === Number.POSITIVE_INFINITY ? null : Math.max(0, atMs - nowMs);
 }

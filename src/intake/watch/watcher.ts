@@ -10,7 +10,7 @@ import type { IntakePorts } from '../ports.ts';
 import { createFullReconcile } from '../scan/full-reconcile.ts';
 import { withoutOwnFiles } from '../scan/own-files.ts';
 import type { SeenFile } from '../scan/seen-file.ts';
-import { createSettle } from '../scan/settle.ts';
+import { createSettle, patienceMsOf } from '../scan/settle.ts';
 import { openSourceFilter } from '../scan/source-filter.ts';
 import { createFileStats } from '../scan/stat-files.ts';
 import { createCaughtUp } from './caught-up.ts';
@@ -62,7 +62,8 @@ export async function startIntake(
   const stopping = AbortSignal.any([signal, own.signal]);
 
   const waker = createWaker();
-  const caughtUp = createCaughtUp();
+  const timing = { settleMs: options.settle, minAgeMs: options.minAge };
+  const caughtUp = createCaughtUp(patienceMsOf(timing));
   const schedule = createReconcileSchedule(options.rescan);
   const request = (urgency: Urgency): void => {
     schedule.request(urgency, monotonicMs());
@@ -106,12 +107,7 @@ export async function startIntake(
       : createQuietFolders({ quietMs: options.batch.quiet, stirred: folderPorts.stirred });
 
   const { trustTimes } = eventFeed;
-  const settle = createSettle({
-    settleMs: options.settle,
-    minAgeMs: options.minAge,
-    trustTimes,
-    maxTracked: MAX_TRACKED,
-  });
+  const settle = createSettle({ ...timing, trustTimes, maxTracked: MAX_TRACKED });
   const see = (file: SeenFile, arrival: Arrival): void => {
     guard.holdsFiles();
     const sight = settle.see(file, now(), arrival);
@@ -193,9 +189,10 @@ export async function startIntake(
       stopping.throwIfAborted();
       const waiting = caughtUp.wait();
       request('now');
-      await waiting;
+      const unsettled = await waiting;
       await sameness.idle(stopping);
       await admission.passed(stopping);
+      return unsettled;
     },
     rescan(first) {
       if (first !== undefined) hint(first);

@@ -1,5 +1,6 @@
 import type { Database } from 'lmdb';
 import type { BatchMissed } from '../../domain/batch.ts';
+import type { LeftOut } from '../../domain/left-out.ts';
 import { versionKey } from '../ledger-codec.ts';
 import type { Ledger } from '../ledger-port.ts';
 
@@ -20,6 +21,8 @@ export interface BatchRow {
   readonly discovered: boolean;
   /** As its end will say it. */
   readonly missed?: BatchMissed | undefined;
+  /** What its manifest will name as left out. */
+  readonly leftOut?: readonly LeftOut[] | undefined;
   readonly members: number;
   /** Members without a receipt of their generation, or a later one. */
   readonly waiting: number;

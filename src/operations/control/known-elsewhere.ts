@@ -5,6 +5,7 @@ import { fileVersionId } from '../../domain/file-version.ts';
 import { type Log, silentLog } from '../../domain/log.ts';
 import { openBatchDiscovery } from '../../intake/batch/batch-discovery.ts';
 import type { BatchSink } from '../../intake/batch/batch-sink.ts';
+import { createLeftOutNames } from '../../intake/batch/left-out-names.ts';
 import type { Ledger } from '../../ledger/ledger-port.ts';
 import { recordedNames } from '../../ledger/store/source-names.ts';
 import { readSourceLedger } from '../../ledger/store/source-store.ts';
@@ -106,13 +107,14 @@ async function counted(
   };
   const now = () => ({ wallMs: Date.now(), monotonicMs: performance.now() });
   const rootFolder = { assert: async () => {}, isPresent: async () => true, holdsFiles() {} };
+  const tally = emptyTally();
   const discovery = await openBatchDiscovery(
     {
       ...{ ...plan, settle: 0, minAge: 0, source: plan.name, ownPaths: books.ownPaths },
       ...{ now, log: silentLog, rootFolder },
     },
     sink,
-    emptyTally(),
+    { tally, leftOut: createLeftOutNames(tally, plan.name, silentLog) },
   );
   await discovery.discover([{ kind: 'folder', path: '' }], new AbortController().signal);
   const [most] = [...known].toSorted(([, a], [, b]) => b - a);

@@ -12,16 +12,15 @@ import type { GivenMeta } from '../../domain/file-meta.ts';
 import { formatOf, hasArchiveName } from '../../intake/archives/archive-kind.ts';
 import { foreignArchive } from '../../intake/archives/discover-archive.ts';
 import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
-import { adHocSourceName, rememberedManifest } from '../../ledger/store/ad-hoc-source.ts';
 import { batchFolder, newBatchId, readBatchSpec, writeBatchSpec } from '../../ledger/store/batch-spec.ts';
 import { openDataDir } from '../../ledger/store/data-dir.ts';
 import { filledFolderIdentityOf } from '../../platform/files/folder-identity.ts';
 import { chooseDestination, destinationName } from '../../runtime/plans/destination-choice.ts';
 import { withWords } from '../../runtime/plans/said-destination.ts';
-import { type SourcePlan, titleOf } from '../../runtime/plans/source-plan.ts';
-import { adHocPlanOf, configuredPlans, sourcePlans, takenNames } from '../../runtime/plans/source-plans.ts';
+import type { SourcePlan } from '../../runtime/plans/source-plan.ts';
+import { adHocPlanOf, configuredPlans } from '../../runtime/plans/source-plans.ts';
 import { listText } from './list-text.ts';
-import { writablePlan } from './writable-manifest.ts';
+import { archivePlan, configuredSource, folderPlan, listPlan, missingInput } from './planned-source.ts';
 
 /** What the command line asks for. */
 export interface IngestRequest {
@@ -154,7 +153,7 @@ async function plannedInputs(
     if (paths.length > 1)
       throw new SlipwayError('usage', { problem: '--files-from goes with one PATH at most, its folder' });
     const base = resolve(request.cwd, paths[0] ?? '.');
-    const plan = named ?? (await folderPlan(base, to, loaded));
+    const plan = named ?? (await listPlan(base, request, loaded));
     await keepList(filesFrom, list, request);
     return [{ plan, input: { kind: 'list', file: list, nul, base } }];
   }
@@ -167,7 +166,7 @@ async function plannedInputs(
   for (const path of paths) {
     const absolute = resolve(request.cwd, path);
     const stats = await stat(absolute).catch(() => null);
-    if (stats === null) throw missingInput(path, absolute);
+    if (stats === null) throw await missingInput(path, absolute);
     const real = await realpath(absolute);
     if (stats.isDirectory()) {
       const plan = named ?? (await folderPlan(absolute, to, loaded));
@@ -185,13 +184,6 @@ async function plannedInputs(
   return inputs;
 }
 
-/** A path that nothing lies at, as what it was meant. */
-function missingInput(path: string, absolute: string): SlipwayError {
-  return hasArchiveName(absolute)
-    ? new SlipwayError('archive_unreadable', { path: absolute, reason: 'there is no such file' })
-    : new SlipwayError('source_missing', { source: path, path: absolute });
-}
-
 /**
  * Whether a file is taken entry by entry: meant so by its name, or one without any ending that is an archive. A .docx
  * or a .jar is a file like any other, although it is a zip inside.
@@ -205,33 +197,6 @@ async function isArchive(path: string): Promise<boolean> {
   });
   if (format.kind === 'foreign') throw foreignArchive(path, format);
   return isMeant || format.kind !== 'unknown';
-}
-
-function configuredSource(name: string, { config }: LoadedConfig): SourcePlan {
-  const found = configuredPlans(config).find((plan) => titleOf(plan) === name);
-  if (found !== undefined) return found;
-  const choices = configuredPlans(config).map(titleOf).join(', ');
-  throw new SlipwayError('usage', {
-    problem: `the config file has no source ${name}${choices === '' ? '' : `: --source takes one of ${choices}`}`,
-  });
-}
-
-async function folderPlan(path: string, to: string | undefined, loaded: LoadedConfig): Promise<SourcePlan> {
-  const { plans } = await sourcePlans([path], to, loaded);
-  const [plan] = plans;
-  if (plan === undefined) throw new SlipwayError('source_missing', { source: path, path });
-  const isConfigured = Object.hasOwn(loaded.config.sources, plan.name);
-  return isConfigured ? plan : await writablePlan(plan, plan.root, loaded);
-}
-
-/** Its folder is what a worker has to see; its own path is what it is known by. */
-async function archivePlan(path: string, to: string | undefined, loaded: LoadedConfig): Promise<SourcePlan> {
-  const { config, baseDir } = loaded;
-  const { name: destination } = chooseDestination(config, to, baseDir);
-  const name = await adHocSourceName(config.dataDir, path, takenNames(config));
-  const manifest = await rememberedManifest(config.dataDir, name);
-  const plan = adHocPlanOf(name, path, destination, manifest);
-  return { ...(await writablePlan(plan, path, loaded)), root: dirname(path) };
 }
 
 /** '' for all of it. */

@@ -14,6 +14,7 @@ import { entrySameness } from '../../intake/archives/entry-sameness.ts';
 import { openBatchDiscovery } from '../../intake/batch/batch-discovery.ts';
 import { type BatchRoot, createBatchRoot } from '../../intake/batch/batch-root.ts';
 import type { BatchSink } from '../../intake/batch/batch-sink.ts';
+import { createLeftOutNames } from '../../intake/batch/left-out-names.ts';
 import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
 import type { Ledger } from '../../ledger/ledger-port.ts';
 import { readSourceLedger } from '../../ledger/store/source-store.ts';
@@ -144,7 +145,7 @@ async function previewOf(options: PreviewOptions): Promise<Preview> {
     // What is still being written is counted as it is: nobody waits for a preview.
     { ...plan, settle: 0, minAge: 0, source: plan.name, ownPaths, now, log, rootFolder },
     count.sink,
-    tally,
+    { tally, leftOut: createLeftOutNames(tally, plan.name, log) },
   );
   await discovery.discover(inputs, signal);
   return { ...count.counts(), tally };

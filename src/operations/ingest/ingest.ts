@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BatchProgress, emptyProgress } from '../../domain/batch-progress.ts';
 import type { BatchSpec } from '../../domain/batch-source.ts';
-import type { SlipwayError } from '../../domain/errors.ts';
+import { SlipwayError } from '../../domain/errors.ts';
 import type { LiveReport } from '../../domain/live-report.ts';
 import type { OnceEnd } from '../../runtime/once-end.ts';
 import { type Run, type RunFacts, startRun } from '../../runtime/run.ts';
@@ -24,12 +25,30 @@ export interface Ingest {
   cutShort(): void;
 }
 
+/** Whoever becomes the owner of a source at the same moment takes the batch over once it hears others. */
+const HAND_OVER_MS = 20_000;
+const RETRY_MS = 250;
+
 /**
  * Sends a batch: what live owners can do is theirs → become the owner of the rest. What it is has been written down
  * before, so it can be gone on with, whatever happens.
+ * @param open what a run needs; asked anew where another process became the owner first
  * @throws SlipwayError what starting a run throws, `owner_…`
  */
-export async function startIngest(spec: BatchSpec, options: Omit<RunFacts, 'batches'>): Promise<Ingest> {
+export async function startIngest(spec: BatchSpec, open: () => Omit<RunFacts, 'batches'>): Promise<Ingest> {
+  const beganMs = performance.now();
+  for (;;) {
+    try {
+      return await begin(spec, open());
+    } catch (error) {
+      const isTaken = error instanceof SlipwayError && error.code === 'source_owned';
+      if (!isTaken || performance.now() - beganMs > HAND_OVER_MS) throw error;
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+async function begin(spec: BatchSpec, options: Omit<RunFacts, 'batches'>): Promise<Ingest> {
   const { dataDir, redis, log } = options;
   const handed = await handToOwners(spec.parts, { dataDir, redis, log });
   const own = spec.parts.filter((part) => !handed.parts.includes(part));

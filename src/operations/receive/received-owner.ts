@@ -93,7 +93,10 @@ export async function startReceivedOwner(options: ReceivedOwnerOptions): Promise
       failure: health.failure,
       dead: health.dead,
       batch: () => null,
-      drained: (signal) => health.unlessLost(pending.waitUntilEmpty(signal)),
+      async drained(signal) {
+        await health.unlessLost(pending.waitUntilEmpty(signal));
+        return [];
+      },
       report: () => reportOf({ ...options, plan }, queue, pending.open()),
       quiesce: () => feed.close(),
       async close(budgetMs) {

@@ -29,6 +29,7 @@
  */
 
 import type { BatchEnd, BatchMissed, BatchState } from '../../domain/batch.ts';
+import type { LeftOut } from '../../domain/left-out.ts';
 import type { Log } from '../../domain/log.ts';
 import type { ManifestJournal } from '../../ledger/journal/manifest-journal.ts';
 import type { Ledger } from '../../ledger/ledger-port.ts';
@@ -68,7 +69,7 @@ export interface BatchBook {
   /** Its inputs have been looked through: what `state` calls discovered, while the batch is still kept from ending. */
   walked(batch: string): void;
   /** Every file of it has been found. It may end before this returns control to the event loop's next turn, not sooner. */
-  discovered(batch: string, missed?: BatchMissed): void;
+  discovered(batch: string, missed?: BatchMissed, leftOut?: readonly LeftOut[]): void;
   /** null: unknown, or ended. */
   state(batch: string): BatchState | null;
   /** The open ones. */
@@ -139,10 +140,11 @@ export function openBatchBook(options: {
         ledger.transact(() => rows.putSync(batch, { ...row, walked: true }));
     },
 
-    discovered(batch, missed) {
+    discovered(batch, missed, leftOut) {
       const row = rows.get(batch);
       if (row === undefined || row.ended) return;
-      ledger.transact(() => rows.putSync(batch, { ...row, discovered: true, missed: missed ?? row.missed }));
+      const said = { missed: missed ?? row.missed, leftOut: leftOut ?? row.leftOut };
+      ledger.transact(() => rows.putSync(batch, { ...row, discovered: true, ...said }));
       if (row.waiting === 0) ending.soon(batch);
     },
 

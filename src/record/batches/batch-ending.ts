@@ -126,7 +126,7 @@ async function writtenEnd(
   const completedAt = new Date(now()).toISOString();
   const head = { v: 1, generatedAt: completedAt, ...names };
   const { counts, dropped, sha256 } = await writeBatchManifest({
-    ...{ tables, number: row.number, head, manifest, ledger, journal },
+    ...{ tables, number: row.number, head, leftOut: row.leftOut ?? [], manifest, ledger, journal },
   });
   const ended = { ...names, completedAt, counts, missed: row.missed, manifest, manifestSha256: sha256 };
   return { dropped, ended: { v: 1, ...ended } };

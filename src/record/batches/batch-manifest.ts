@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BatchCounts } from '../../domain/batch.ts';
+import type { LeftOut } from '../../domain/left-out.ts';
 import type { ReceiptStatus } from '../../domain/receipt.ts';
 import { journalPathOf, type ManifestJournal } from '../../ledger/journal/manifest-journal.ts';
 import type { Ledger } from '../../ledger/ledger-port.ts';
@@ -36,6 +37,8 @@ export async function writeBatchManifest(options: {
   readonly number: number;
   /** What the head of the manifest says besides, in this order. */
   readonly head: Readonly<Record<string, unknown>>;
+  /** Behind the counts, where there are any. */
+  readonly leftOut: readonly LeftOut[];
   readonly manifest: string;
   readonly ledger: Ledger;
   readonly journal: ManifestJournal;
@@ -46,7 +49,8 @@ export async function writeBatchManifest(options: {
   await mkdir(dirname(manifest), { recursive: true, mode: 0o700 });
   await writeAtomic(lines, joined(journal.pick(content.offsets), NEWLINE, true), { mode: 0o600 });
   const digest = createHash('sha256');
-  const head = JSON.stringify({ ...options.head, counts: content.counts }).slice(0, -1);
+  const leftOut = options.leftOut.length === 0 ? {} : { leftOut: options.leftOut };
+  const head = JSON.stringify({ ...options.head, counts: content.counts, ...leftOut }).slice(0, -1);
   const chunks =
     content.offsets.length > MAX_LISTED_FILES
       ? [`${head},"truncated":true,"journal":${JSON.stringify(lines)}}\n`]

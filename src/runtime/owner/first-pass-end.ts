@@ -21,7 +21,7 @@ export async function endFirstPass(
     try {
       await intake.caughtUp();
       firstPass.complete();
-      log.info({}, 'what lay in the folder before the first start is recorded as skipped');
+      log.debug({}, 'what lay in the folder before the first start is recorded as skipped');
     } catch (error) {
       if (signal.aborted) return;
       log.debug({ reason: reasonOf(error) }, 'the first pass is not complete yet');

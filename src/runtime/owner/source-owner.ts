@@ -1,6 +1,7 @@
 import type { BatchProgress } from '../../domain/batch-progress.ts';
 import type { SlipwayError } from '../../domain/errors.ts';
 import type { SourceReport } from '../../domain/live-report.ts';
+import type { PathName } from '../../domain/path-bytes.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { createReleases } from '../../platform/waiting/releases.ts';
 import { within } from '../../platform/waiting/within.ts';
@@ -36,8 +37,11 @@ export interface SourceOwner {
   report(): Promise<SourceReport>;
   /** How far a batch is; null: this owner does not know it. */
   batch(id: string): BatchProgress | null;
-  /** Resolves when everything that lies in the folder is recorded. Rejects when it cannot be. */
-  drained(signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when everything that lies in the folder is recorded, with the files that are written to all the time and are
+   * not waited for any longer. Rejects when it cannot be.
+   */
+  drained(signal: AbortSignal): Promise<readonly PathName[]>;
   /** Why receipts cannot be kept, or whose source it is now; null when all is well. */
   failure(): SlipwayError | null;
   /** Resolves when this source cannot go on in this process. */

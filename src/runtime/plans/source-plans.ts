@@ -1,4 +1,4 @@
-import { realpath, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { LoadedConfig } from '../../config/load-config.ts';
 import { adHocSource } from '../../config/resolve-config.ts';
@@ -8,7 +8,9 @@ import { SlipwayError } from '../../domain/errors.ts';
 import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
 import { adHocSourceName, rememberedManifest } from '../../ledger/store/ad-hoc-source.ts';
 import { chooseDestination } from './destination-choice.ts';
+import { rootProblem } from './root-problem.ts';
 import { type SourcePlan, titleOf } from './source-plan.ts';
+import { writablePlan } from './writable-plan.ts';
 
 export { forgetNewSources } from '../../ledger/store/ad-hoc-source.ts';
 
@@ -60,20 +62,23 @@ export async function sourcePlans(
       known === null ? chooseDestination(config, to, baseDir) : config.definitions[known.destination];
     if (definition === undefined) continue;
     definitions.set(definition.name, definition);
-    const plan = known ?? (await adHocPlan(root, definition.name, config));
-    plans.push(there === null || plan === there ? plan : withOwnManifest(plan));
+    if (known !== null) plans.push(known);
+    else {
+      const plan = await adHocPlan(root, definition.name, config);
+      plans.push(await writablePlan(there === null ? plan : withOwnManifest(plan), root, config.dataDir));
+    }
   }
   return { plans, definitions: [...definitions.values()] };
 }
 
 async function folderOf(path: string): Promise<string> {
   const absolute = resolve(path);
-  const stats = await stat(absolute).catch(() => null);
-  if (stats === null) throw new SlipwayError('source_missing', { source: path, path: absolute });
-  if (!stats.isDirectory())
+  const problem = await rootProblem(path, absolute);
+  if (problem?.code === 'source_not_folder')
     throw new SlipwayError('usage', {
       problem: `${path} is not a folder: name the folder to watch; a single file goes with slipway upload ${path}, an archive with slipway ingest ${path}`,
     });
+  if (problem !== null) throw problem;
   return await realpath(absolute);
 }
 

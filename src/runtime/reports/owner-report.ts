@@ -92,6 +92,7 @@ export function createOwnerReport(parts: OwnerReportParts): OwnerReport {
         pending: open,
         unsettled,
         unreadable: unreadable(),
+        leftAlone: intake.counts().scan.ignored,
         waiting,
         active,
         delayed,

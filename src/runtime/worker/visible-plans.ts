@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { Role } from '../../domain/live-report.ts';
 import type { Log } from '../../domain/log.ts';
+import { rootProblem } from '../plans/root-problem.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 
 export interface PlansBySight {
@@ -14,7 +15,7 @@ export interface PlansBySight {
  * The sources whose folders this process can see. An owner needs all of its own; a worker serves what it sees and says
  * what it does not.
  * @param tell how it is said
- * @throws SlipwayError `source_missing`, `source_not_folder`: of an owner
+ * @throws SlipwayError `source_missing`, `source_not_folder`, `source_forbidden`: of an owner
  */
 export async function plansBySight(
   plans: readonly SourcePlan[],
@@ -22,7 +23,10 @@ export async function plansBySight(
   tell: Log['warn'],
 ): Promise<PlansBySight> {
   if (roles.includes('intake')) {
-    await Promise.all(plans.map(assertFolder));
+    for (const { name, root } of plans) {
+      const problem = await rootProblem(name, root);
+      if (problem !== null) throw problem;
+    }
     return { visible: plans, unseen: [] };
   }
   const visible: SourcePlan[] = [];

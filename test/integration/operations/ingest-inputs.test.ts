@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { emptyTally } from '../../../src/domain/batch-progress.ts';
 import { openBatchDiscovery } from '../../../src/intake/batch/batch-discovery.ts';
 import type { BatchSink } from '../../../src/intake/batch/batch-sink.ts';
+import { createLeftOutNames } from '../../../src/intake/batch/left-out-names.ts';
 import { intakeOptionsSchema } from '../../../src/intake/options.ts';
 import { deadLetterKinds } from '../../../src/operations/failed/dead-letters.ts';
 import { anyFolder } from '../../support/batch-root.ts';
@@ -34,6 +35,7 @@ async function discover(
     refused: async (name, _facts, { code }) => void refused.push(`${name.path} ${code}`),
   };
   const tally = emptyTally();
+  const leftOut = createLeftOutNames(tally, 'inbox', log);
   const now = () => ({ wallMs: Date.now(), monotonicMs: performance.now() });
   const options = {
     ...intakeOptionsSchema.parse({ path: root }),
@@ -44,9 +46,9 @@ async function discover(
     now,
     rootFolder: anyFolder(root),
   };
-  const discovery = await openBatchDiscovery({ ...options, log }, sink, tally);
+  const discovery = await openBatchDiscovery({ ...options, log }, sink, { tally, leftOut });
   await discovery.discover([input], never);
-  return { found: found.sort(), refused, tally };
+  return { found: found.sort(), refused, tally, leftOut: leftOut.list() };
 }
 
 type Discovery = Awaited<ReturnType<typeof openBatchDiscovery>>['discover'];

@@ -15,6 +15,7 @@ import type { BatchInput } from '../../../src/domain/batch-source.ts';
 import { silentLog } from '../../../src/domain/log.ts';
 import { openBatchDiscovery } from '../../../src/intake/batch/batch-discovery.ts';
 import type { BatchDiscoveryOptions, BatchSink } from '../../../src/intake/batch/batch-sink.ts';
+import { createLeftOutNames } from '../../../src/intake/batch/left-out-names.ts';
 import { anyFolder } from '../../support/batch-root.ts';
 
 const never = new AbortController().signal;
@@ -31,6 +32,11 @@ function fresh(root: string, count: number): void {
   for (let index = 0; index < count; index += 1) writeFileSync(join(root, `${index}.txt`), 'x');
 }
 
+function nothingFound() {
+  const tally = emptyTally();
+  return { tally, leftOut: createLeftOutNames(tally, 'inbox', silentLog) };
+}
+
 /** One pass over the inputs. */
 async function discover(
   root: string,
@@ -39,7 +45,7 @@ async function discover(
   more: Partial<BatchDiscoveryOptions> = {},
 ): Promise<{ paths: string[]; tally: BatchTally }> {
   const paths: string[] = [];
-  const tally = emptyTally();
+  const { tally, leftOut } = nothingFound();
   const sink = {
     async files(files: readonly { readonly name: { readonly path: string } }[]) {
       paths.push(...files.map(({ name }) => name.path));
@@ -53,7 +59,7 @@ async function discover(
     ...{ source: 'inbox', root, include: ['**'], ignore: [], hidden: false, ownPaths: [] },
     ...{ settle: 300, minAge: 0, rootFolder: anyFolder(root), now, log: silentLog, ...more },
   };
-  await (await openBatchDiscovery(options, sink, tally)).discover(inputs, never);
+  await (await openBatchDiscovery(options, sink, { tally, leftOut })).discover(inputs, never);
   return { paths, tally };
 }
 
@@ -121,7 +127,7 @@ test('what is looked at again in a folder that is gone, or in an empty one in it
     async entry() {},
     async refused() {},
   };
-  const discovery = await openBatchDiscovery(options, sink, emptyTally());
+  const discovery = await openBatchDiscovery(options, sink, nothingFound());
   await discovery.discover([folder('')], never);
   renameSync(root, `${root}-away`);
   onTestFinished(() => rmSync(`${root}-away`, { recursive: true, force: true }));

@@ -87,23 +87,46 @@ test('too many hints become one full reconcile', () => {
   expect([dirty.size(), overflows]).toEqual([0, 1]);
 });
 
+/** Files that are tracked, by their sequence numbers. */
+function tracked(...seqs: number[]) {
+  return {
+    oldestSeq: () => seqs[0] ?? null,
+    below: (bound: number) => seqs.filter((seq) => seq < bound).map((seq) => ({ path: `${seq}` })),
+  };
+}
+
 test('caught up is said after a scan that began after the question, once what it found has settled', async () => {
-  const caughtUp = createCaughtUp();
+  const caughtUp = createCaughtUp(1_000);
   caughtUp.scanBegan();
-  let said = false;
-  const waiting = caughtUp.wait().then(() => {
-    said = true;
+  let said: unknown = null;
+  const waiting = caughtUp.wait().then((unsettled) => {
+    said = unsettled;
   });
-  caughtUp.scanEnded(5);
-  expect(caughtUp.met(null)).toBe(false);
+  caughtUp.scanEnded(5, 0);
+  expect(caughtUp.met(tracked(), 0)).toBe(false);
   caughtUp.scanBegan();
-  caughtUp.scanEnded(8);
-  expect(caughtUp.met(7)).toBe(false);
+  caughtUp.scanEnded(8, 0);
+  expect(caughtUp.met(tracked(7), 0)).toBe(false);
   // A file first seen after the scan is no reason to wait.
-  expect(caughtUp.met(8)).toBe(true);
-  caughtUp.tell(8);
+  expect(caughtUp.met(tracked(8), 0)).toBe(true);
+  caughtUp.tell(tracked(8), 0);
   await waiting;
-  expect([said, caughtUp.pending()]).toEqual([true, false]);
+  expect([said, caughtUp.pending()]).toEqual([[], false]);
+});
+
+test('files that are written all the time are not waited for once none has become whole for the patience', async () => {
+  const caughtUp = createCaughtUp(1_000);
+  const waiting = caughtUp.wait();
+  caughtUp.scanBegan();
+  caughtUp.scanEnded(8, 0);
+  const metAt = (nowMs: number, ...seqs: number[]): boolean => caughtUp.met(tracked(...seqs), nowMs);
+  expect([metAt(500, 1, 2, 3), metAt(900, 1, 2, 3), metAt(1_000, 2, 3)]).toEqual([false, false, false]);
+  // One became whole: the patience begins anew, and while the way into the queue is busy it does not pass.
+  expect([metAt(1_900, 2, 3), caughtUp.nextDueMs()]).toEqual([false, 2_000]);
+  caughtUp.heldUp(5_000);
+  expect([metAt(5_900, 2, 3), metAt(6_000, 2, 3)]).toEqual([false, true]);
+  caughtUp.tell(tracked(2, 3, 9), 6_000);
+  expect(await waiting).toEqual([{ path: '2' }, { path: '3' }]);
 });
 
 test('network file systems are known by their type, signed or not', () => {

@@ -25,6 +25,7 @@ test('the first pass is over once the folder has been looked through, however la
         async caughtUp() {
           tries += 1;
           if (tries < 3) throw new SlipwayError('source_missing', { source: 's', path: '/s' });
+          return [];
         },
       },
       pass,
