@@ -1,25 +1,35 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 
 /** What a server can and cannot do; null: no such limit. Nobody tells the client. */
 export interface ServerLimits {
-  /** Uploads in any sliding second; more get 429. */
+  /** Uploads in any sliding second (or `windowMs`); more are refused. */
   readonly quotaPerSecond: number | null;
+  readonly windowMs: number;
+  /** So long after the first request the quota is ten times as much. */
+  readonly raisedAfterMs: number | null;
+  /** What is refused for the quota gets this: 429, or 503 with a page as nginx's `limit_req` answers. */
+  readonly refusedWith: { readonly status: 429 | 503; readonly retryAfterS: number | null };
   /** Uploads served at once, `serviceMs` each; more wait their turn. */
   readonly knee: number | null;
   readonly serviceMs: number;
   /** Uploads in the house above which one gets 503. */
   readonly rejectAbove: number | null;
-  /** After so many accepted uploads everything gets 503 for so long. */
-  readonly outage: { readonly afterFiles: number; readonly ms: number } | null;
+  /** After so many accepted uploads nothing is taken for so long. */
+  readonly outage: { readonly afterFiles: number; readonly ms: number; readonly dress?: Dress } | null;
   /** Share of uploads that get 500. */
   readonly failing: number;
   /** This file always gets 500. */
   readonly poison: string | null;
 }
 
+/** What an outage looks like; 503 of the API unless said otherwise. */
+export type Dress = '503' | 'refused' | 'login page' | '403 page' | 'gzip garbage';
+
 export const NO_LIMITS: ServerLimits = {
+  ...{ windowMs: 1_000, raisedAfterMs: null, refusedWith: { status: 429, retryAfterS: null } },
   ...{ quotaPerSecond: null, knee: null, serviceMs: 0, rejectAbove: null, outage: null, failing: 0 },
   poison: null,
 };
@@ -64,8 +74,11 @@ export async function startPacedServer(limits: ServerLimits): Promise<PacedServe
       if (random / 2_147_483_647 < limits.failing) return 500;
     }
     if (limits.quotaPerSecond === null) return null;
-    taken = taken.filter((atMs) => atMs > nowMs - 1_000);
-    if (taken.length >= limits.quotaPerSecond) return 429;
+    const { windowMs, raisedAfterMs, refusedWith } = limits;
+    taken = taken.filter((atMs) => atMs > nowMs - windowMs);
+    const isRaised = raisedAfterMs !== null && nowMs > (requests[0]?.atMs ?? nowMs) + raisedAfterMs;
+    const most = (limits.quotaPerSecond * windowMs * (isRaised ? 10 : 1)) / 1_000;
+    if (taken.length >= Math.round(most)) return refusedWith.status;
     taken.push(nowMs);
     return null;
   }
@@ -93,11 +106,25 @@ export async function startPacedServer(limits: ServerLimits): Promise<PacedServe
         await serve();
         acceptedAtMs.push(Date.now());
       }
-      response.writeHead(status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(status === 200 ? { id: filename } : { error: { message: 'not now' } }));
+      if (status === 200) answerJson(response, 200, { id: filename });
+      else refuse(response, status, outage !== null && atMs < outage.untilMs);
     } finally {
       inFlight -= 1;
     }
+  }
+
+  function refuse(response: ServerResponse, status: number, isOutage: boolean): void {
+    const { dress = '503' } = limits.outage ?? {};
+    const { retryAfterS } = limits.refusedWith;
+    if (isOutage && dress !== '503') {
+      dressed(response, dress);
+      return;
+    }
+    if (!isOutage && status === limits.refusedWith.status && retryAfterS !== null)
+      response.setHeader('retry-after', String(retryAfterS));
+    if (!isOutage && status === 503 && limits.refusedWith.status === 503)
+      answerPage(response, 503, '503 Service Temporarily Unavailable');
+    else answerJson(response, status, { error: { message: 'not now' } });
   }
 
   const server = createServer((request, response) => {
@@ -116,4 +143,30 @@ export async function startPacedServer(limits: ServerLimits): Promise<PacedServe
         server.closeAllConnections();
       }),
   };
+}
+
+function dressed(response: ServerResponse, dress: Exclude<Dress, '503'>): void {
+  switch (dress) {
+    case 'refused':
+      response.destroy();
+      return;
+    case 'login page':
+      answerPage(response, 200, 'Sign in to the network');
+      return;
+    case '403 page':
+      answerPage(response, 403, 'Request blocked');
+      return;
+    case 'gzip garbage':
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+      response.end(gzipSync('not what this API says').subarray(0, 20));
+  }
+}
+
+function answerJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function answerPage(response: ServerResponse, status: number, title: string): void {
+  const text = `<html><head><title>${title}</title></head><body>…</body></html>`;
+  response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' }).end(text);
 }

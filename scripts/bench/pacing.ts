@@ -97,6 +97,75 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return rows;
   },
 
+  async minute(run, shrink) {
+    const files = Math.max(6, Math.round(30 / shrink));
+    const limits = { ...NO_LIMITS, quotaPerSecond: 3 / 60, windowMs: 60_000, serviceMs: 100 };
+    const result = await run({ files, limits });
+    // The first three at once, and so with every minute.
+    const idealMs = Math.ceil(files / 3 - 1) * 60_000;
+    const scenario = `quota of 3/min unknown, ${files} files`;
+    return [timed(scenario, result, idealMs, { ratio: 1 / 0.85, rejected: 0.1 })];
+  },
+
+  async manners(run, shrink) {
+    const rows: Row[] = [];
+    const files = Math.round(600 / shrink);
+    for (const [how, status, retryAfterS] of [
+      ['503 with a page, as nginx’s limit_req', 503, null],
+      ['503 with Retry-After: 1', 503, 1],
+      ['429 with Retry-After: 1', 429, 1],
+    ] as const) {
+      const limits = {
+        ...NO_LIMITS,
+        quotaPerSecond: 5,
+        serviceMs: 100,
+        refusedWith: { status, retryAfterS },
+      };
+      const scenario = `quota of 5/s unknown, ${how}, ${files} files`;
+      rows.push(
+        timed(scenario, await run({ files, limits }), files * 200, { ratio: 1 / 0.85, rejected: 0.15 }),
+      );
+    }
+    return rows;
+  },
+
+  async raised(run, shrink) {
+    const raisedAfterMs = Math.round(60_000 / shrink);
+    const files = Math.round((5 * 60 + 50 * 75) / shrink);
+    const limits = { ...NO_LIMITS, quotaPerSecond: 5, raisedAfterMs, serviceMs: 100 };
+    const { server, failed } = await run({ files, limits });
+    const raisedAtMs = (server.requests[0]?.atMs ?? 0) + raisedAfterMs;
+    const within = (fromMs: number): number =>
+      server.acceptedAtMs.filter((atMs) => atMs >= fromMs && atMs < fromMs + 5_000).length;
+    const reached = Array.from({ length: 24 }, (_, step) => raisedAtMs + step * 5_000).find(
+      (fromMs) => within(fromMs) >= 0.85 * 250,
+    );
+    const afterMs = reached === undefined ? Number.NaN : reached - raisedAtMs;
+    return [
+      {
+        scenario: 'an unknown 5/s is raised to 50/s',
+        measured: `85 % of it after ${seconds(afterMs)}, ${failed} failed`,
+        target: '≤ 60 s, 0 failed',
+        met: afterMs <= 60_000 && failed === 0,
+      },
+    ];
+  },
+
+  async dresses(run, shrink) {
+    const rows: Row[] = [];
+    const files = Math.round(500 / shrink);
+    for (const dress of ['503', 'refused', 'login page', '403 page', 'gzip garbage'] as const) {
+      const outage = { afterFiles: files / 2, ms: 60_000, dress };
+      const result = await run({
+        files,
+        limits: { ...NO_LIMITS, serviceMs: 100, outage },
+        destination: { concurrency: { initial: 8, max: 8, adaptive: false } },
+      });
+      rows.push(dressRow(result, dress, files));
+    }
+    return rows;
+  },
+
   async failing(run, shrink) {
     const files = Math.round(2_000 / shrink);
     const result = await run({ files, limits: { ...NO_LIMITS, serviceMs: 20, failing: 0.2 } });
@@ -152,6 +221,18 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     ];
   },
 };
+
+function dressRow({ server, failed, uploaded }: PacedResult, dress: string, files: number): Row {
+  const { fromMs, untilMs } = server.outage() ?? { fromMs: 0, untilMs: 0 };
+  const into = server.requests.filter(({ atMs }) => atMs >= fromMs && atMs < untilMs).length;
+  const backMs = (server.acceptedAtMs.at(-1) ?? Number.NaN) - untilMs;
+  return {
+    scenario: `60 s outage as ${dress} amid ${files} files, 8 at once`,
+    measured: `${failed} failed, ${into} requests into it, all up ${seconds(backMs)} after it`,
+    target: '0 failed, ≤ 40, ≤ 15 s',
+    met: failed === 0 && into <= 40 && backMs <= 15_000 && uploaded === files,
+  };
+}
 
 function outageRows(result: PacedResult, files: number): Row[] {
   const { requests } = result.server;

@@ -64,9 +64,14 @@ export function openDestination(definition: DestinationDefinition, ports: Destin
   function judgeAs(
     as: DestinationDefinition,
     answer: Answer,
-    request?: Pick<AuthorizedRequest, 'headers'>,
+    request?: Pick<AuthorizedRequest, 'headers'> & { readonly url?: string },
   ): Verdict {
-    return judgeAnswer(as, answer, { nowMs: now(), secrets: secretsWith(request?.headers ?? null) });
+    const sentTo = request?.url === undefined ? {} : { sentTo: request.url };
+    return judgeAnswer(as, answer, {
+      ...sentTo,
+      nowMs: now(),
+      secrets: secretsWith(request?.headers ?? null),
+    });
   }
 
   const opened: OpenDestination = {

@@ -22,11 +22,14 @@ export interface ReadinessPort {
 /** What a look was sent with. */
 export type SentCredentials = Pick<AuthorizedRequest, 'headers' | 'tokenGeneration' | 'tokenFirstUse'>;
 
+/** A look as it was sent. */
+export type SentLook = SentCredentials & Pick<AuthorizedRequest, 'url'>;
+
 /** The credentials of the destination. */
 export interface ReadinessCredentials {
   headers(signal: AbortSignal): Promise<SentCredentials>;
   /** What an answer that is no file object means; a refused token is read again for the next look. */
-  whyNot(answer: Answer, request: SentCredentials): UploadFailure;
+  whyNot(answer: Answer, look: SentLook): UploadFailure;
   /** The far side took the credentials. */
   accepted(): void;
 }
@@ -42,7 +45,9 @@ export function openReadiness(
     async poll(fileId, send, signal) {
       const request = await credentials.headers(signal);
       const get = (url: string): Promise<Answer> => send({ url, headers: request.headers }, signal);
-      const look = await pollReadiness(plan, fileId, get, (answer) => credentials.whyNot(answer, request));
+      const look = await pollReadiness(plan, fileId, get, (answer, url) =>
+        credentials.whyNot(answer, { ...request, url }),
+      );
       if (typeof look === 'string') credentials.accepted();
       return look;
     },

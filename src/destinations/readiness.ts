@@ -27,12 +27,15 @@ export async function pollReadiness(
   plan: ReadinessPlan,
   fileId: string,
   get: (url: string) => Promise<Answer>,
-  whyNot: (answer: Answer) => UploadFailure,
+  whyNot: (answer: Answer, url: string) => UploadFailure,
 ): Promise<ReadinessLook> {
-  const answer = await get(plan.url.replace('{id}', () => encodeURIComponent(fileId.toWellFormed())));
+  const url = plan.url.replace('{id}', () => encodeURIComponent(fileId.toWellFormed()));
+  const answer = await get(url);
   const body = answer.status >= 200 && answer.status <= 299 ? parseAnswer(answer.body) : undefined;
   const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
-  return isObject ? readinessIn(plan, body) : whyNot(answer);
+  // JSON of another shape: it neither tells a state nor names the file.
+  const isFile = isObject && (textAt(body, plan.status) !== null || answer.body.includes(fileId));
+  return isFile ? readinessIn(plan, body) : whyNot(answer, url);
 }
 
 export type NextPoll = { readonly kind: 'poll'; readonly atMs: number } | { readonly kind: 'give-up' };

@@ -60,6 +60,9 @@ export const LEARNED = {
    * quota worth pacing. */
   least: 1 / 30,
   most: 500,
+  /** Somebody who takes three a minute shall not refuse four at once: two under way until more than three were accepted. */
+  mostUnknown: 2,
+  knownAfter: 3,
   /** Quotas are per second or longer: a first refusal after 100 ms says how many a second, not ten times as many. */
   leastSpanMs: 1_000,
   /** Where not even one was accepted before the first refusal. */
@@ -67,22 +70,29 @@ export const LEARNED = {
   /** The share of the quota that is used while nothing is tried: refills and our own jitter fit in. */
   below: 0.93,
   /**
-   * Accepted uploads at that share, again so many on the way up to the quota, and how much more with every one beyond it: one in
-   * twenty may be refused, and ten times the quota is found with 72 uploads. Where it was not reached yet: at once.
+   * Accepted uploads at that share (so many, or those of so many seconds), so many on the way up to the quota, and how much more
+   * with every one beyond it: one in twenty may be refused, and ten times the quota is found with a hundred uploads. Where it was not
+   * reached yet: at once. Chosen by a search over the simulated servers of the tests.
    */
-  found: { hold: 14, holdS: 12, climb: 12, growth: 1.05 },
+  found: { hold: 18, holdS: 16, climb: 4, growth: 1.03 },
   sought: { hold: 2, holdS: 0, climb: 2, growth: 1.15 },
   /** Of what was being sent when it was refused: the growth of the last moments is not the quota's. */
-  reached: 0.93,
+  reached: 0.97,
   /** Fewer accepted than this measure nothing: a little less then. */
-  leastAccepted: 6,
+  leastAccepted: 3,
   early: 0.9,
   /** After a refusal: the shortest window that anybody counts in. */
   restMs: 1_000,
-  /** A refusal right after a refusal: half, and after two of those a quarter. */
-  vain: 0.5,
-  vainHalvings: 1,
-  vainLater: 0.25,
+  /**
+   * A refusal right after a refusal, with nothing accepted in between. So few accepted before may be a minute's worth: three a
+   * minute may have three refusals in ten minutes, and one more would be a tenth.
+   */
+  fewAccepted: 3,
+  /** More of them: perhaps some seconds' worth, then a minute's (and a little, for clocks that differ). */
+  secondsMs: 9 * SECOND,
+  minuteMs: 60.6 * SECOND,
+  /** A process that was told of it waits so much longer than the one that found it. */
+  followerShare: 1.25,
   /** A refusal that says itself when to come back tells of a rate only when it is not alone for so long. */
   singleMs: 10_000,
   /** A pause this long in the uploads begins the first measurement anew. */

@@ -17,6 +17,7 @@ import { createPermits, type Permits } from './permits.ts';
 import { createRatePace, type RatePace, type RatePaceOptions } from './rate-pace.ts';
 import { createRetryAfterPause, type RetryAfterPause } from './retry-after-pause.ts';
 import { type SharedDestination, unsharedDestination } from './shared-destination.ts';
+import { shareLearnedRate } from './shared-rate.ts';
 import { createSuspension, type Suspension } from './suspension.ts';
 import { createTokenOutage, type TokenOutage } from './token-outage.ts';
 import { createUnprovenRefusals, type UnprovenRefusals } from './unproven-refusals.ts';
@@ -100,6 +101,7 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
   let closed = false;
 
   const learned = createLearnedRate();
+  const sharedRate = rate === null ? shareLearnedRate(learned, shared, () => performance.now()) : null;
   const pace = createRatePace({
     ...paceRates(rate, learned),
     ...{ reserve: shared.reserve, now: () => performance.now(), onReady: () => permits.pump() },
@@ -135,7 +137,9 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
   }
 
   function limit(): number {
-    return limitUnder(blockers(), outages.isSuspected() ? 0 : adaptive.limit());
+    const most = rate === null && options.concurrency.adaptive ? learned.mostAtOnce() : null;
+    const mayBe = Math.min(adaptive.limit(), most ?? Number.POSITIVE_INFINITY);
+    return limitUnder(blockers(), outages.isSuspected() ? 0 : mayBe);
   }
 
   function changed(): void {
@@ -154,6 +158,7 @@ export function openDestinationTraffic(options: DestinationTrafficOptions): Dest
   const finished = whenFinished({
     ...{ adaptive, suspension, outages, tokenOutage, gate, pace, sent, trouble, permits },
     ...{ circuit, now, learned: rate === null ? learned : null },
+    onLearned: () => sharedRate?.tell(),
     onSuccess(startedAtMs) {
       shared.succeeded();
       refusals.succeeded(startedAtMs);
@@ -200,6 +205,7 @@ function whenFinished(parts: {
   readonly permits: Permits;
   /** null: the quota is known. */
   readonly learned: LearnedRate | null;
+  readonly onLearned: () => void;
   readonly circuit: boolean;
   /** @param startedAtMs when the upload began that was accepted, milliseconds since the epoch */
   readonly onSuccess: (startedAtMs: number) => void;
@@ -216,8 +222,10 @@ function whenFinished(parts: {
     if (result.kind !== 'aborted' && result.requests > 0) sent.add(1, throttled ? 1 : 0);
     else pace.refund();
     if (throttled) gate.asked(result.failure.retryAfterMs);
-    if (parts.learned !== null && health.kind === 'running')
+    if (parts.learned !== null && health.kind === 'running') {
       learn(parts.learned, result, rttMs, adaptive.limit() <= FEW);
+      parts.onLearned();
+    }
     const othersInFlight = Math.max(0, permits.inFlight() - 1);
     const { rttMs: roundTripMs } = adaptive.snapshot();
     outages.ended({ result, signal, rttMs, file, othersInFlight, roundTripMs });

@@ -2,6 +2,7 @@ import type { UploadFailure } from '../domain/attempt.ts';
 import { reasonOf } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
 import type { Rate } from '../pacing/known-quota.ts';
+import type { RateEstimate } from '../pacing/learned-rate.ts';
 import { RATE } from '../pacing/pacing-constants.ts';
 import { createLocalBucket, type Lease, type LocalBucket, slotIntervalMs } from '../pacing/rate-slots.ts';
 import type { DestinationRecord, DestinationRecordView } from '../redis/coordination/destination-record.ts';
@@ -23,6 +24,14 @@ export interface SharedView {
   readonly probesHere: boolean;
   readonly gateInMs: number;
   readonly liftedAgoMs: number | null;
+  /** What some process has learned of the quota; null: nothing. */
+  readonly learned: SharedRate | null;
+}
+
+/** A quota that was learned, as it stands in the record. `by` and `version` tell it from every other. */
+export interface SharedRate extends RateEstimate {
+  readonly by: string;
+  readonly version: number;
 }
 
 /** One destination as all processes see it together. Nothing here throws or waits long: without Redis each is on its own. */
@@ -40,6 +49,8 @@ export interface SharedDestination {
   times(): CommonTimes;
   /** Slots of the quota of all processes. @param learned uploads per second where no quota is known */
   reserve(count: number, learned?: number): Promise<Lease>;
+  /** What this process has learned of the quota; null: nothing any more. */
+  learned(rate: SharedRate | null): void;
   /** Processes that send there, as far as is known. */
   members(): number;
   /** Called with every look at the record. */
@@ -68,6 +79,7 @@ export function unsharedDestination(rate: Rate | null, now: () => number): Share
     ...createCommonTimes(now),
     reserve: async (count, learned) =>
       bucket(learned)?.reserve(now(), count, 1) ?? { inMs: 0, count, intervalMs: 0 },
+    learned() {},
     members: () => 1,
     onView() {},
     probing() {},
@@ -174,6 +186,7 @@ export function sharedDestination(options: {
       own.takenUntil(now() + inMs + count * intervalMs);
       return { inMs, count, intervalMs };
     },
+    learned: (rate) => write(() => record.learn(rate === null ? null : JSON.stringify(rate))),
     members: () => members,
     onView: (listener) => void listeners.add(listener),
     probing(now) {
@@ -207,11 +220,12 @@ function localBucket(rate: Rate | null): (learned?: number) => LocalBucket | nul
 }
 
 function sharedView(view: DestinationRecordView): SharedView {
-  const { suspension, probeInMs, probesHere, gateInMs, liftedAgoMs } = view;
+  const { suspension, probeInMs, probesHere, gateInMs, liftedAgoMs, learned } = view;
   return {
     suspension: suspension === null ? null : { ...(JSON.parse(suspension) as SharedSuspension), probeInMs },
     probesHere,
     gateInMs,
     liftedAgoMs,
+    learned: learned === null ? null : (JSON.parse(learned) as SharedRate),
   };
 }

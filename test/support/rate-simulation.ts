@@ -98,7 +98,7 @@ export function simulateLearnedRate({ server, lastsMs, rttMs, seed }: RateRun): 
   }
 
   while (nowMs < lastsMs) {
-    while (inFlight < limit && mayGo()) send();
+    while (inFlight < Math.min(limit, learned.mostAtOnce() ?? limit) && mayGo()) send();
     const next = events.shift();
     if (next === undefined) throw new Error('nothing to do');
     nowMs = next.atMs;

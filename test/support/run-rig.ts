@@ -24,6 +24,8 @@ export interface RunRigOptions {
   readonly sources?: readonly string[];
   /** Uploads at once: always so many. */
   readonly atOnce?: number;
+  /** Longest wait for an answer, milliseconds; a minute unless said otherwise. */
+  readonly responseTimeoutMs?: number;
   /** Instead of `atOnce`, as it is written in the config. */
   readonly concurrency?: object;
   readonly retry?: Partial<RetryOptions>;
@@ -95,7 +97,7 @@ export async function runRig(options: RunRigOptions): Promise<RunRig> {
     const http = openHttpClient({
       connectTimeoutMs: 5_000,
       // No test waits for these: longer than any of them holds an answer back, on whatever machine.
-      responseTimeoutMs: 60_000,
+      responseTimeoutMs: options.responseTimeoutMs ?? 60_000,
       idleTimeoutMs: 60_000,
       connectionsPerOrigin: atOnce + 4,
       caFile: null,

@@ -17,6 +17,8 @@ import { redirectMeaning, statusMeaning } from './status-meaning.ts';
 export interface JudgeContext {
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
+  /** The address that answered; left out: that of uploads. */
+  readonly sentTo?: string;
   /** Our credentials: they never reach a message or `remote`, even when the far side echoes them (G5). */
   readonly secrets: Secrets;
 }
@@ -50,7 +52,7 @@ export function judgeAnswer(
   const meaning =
     status === null
       ? null
-      : (redirectMeaning(status, answer.headers.location, definition.url) ??
+      : (redirectMeaning(status, answer.headers.location, context.sentTo ?? definition.url) ??
         statusMeaning(status, isRecognised(definition, body)));
   const code = meaning?.code ?? 'bad_answer';
   const hint = meaning?.hint ?? (code === 'bad_answer' ? unknownHint(definition, answer.status, body) : null);

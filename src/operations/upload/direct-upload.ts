@@ -24,7 +24,7 @@ import { type OutcomeFacts, outcomeOf } from '../../upload/job/outcome.ts';
 import { rulingOnStop } from '../../upload/job/refused.ts';
 import type { RetryOptions } from '../../upload/options.ts';
 import type { DirectAnswer, DirectFile, DirectResult } from './direct-file.ts';
-import { inPatience, type Patience, patienceFor } from './patience.ts';
+import { inPatience, type Patience, patienceFor, triedTokenEnough } from './patience.ts';
 import { createWaits, type Wait, type Waits } from './waits.ts';
 
 export type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
@@ -32,9 +32,6 @@ export type { DirectAnswer, DirectFile, DirectResult } from './direct-file.ts';
 
 /** The name in the receipts of files that were named on the command line. */
 export const DIRECT_SOURCE = 'upload';
-
-/** A person waits: a token service that refuses connections is not waited for as a daemon would. */
-const TOKEN_SERVICE_TRIES = 3;
 
 /** Until whoever was dismissed looks again why. */
 const DISMISSED_MS = 10;
@@ -167,6 +164,7 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
   };
   const { id, firstJob } = identify(file, context);
   let job = firstJob;
+  let last: UploadFailure | null = null;
   const queuedAtMs = clock.nowMs();
   const end = (jobEnd: JobEnd, attempts: number, { attemptLog }: AttemptHistory): Ended => {
     const facts = { id, attempts, attemptLog, queuedAtMs };
@@ -188,7 +186,7 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
     }
     const result = await inPatience(patience, signal, (turn) => attempt(file, context, signal, turn));
     signal.throwIfAborted();
-    if (result.kind === 'aborted' && patience.leftMs() <= 0) return failed(patience.noTurn(job));
+    if (result.kind === 'aborted' && patience.leftMs() <= 0) return failed(patience.noTurn(job, last));
     const nowMs = clock.nowMs();
     // Nobody is there to wait out an outage: every failure counts.
     const times = { nowMs, lastSuccessAtMs: nowMs + 1, queuedAtMs };
@@ -196,7 +194,11 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
     switch (step.kind) {
       case 'settle':
         return {
-          ...end(await whenReady(id, step.jobEnd, context, signal), step.attempts, step),
+          ...end(
+            await whenReady(id, step.jobEnd, { ...context, ofFile: patience }, signal),
+            step.attempts,
+            step,
+          ),
           retryAfterMs: result.kind === 'failed' ? result.failure.retryAfterMs : null,
         };
       case 'stop-destination': {
@@ -216,9 +218,10 @@ async function uploadUntilItEnds(file: DirectFile, context: Context, signal: Abo
       case 'retry': {
         job = { ...job, ...step.history };
         const { failure } = step;
+        last = failure;
         const waitMs = Math.max(step.delayMs, pauseMs());
         if (failure.kind === 'throttled') lastWord.throttled = { failure, answer: context.heard };
-        if (outOfPatience(job)) return failed(failure);
+        if (triedTokenEnough(job)) return failed(failure);
         if (waitMs > patience.leftMs()) return failed(patience.tooLate(failure, waitMs));
         log.warn(
           { path: job.path, code: step.entry.code, delayMs: waitMs },
@@ -264,13 +267,16 @@ async function attempt(
 async function whenReady(
   id: string,
   jobEnd: JobEnd,
-  { awaitReady, clock }: Context,
+  { awaitReady, clock, waits, ofFile }: Context & { readonly ofFile: Patience },
   signal: AbortSignal,
 ): Promise<JobEnd> {
   if (jobEnd.status !== 'uploaded' || awaitReady === null) return jobEnd;
   // Without an id there is nothing to ask for.
   if (jobEnd.result.accepted.fileId === null) return jobEnd;
-  return await untilReady(id, jobEnd.result, awaitReady, clock, signal);
+  return await untilReady(id, jobEnd.result, awaitReady, clock, signal, {
+    pause: waits.sleep,
+    tooLong: (failure, delayMs) => (delayMs > ofFile.leftMs() ? ofFile.tooLate(failure, delayMs) : null),
+  });
 }
 
 function receiptOf(
@@ -285,8 +291,4 @@ function receiptOf(
   const recordedAt = new Date(nowMs).toISOString();
   const meta = mergedMeta([common, file.meta]);
   return { ...outcome, recordedAt, ...(meta === null ? {} : { meta }) };
-}
-
-function outOfPatience({ attemptLog }: UploadJob): boolean {
-  return attemptLog.filter(({ code }) => code === 'token_service_unreachable').length >= TOKEN_SERVICE_TRIES;
 }

@@ -9,8 +9,8 @@ import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 export interface Patience {
   /** Milliseconds that are left of it; 0 or less: none. */
   leftMs(): number;
-  /** It got no turn in time. */
-  noTurn(job: UploadJob): UploadFailure;
+  /** It got no turn in time. @param last why it was not accepted before; null: it was never sent */
+  noTurn(job: UploadJob, last: UploadFailure | null): UploadFailure;
   /** Its next try would begin in so many milliseconds, later than the patience lasts. */
   tooLate(failure: UploadFailure, waitMs: number): UploadFailure;
 }
@@ -73,10 +73,8 @@ export function patienceOfAll(
       const leftMs = giveUpMs - idleMs;
       return isMoving() ? Math.max(LOOK_AGAIN_MS, leftMs) : leftMs;
     },
-    noTurn({ attemptLog }) {
-      const last = attemptLog.at(-1)?.code ?? 'none';
-      return outOfTime(errorMessage('gave_up', { giveUp: most, last }));
-    },
+    noTurn: (_job, last) =>
+      outOfTime(errorMessage('gave_up', { giveUp: most, last: last?.message ?? 'none' })),
     tooLate: (failure, waitMs) => ({
       ...failure,
       message: `${failure.message}; the next try would be in ${formatDuration(waitMs)}, and --give-up is ${most}: try again then, or give a longer one`,
@@ -111,4 +109,11 @@ export async function inPatience<T>(
 
 function outOfTime(message: string): UploadFailure {
   return { kind: 'unavailable', code: 'no_turn', message, httpStatus: null, retryAfterMs: null };
+}
+
+/** A person waits: a token service that refuses connections is not waited for as a daemon would. */
+const TOKEN_SERVICE_TRIES = 3;
+
+export function triedTokenEnough({ attemptLog }: UploadJob): boolean {
+  return attemptLog.filter(({ code }) => code === 'token_service_unreachable').length >= TOKEN_SERVICE_TRIES;
 }

@@ -4,6 +4,7 @@ import { duplicateOf } from '../redis-connection.ts';
 import {
   GO_ON_LUA,
   HURRY_LUA,
+  LEARN_LUA,
   LIFT_LUA,
   PASS_ON_LUA,
   PROBE_LUA,
@@ -33,6 +34,8 @@ export interface DestinationRecordView {
   readonly liftedAgoMs: number | null;
   /** Milliseconds since a file was last accepted from anybody; null: never. */
   readonly successAgoMs: number | null;
+  /** What was learned of its quota, as it was written; null: nothing. */
+  readonly learned: string | null;
   /** Milliseconds since the epoch, of the clock all processes share: that of Redis. */
   readonly atMs: number;
 }
@@ -63,6 +66,8 @@ export interface DestinationRecord {
   shutGate(ms: number): Promise<void>;
   /** @returns milliseconds until the first of `count` slots of the rate, which are now this process's */
   reserve(count: number, intervalMs: number): Promise<number>;
+  /** Writes what was learned of the quota; null: nothing is known any more. */
+  learn(text: string | null): Promise<void>;
   /** This process does not share any more. */
   leave(): Promise<void>;
 }
@@ -84,15 +89,16 @@ export function openDestinationRecord(options: {
 
   return {
     async sync({ joining, probing, succeededAgoMs }) {
-      const [members, standstill, probeInMs, prober, gateInMs, successAgoMs, atMs, liftedAgoMs] = (await run(
-        SYNC_LUA,
-        member,
-        MEMBER_LIFE_MS,
-        probing ? '1' : '0',
-        PROBE_LEASE_MS,
-        joining ? '1' : '0',
-        Math.round(succeededAgoMs ?? -1),
-      )) as [number, string, number, string, number, number, number, number];
+      const [members, standstill, probeInMs, prober, gateInMs, successAgoMs, atMs, liftedAgoMs, learned] =
+        (await run(
+          SYNC_LUA,
+          member,
+          MEMBER_LIFE_MS,
+          probing ? '1' : '0',
+          PROBE_LEASE_MS,
+          joining ? '1' : '0',
+          Math.round(succeededAgoMs ?? -1),
+        )) as [number, string, number, string, number, number, number, number, string];
       return {
         members,
         suspension: standstill === '' ? null : standstill,
@@ -101,6 +107,7 @@ export function openDestinationRecord(options: {
         gateInMs,
         liftedAgoMs: liftedAgoMs < 0 ? null : liftedAgoMs,
         successAgoMs: successAgoMs < 0 ? null : successAgoMs,
+        learned: learned === '' ? null : learned,
         atMs,
       };
     },
@@ -127,6 +134,9 @@ export function openDestinationRecord(options: {
     async reserve(count, intervalMs) {
       const micros = (await run(RESERVE_LUA, Math.ceil(intervalMs * 1_000), count)) as string;
       return Number(micros) / 1_000;
+    },
+    async learn(text) {
+      await run(LEARN_LUA, text ?? '');
     },
     async leave() {
       await connection.hdel(key, `m:${member}`);

@@ -5,7 +5,7 @@
  * Fields: `standstill` what keeps everybody from sending (JSON); `probeAt` when one upload may try; `prober` and
  * `proberUntil` who does, until when; `gateUntil` no upload before; `liftedAt` when `resume` last took all of that
  * away; `slotAt` (microseconds) the first free slot of the
- * rate; `okAt` when any process last had a file accepted; `m:<member>` a process and its last sign of life.
+ * rate; `learned` what some process has learned of a quota that nobody told, and `learnedAt` when; `okAt` when any process last had a file accepted; `m:<member>` a process and its last sign of life.
  */
 
 const NOW = `
@@ -21,7 +21,7 @@ local function tell() redis.call('PUBLISH', key .. ':changed', '') end`;
  * ARGV: member, its life in ms, renew the probe lease ('1'), lease ms, joining ('1'), ms since its last success that it
  * has not told yet (-1: none).
  * → [members, standstill, ms to the probe, prober, ms to the end of the gate, ms since anybody's last success (-1: never),
- * the time, ms since it was last lifted by hand (-1: never)]
+ * the time, ms since it was last lifted by hand (-1: never), what was learned of the quota within the last hour]
  * A process that comes to an empty house begins anew: whoever started it wants it tried.
  */
 export const SYNC_LUA = `${NOW}
@@ -54,10 +54,13 @@ if told >= 0 and now - told > okAt then
 end
 local okAgo = -1
 if okAt > 0 then okAgo = now - okAt end
+local learned = get('learned') or ''
+if learned ~= '' and math.abs(now - num('learnedAt')) > 3600000 then learned = '' end
 local liftedAgo = -1
 if get('liftedAt') then liftedAgo = now - num('liftedAt') end
 return {
-  members, get('standstill') or '', num('probeAt') - now, get('prober') or '', num('gateUntil') - now, okAgo, now, liftedAgo
+  members, get('standstill') or '', num('probeAt') - now, get('prober') or '', num('gateUntil') - now, okAgo, now, liftedAgo,
+  learned
 }`;
 
 /**
@@ -92,6 +95,12 @@ return 0`;
 /** ARGV: member. Somebody else may probe. */
 export const PASS_ON_LUA = `${NOW}
 if get('prober') == ARGV[1] then redis.call('HDEL', key, 'prober', 'proberUntil') end`;
+
+/** ARGV: what was learned of the quota; empty: nothing is known any more. */
+export const LEARN_LUA = `${NOW}
+if ARGV[1] == '' then redis.call('HDEL', key, 'learned', 'learnedAt')
+else redis.call('HSET', key, 'learned', ARGV[1], 'learnedAt', now) end
+tell()`;
 
 export const HURRY_LUA = `${NOW}
 if not get('standstill') then return end

@@ -57,16 +57,33 @@ export async function untilReady(
   awaitReady: AwaitReady,
   clock: Clock,
   signal: AbortSignal,
+  how: HowToWait = { pause: (delayMs, _message, stop) => sleep(delayMs, stop), tooLong: () => null },
 ): Promise<JobEnd> {
   let atMs = awaitReady.firstLook(id, uploaded);
+  let failure: UploadFailure | null = null;
   for (;;) {
-    await sleep(Math.max(0, atMs - clock.nowMs()), signal);
+    const delayMs = Math.max(0, atMs - clock.nowMs());
+    const over = failure === null ? null : how.tooLong(failure, delayMs);
+    if (over !== null) return notReady(uploaded, clock.nowMs(), over.message);
+    await how.pause(delayMs, failure?.message ?? 'the file is being processed there', signal);
     const step = await awaitReady.look(id, uploaded, signal);
     signal.throwIfAborted();
     if (step.kind === 'settle') return step.jobEnd;
     if (step.kind === 'stop-destination') return failedBy(step.failure);
-    if (step.kind === 'look-again') atMs = step.atMs;
+    if (step.kind === 'look-again') ({ atMs, failure } = step);
   }
+}
+
+/** How whoever keeps a file in hand waits for its next look. */
+export interface HowToWait {
+  pause(delayMs: number, message: string, signal: AbortSignal): Promise<void>;
+  /** What is said where so long is not waited for; null: it is. */
+  tooLong(failure: UploadFailure, delayMs: number): UploadFailure | null;
+}
+
+function notReady(uploaded: UploadedResult, nowMs: number, last: string): JobEnd {
+  const waited = formatDuration(Math.max(1, nowMs - Date.parse(uploaded.uploadedAt)));
+  return failedBy(new SlipwayError('not_ready', { id: idForPeople(uploaded), waited, last }));
 }
 
 /** Nobody waits yet. */
@@ -156,10 +173,10 @@ function afterLook(
   if (failure !== null && failure.code !== 'file_unknown' && nowMs - acceptedAtMs < outageMs) {
     return { kind: 'look-again', atMs: readiness.turn(nowMs + outagePauseMs), failure };
   }
-  const waited = formatDuration(Math.max(1, nowMs - acceptedAtMs));
   const last = failure?.message ?? 'still being processed';
-  const code = failure?.code === 'file_unknown' ? 'file_unknown' : 'not_ready';
-  return { kind: 'settle', jobEnd: failedBy(new SlipwayError(code, { id, waited, last })) };
+  if (failure?.code !== 'file_unknown') return { kind: 'settle', jobEnd: notReady(uploaded, nowMs, last) };
+  const waited = formatDuration(Math.max(1, nowMs - acceptedAtMs));
+  return { kind: 'settle', jobEnd: failedBy(new SlipwayError('file_unknown', { id, waited, last })) };
 }
 
 /** The far side's own text: one line, and not without end. */

@@ -187,6 +187,24 @@ test('a success of one process is one that the others know of, whatever their cl
   expect(Math.abs(one.shared.times().nowMs - Date.now())).toBeLessThan(1_000);
 });
 
+test('what was learned of the quota is there for all, and for whoever comes within the hour', async () => {
+  const redis = await redisForTest();
+  const [one, other] = [recordOf(redis, 'one'), recordOf(redis, 'other')];
+  const look = (record: DestinationRecord) => record.sync({ joining: false, probing: false });
+  expect((await look(one)).learned).toBeNull();
+  await one.learn('{"perSecond":3}');
+  expect((await look(other)).learned).toBe('{"perSecond":3}');
+  await one.leave();
+  await other.leave();
+  const late = recordOf(redis, 'late');
+  expect((await late.sync({ joining: true, probing: false })).learned).toBe('{"perSecond":3}');
+  const key = destinationKey('slipway', 'api');
+  await redis.connect().hset(key, 'learnedAt', Date.now() - 3_700_000);
+  expect((await look(late)).learned).toBeNull();
+  await late.learn(null);
+  expect(await redis.connect().hexists(key, 'learned')).toBe(0);
+});
+
 test('of two successes the later one stays, and one from before the clock was set back gives way', async () => {
   const redis = await redisForTest();
   const [one, other] = [recordOf(redis, 'one'), recordOf(redis, 'other')];

@@ -21,7 +21,7 @@ test('each file has its own patience, whatever others do', () => {
   const patience = patienceOfEach(MINUTE, clock.monotonicMs);
   clock.nowMs += 50_000;
   expect(patience.leftMs()).toBe(10_000);
-  expect(patience.noTurn(job)).toMatchObject({
+  expect(patience.noTurn(job, null)).toMatchObject({
     code: 'no_turn',
     message: expect.stringContaining('within 1m'),
   });
@@ -45,9 +45,9 @@ test('all files together give up so long after the last success, and never while
   expect(patience.leftMs()).toBe(-MINUTE);
   isMoving = true;
   expect(patience.leftMs()).toBeGreaterThan(0);
-  expect(patience.noTurn(job)).toMatchObject({
+  expect(patience.noTurn(job, throttled)).toMatchObject({
     kind: 'unavailable',
-    message: expect.stringMatching(/nothing was accepted for 10m.*--give-up/),
+    message: expect.stringMatching(/nothing was accepted for 10m.*last error: too fast.*--give-up/),
   });
   expect(patience.tooLate(throttled, 60 * MINUTE).message).toBe(
     'too fast; the next try would be in 1h, and --give-up is 10m: try again then, or give a longer one',

@@ -47,13 +47,43 @@ test.each([1, 5])('a quota of %i a second that is raised tenfold is used within 
   expect(inFiveSeconds.length / 5).toBeGreaterThanOrEqual(perSecond * 9);
 });
 
-test('three a minute is found from a first guess of three a second, in ten requests or so that are refused', () => {
-  for (const seed of SEEDS) {
-    const server = slidingWindow(3, MINUTE);
-    const outcome = simulateLearnedRate({ server, lastsMs: 10 * MINUTE, rttMs: 300, seed });
-    expect(outcome.acceptedAtMs.length).toBeGreaterThanOrEqual(18);
-    expect(outcome.refusedAtMs.length).toBeLessThanOrEqual(15);
-  }
+test.each<[string, () => QuotaServer]>([
+  ['a bucket of three', () => tokenBucket(3 / 60, 3)],
+  ['a sliding minute', () => slidingWindow(3, MINUTE)],
+  ['minutes of the clock', () => fixedWindow(3, MINUTE)],
+])(
+  'three a minute in %s: in ten minutes one in ten is refused at most, and hardly one left unused',
+  (_what, server) => {
+    for (const rttMs of [50, 300]) {
+      for (const seed of SEEDS) {
+        const outcome = simulateLearnedRate({ server: server(), lastsMs: 10 * MINUTE, rttMs, seed });
+        expect(outcome.acceptedAtMs.length / 30, 'used').toBeGreaterThanOrEqual(0.85);
+        expect(refusedShare(outcome), 'refused').toBeLessThanOrEqual(0.1);
+        expect(refusedShare(outcome, 30 * SECOND), 'refused after 30 s').toBe(0);
+      }
+    }
+  },
+);
+
+test('what was on its way when the next was refused shows that nothing is closed', () => {
+  const learned = createLearnedRate();
+  for (let n = 0; n < 10; n += 1) learned.accepted({ startedAtMs: 0, nowMs: 100 });
+  learned.throttled({ startedAtMs: 900, nowMs: 1_000 });
+  learned.throttled({ startedAtMs: 2_200, nowMs: 2_210 });
+  expect(learned.restMs(2_210)).toBeGreaterThan(5_000);
+  learned.accepted({ startedAtMs: 2_100, nowMs: 2_400 });
+  expect(learned.restMs(2_400)).toBeLessThanOrEqual(1_000);
+  expect(learned.perSecond()).toBeGreaterThan(5);
+});
+
+test('where the whole quota is used up by others before this process comes, it begins anew when that is over', () => {
+  const learned = createLearnedRate();
+  learned.throttled({ startedAtMs: 0, nowMs: 5 });
+  learned.throttled({ startedAtMs: 1_100, nowMs: 1_105 });
+  const restMs = learned.restMs(1_105);
+  expect(restMs).toBeGreaterThan(1_000);
+  learned.accepted({ startedAtMs: 1_105 + restMs, nowMs: 1_200 + restMs });
+  expect(learned.perSecond()).toBeNull();
 });
 
 test('without a refusal nothing is held back, and what was accepted before a pause counts for nothing', () => {
@@ -68,10 +98,12 @@ test('without a refusal nothing is held back, and what was accepted before a pau
   expect(learned.restMs(nowMs + 400)).toBeGreaterThan(0);
 });
 
-test('an outage teaches no rate, and what is refused for ever is tried every half minute', () => {
+test('an outage teaches no rate, and what is refused for ever is tried every minute', () => {
   const learned = createLearnedRate();
   for (let n = 0; n < 20; n += 1) learned.unavailable({ startedAtMs: n * SECOND, nowMs: n * SECOND + 5 });
   expect(learned.perSecond()).toBeNull();
   for (let n = 0; n < 20; n += 1) learned.throttled({ startedAtMs: n * MINUTE, nowMs: n * MINUTE + 5 });
-  expect(1 / (learned.perSecond() ?? 0)).toBeLessThan(35);
+  const restMs = learned.restMs(19 * MINUTE + 5);
+  expect(restMs).toBeGreaterThan(30 * SECOND);
+  expect(restMs).toBeLessThanOrEqual(61 * SECOND);
 });

@@ -234,7 +234,7 @@ test('after a resume the token is asked for at once, and once', async () => {
   };
   const { runner } = runnerWith({ shared });
   const sees = (liftedAgoMs: number) =>
-    heard({ suspension: null, probesHere: false, gateInMs: 0, liftedAgoMs });
+    heard({ suspension: null, probesHere: false, gateInMs: 0, liftedAgoMs, learned: null });
   await attempt(runner, tokenAway(), 'a');
   await vi.advanceTimersByTimeAsync(600);
   await attempt(runner, tokenAway(), 'b');

@@ -26,7 +26,7 @@ function gateWith(): {
   const gate = createRetryAfterPause({
     ...{ destination: 'api', shared, onChange() {}, log: silentLog, now: Date.now },
   });
-  const nothing = { suspension: null, probesHere: false, liftedAgoMs: null };
+  const nothing = { suspension: null, probesHere: false, liftedAgoMs: null, learned: null };
   return { gate, written, sees: (view) => heard({ ...nothing, ...view }) };
 }
 

@@ -33,7 +33,7 @@ function joined() {
     standstill,
     reads(found: Pick<SharedSuspension, 'kind' | 'sinceMs' | 'tries'> | null) {
       const there = found === null ? null : { ...found, failure: FAILURE, probeInMs: 60_000 };
-      see({ suspension: there, probesHere: false, gateInMs: 0, liftedAgoMs: null });
+      see({ suspension: there, probesHere: false, gateInMs: 0, liftedAgoMs: null, learned: null });
       return isStopped([standstill.blocker()].filter((one) => one !== null));
     },
   };

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { expect, test, vi } from 'vitest';
-import type { DestinationReport } from '../../src/domain/live-report.ts';
-import type { Run } from '../../src/runtime/run.ts';
-import { type PacedAnswer, pacedDefinition, startPacedApi } from '../support/paced-api.ts';
-import { type RunRig, runRig } from '../support/run-rig.ts';
+import type { DestinationReport } from '../../../src/domain/live-report.ts';
+import type { Run } from '../../../src/runtime/run.ts';
+import { type PacedAnswer, pacedDefinition, startPacedApi } from '../../support/paced-api.ts';
+import { type RunRig, runRig } from '../../support/run-rig.ts';
 
 const never = new AbortController().signal;
 const GIVE_UP_MS = 60_000;
