@@ -45,7 +45,12 @@ export type AttemptResult =
       readonly requests: number;
     }
   | { readonly kind: 'skipped'; readonly code: SkipCode; readonly message: string; readonly requests: number }
-  | { readonly kind: 'unreadable'; readonly message: string; readonly requests: number }
+  | {
+      readonly kind: 'unreadable';
+      readonly code: 'file_unreadable' | 'file_unsized';
+      readonly message: string;
+      readonly requests: number;
+    }
   | { readonly kind: 'failed'; readonly failure: UploadFailure; readonly requests: number }
   | { readonly kind: 'aborted' };
 

@@ -299,6 +299,12 @@ export const ERRORS = {
     message:
       'cannot read the file ({reason}): give the user that runs Slipway read permission, then it goes by itself',
   },
+  file_unsized: {
+    kind: 'local',
+    retryable: false,
+    message:
+      'the file says that it has 0 bytes and has content all the same, as files of /proc and /sys do: copy it to a file of its own',
+  },
   source_root_gone: {
     kind: 'local',
     retryable: true,

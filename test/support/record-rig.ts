@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Log } from '../../src/domain/log.ts';
 import type { Outcome, Receipt } from '../../src/domain/receipt.ts';
+import { withoutSum } from '../../src/ledger/journal/line-sum.ts';
 import { encodeReceipt } from '../../src/ledger/journal/receipt-codec.ts';
 import { openSourceStore, type SourceStore } from '../../src/ledger/store/source-store.ts';
 import { createMutex } from '../../src/platform/waiting/mutex.ts';
@@ -68,7 +69,7 @@ export function journalLines(path: string): Receipt[] {
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Receipt);
+    .map((line) => JSON.parse(withoutSum(line)) as Receipt);
 }
 
 export interface RecorderRig {

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import type { Receipt } from '../../src/domain/receipt.ts';
+import { withoutSum } from '../../src/ledger/journal/line-sum.ts';
 import type { Sandbox } from '../../src/sandbox/open-sandbox.ts';
 import { type CliOptions, type CliResult, type RunningCli, startCli } from './cli.ts';
 import { runHere } from './cli-here.ts';
@@ -58,7 +59,7 @@ export async function newWorkplace(): Promise<Workplace> {
   const receipts = async (journal = path('inbox.manifest.jsonl')): Promise<Receipt[]> => {
     const text = await readFile(journal, 'utf8').catch(() => '');
     const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
-    return whole.filter((line) => line !== '').map((line) => JSON.parse(line) as Receipt);
+    return whole.filter((line) => line !== '').map((line) => JSON.parse(withoutSum(line)) as Receipt);
   };
   const start: Workplace['start'] = (args, options = {}) => {
     const cli = startCli(args, { cwd: folder, env, ...options });

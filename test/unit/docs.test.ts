@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ROOMS } from '../../scripts/checks/boundary-rules.ts';
 import { EXIT } from '../../src/cli/exit-codes.ts';
 import type { Receipt } from '../../src/domain/receipt.ts';
+import { withSum } from '../../src/ledger/journal/line-sum.ts';
 import { encodeReceipt } from '../../src/ledger/journal/receipt-codec.ts';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -124,13 +125,13 @@ describe('what the contract says of the code', () => {
     const said = /```\n(?<keys>v id [^`]+)```/.exec(section('9'))?.groups?.keys ?? '';
     const keys = said.trim().split(/\s+/);
     const receipt = Object.fromEntries(keys.map((key) => [key.replace('?', ''), key])) as unknown as Receipt;
-    expect(Object.keys(JSON.parse(encodeReceipt(receipt)) as object)).toEqual(
+    expect(Object.keys(JSON.parse(withSum(encodeReceipt(receipt))) as object)).toEqual(
       keys.map((key) => key.replace('?', '')),
     );
     const { pathBytes, reusedFrom, sentName, meta, seenMs, settledMs, attemptLog, ...always } = receipt;
     const optional = keys.filter((key) => key.endsWith('?'));
     expect([pathBytes, reusedFrom, sentName, meta, seenMs, settledMs, attemptLog]).toEqual(optional);
-    expect(Object.keys(JSON.parse(encodeReceipt(always)) as object)).toEqual(
+    expect(Object.keys(JSON.parse(withSum(encodeReceipt(always))) as object)).toEqual(
       keys.filter((key) => !key.endsWith('?')),
     );
   });

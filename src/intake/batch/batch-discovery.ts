@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchTally } from '../../domain/batch-progress.ts';
 import type { BatchInput } from '../../domain/batch-source.ts';
-import { reasonOf } from '../../domain/errors.ts';
 import type { PathName } from '../../domain/path-bytes.ts';
 import { discoverArchive } from '../archives/discover-archive.ts';
 import type { Filter } from '../scan/filter.ts';
@@ -11,6 +10,7 @@ import type { SeenFile, SettledFile } from '../scan/seen-file.ts';
 import { createSettle, patienceMsOf, type Settle } from '../scan/settle.ts';
 import { openSourceFilter } from '../scan/source-filter.ts';
 import { createFileStats } from '../scan/stat-files.ts';
+import { whyUnreadable } from '../scan/why-unreadable.ts';
 import { networkFileSystemOf } from '../watch/network-fs.ts';
 import type { BatchDiscoveryOptions, BatchSink, DiscoveryDeps } from './batch-sink.ts';
 import { discoverList } from './discover-list.ts';
@@ -159,7 +159,7 @@ async function takeDue(pass: Pass, byMs: number): Promise<boolean> {
     if (look.kind === 'file') files.push(look.file);
     else if (name !== undefined) {
       settle.forget(name);
-      if (look.kind === 'unobservable') leftOut.add(name, 'unreadable', true, reasonOf(look.error));
+      if (look.kind === 'unobservable') leftOut.add(name, 'unreadable', true, whyUnreadable(look.error));
     }
   }
   return await take(pass, files);
@@ -203,7 +203,7 @@ async function discoverFolder(path: string, means: DiscoveryDeps): Promise<void>
   const { root, fileStats, filter, leftOut, see, signal } = means;
   const report: RescanReport = {
     ignored: (name, reason) => leftOut.add(name, reason, false),
-    unobservable: (name, error) => leftOut.add(name, 'unreadable', true, reasonOf(error)),
+    unobservable: (name, error) => leftOut.add(name, 'unreadable', true, whyUnreadable(error)),
   };
   const walk = {
     root,

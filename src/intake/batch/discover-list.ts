@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { reasonOf } from '../../domain/errors.ts';
 import { bytesOf, type PathName, pathNameOf } from '../../domain/path-bytes.ts';
 import type { FileStat } from '../scan/stat-files.ts';
+import { whyUnreadable } from '../scan/why-unreadable.ts';
 import type { DiscoveryDeps } from './batch-sink.ts';
 
 const LINES_PER_STEP = 256;
@@ -42,7 +42,7 @@ async function take(names: readonly PathName[], means: DiscoveryDeps, folders: L
   for (const [index, look] of (await fileStats.at(names)).entries()) {
     const name = names[index];
     if (name === undefined) continue;
-    if (look.kind === 'unobservable') leftOut.add(name, 'unreadable', true, reasonOf(look.error));
+    if (look.kind === 'unobservable') leftOut.add(name, 'unreadable', true, whyUnreadable(look.error));
     else if (look.kind === 'gone') await gone(name, means, folders);
     else if (look.kind === 'directory') leftOut.add(name, 'folder', true);
     else if (await isAccepted(name, look, means, folders)) {

@@ -1,4 +1,3 @@
-import { reasonOf } from '../../domain/errors.ts';
 import type { IgnoreReason } from '../../domain/ignore-reason.ts';
 import type { LeftAlone } from '../../domain/left-out.ts';
 import type { Log } from '../../domain/log.ts';
@@ -7,6 +6,7 @@ import type { Filter } from './filter.ts';
 import { rescan } from './rescan.ts';
 import type { SeenFile } from './seen-file.ts';
 import type { FileStats } from './stat-files.ts';
+import { whyUnreadable } from './why-unreadable.ts';
 
 /** What one full reconcile found. */
 export interface ScanTally {
@@ -73,7 +73,7 @@ export function createFullReconcile(options: {
     unobservable(name: PathName, error: unknown): void {
       current.unobservable += 1;
       if (current.problems.length < MAX_NAMED)
-        current.problems.push({ path: name.path, reason: reasonOf(error) });
+        current.problems.push({ path: name.path, reason: whyUnreadable(error) });
       options.unobservable();
     },
   };

@@ -1,9 +1,10 @@
 import { open } from 'node:fs/promises';
 import type { Receipt } from '../../domain/receipt.ts';
 import { type JournalLine, readLines } from './journal-reader.ts';
+import { withoutSum } from './line-sum.ts';
 import { decodeReceipt } from './receipt-codec.ts';
 
-/** A committed receipt, its line, and the bytes of the journal it takes, newline included. */
+/** A committed receipt, its line without the sum, and the bytes of the journal it takes, newline included. */
 export interface JournaledLine {
   readonly from: number;
   readonly to: number;
@@ -35,7 +36,7 @@ export async function linesFrom(
 function decodedLine({ bytes, offset, length }: JournalLine): JournaledLine | null {
   const line = bytes.toString('utf8');
   const receipt = decodeReceipt(line);
-  return receipt === null ? null : { from: offset, to: offset + length + 1, receipt, line };
+  return receipt === null ? null : { from: offset, to: offset + length + 1, receipt, line: withoutSum(line) };
 }
 
 const STEP_BYTES = 256 * 1024;

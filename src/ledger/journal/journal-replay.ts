@@ -33,7 +33,10 @@ export async function replayJournal(options: {
 }): Promise<number> {
   const { journal, ledger, log, pace } = options;
   const from = ledger.mark();
-  const intentOf = ledger.begun() ? options.intentOf : undefined;
+  const isNew = !ledger.begun();
+  const intentOf = isNew ? undefined : options.intentOf;
+  /** Receipts of files that are, or were, to be moved, deleted or given theirs. */
+  let unknownActions = 0;
   if (journal.size() <= from) return 0;
   let entries: LedgerEntry[] = [];
   let mark = from;
@@ -46,6 +49,7 @@ export async function replayJournal(options: {
         added += await commitInParts(ledger, entries, mark, pace);
         return told(added);
       }
+      if (isNew && options.intentOf !== undefined && wantsAction(line, options.intentOf)) unknownActions += 1;
       entries.push(entry);
       mark = line.offset + line.length + 1;
       if (entries.length < GATHERED_ENTRIES) continue;
@@ -57,6 +61,11 @@ export async function replayJournal(options: {
   return told(added);
 
   function told(count: number): number {
+    if (unknownActions > 0)
+      log.warn(
+        { journal: journal.path, receipts: unknownActions },
+        'the ledger was lost, and with it which files were still to be moved, deleted or given their receipt: those that still lie in the folder stay as they are',
+      );
     log.info(
       { journal: journal.path, fromByte: from, receipts: count },
       'ledger caught up with the manifest journal',
@@ -68,6 +77,11 @@ export async function replayJournal(options: {
 function entryOf(line: JournalLine, intentOf: IntentOf | undefined): LedgerEntry | null {
   const receipt = decodeReceipt(line.bytes.toString('utf8'));
   return receipt === null ? null : ledgerEntryOf(receipt, line, intentOf);
+}
+
+function wantsAction(line: JournalLine, intentOf: IntentOf): boolean {
+  const receipt = decodeReceipt(line.bytes.toString('utf8'));
+  return receipt !== null && intentOf(receipt) !== null;
 }
 
 /**

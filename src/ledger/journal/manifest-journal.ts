@@ -4,6 +4,7 @@ import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { type JournalLine, type LinePlace, pickLines, readLines, readPlace } from './journal-reader.ts';
+import { bytesWithoutSum, withSum } from './line-sum.ts';
 import { decodeReceipt } from './receipt-codec.ts';
 import { syncedFolder } from './synced-folder.ts';
 
@@ -13,16 +14,16 @@ export interface ManifestJournal {
   /** Bytes that are durable, always a whole number of lines. */
   size(): number;
   /**
-   * Appends lines and makes them durable, all or none: after an error the file is as it was.
-   * @param lines without newlines
+   * Appends lines, each with its sum, and makes them durable, all or none: after an error the file is as it was.
+   * @param receipts lines without newlines and sums
    * @throws SlipwayError `disk_full`, `journal_unwritable`, `journal_changed`
    */
-  append(lines: readonly string[]): Promise<LinePlace[]>;
+  append(receipts: readonly string[]): Promise<LinePlace[]>;
   /** Throws SlipwayError `journal_corrupt` where no receipt is. */
   read(place: LinePlace): Promise<Receipt>;
   /** The lines from a byte on, as far as they are durable now. Memory stays constant. */
   lines(from: number): AsyncGenerator<JournalLine[]>;
-  /** The lines beginning at these bytes, ascending. */
+  /** The lines beginning at these bytes, ascending, without their sums. */
   pick(offsets: Iterable<number>): AsyncGenerator<Buffer>;
   /** Drops everything from a byte on: what a power cut left unwritten. */
   cut(offset: number): Promise<void>;
@@ -111,8 +112,9 @@ function journalOver(
     path,
     size: () => size,
 
-    async append(lines) {
-      if (lines.length === 0) return [];
+    async append(receipts) {
+      if (receipts.length === 0) return [];
+      const lines = receipts.map(withSum);
       const bytes = Buffer.from(`${lines.join('\n')}\n`, 'utf8');
       const start = size;
       try {
@@ -137,7 +139,9 @@ function journalOver(
     },
 
     lines: (from) => readLines(path, { from, to: size }),
-    pick: (offsets) => pickLines(path, offsets),
+    async *pick(offsets) {
+      for await (const line of pickLines(path, offsets)) yield bytesWithoutSum(line);
+    },
 
     async cut(offset) {
       log.warn({ path, offset, bytes: size - offset }, 'cut an unfinished end off the manifest journal');

@@ -1,4 +1,5 @@
 import { boundedRemote, type Receipt } from '../../domain/receipt.ts';
+import { intactLine } from './line-sum.ts';
 
 /** A receipt has no reason to be longer; a worker that sends more loses the API's own answer, not the receipt. */
 const MAX_LINE_CHARS = 64 * 1024;
@@ -13,10 +14,11 @@ export function encodeReceipt(receipt: Receipt): string {
 
 /**
  * Reads one line. Keys this version does not know stay on the object, so that a reader still sees them.
- * @returns null when it is not a receipt of a version this one knows
+ * @returns null when it is not a receipt of a version this one knows, or its sum is not that of its content
  */
 export function decodeReceipt(line: string): Receipt | null {
-  const value = parsed(line);
+  const intact = intactLine(line);
+  const value = intact === null ? null : parsed(intact);
   return isReceipt(value) ? value : null;
 }
 

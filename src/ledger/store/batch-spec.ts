@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { BatchSpec } from '../../domain/batch-source.ts';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import { writeAtomic } from '../../platform/files/atomic-file.ts';
+import { rememberOddManifest } from './odd-manifests.ts';
 
 const ID = /^b\d{8}T\d{6}Z-[0-9a-f]{6}$/;
 
@@ -21,6 +22,7 @@ export function batchFolder(dataDir: string): string {
 /** Durable when it returns. */
 export async function writeBatchSpec(dataDir: string, spec: BatchSpec): Promise<void> {
   await mkdir(batchFolder(dataDir), { recursive: true, mode: 0o700 });
+  for (const { manifest } of spec.parts) await rememberOddManifest(dataDir, manifest);
   const text = `${JSON.stringify(spec, null, 2)}\n`;
   await writeAtomic(join(batchFolder(dataDir), `${spec.batch}.json`), text, { mode: 0o600 });
 }

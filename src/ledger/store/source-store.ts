@@ -1,14 +1,20 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { reasonOf } from '../../domain/errors.ts';
-import type { Log } from '../../domain/log.ts';
+import { sweepTemporaries } from '../../platform/files/atomic-file.ts';
 import { lockJournal } from '../journal/journal-lock.ts';
-import { journalPathOf, type ManifestJournal, openJournal } from '../journal/manifest-journal.ts';
-import { type Ledger, openLedger, readLedger } from '../ledger.ts';
+import { journalPathOf, type ManifestJournal } from '../journal/manifest-journal.ts';
+import { type Ledger, readLedger } from '../ledger.ts';
 import { compactedJournal, finishCompaction } from '../upkeep/compaction-switch.ts';
+import { batchFolder } from './batch-spec.ts';
 import { openDataDir, sourceFolder } from './data-dir.ts';
+import { rememberOddManifest } from './odd-manifests.ts';
+import { openBooks } from './open-books.ts';
 import { lockSource } from './source-lock.ts';
+import { ledgerPathOf, type StorePlace } from './store-place.ts';
+
+export { ledgerPathOf, type StorePlace } from './store-place.ts';
 
 const PATHS_PER_STEP = 2_000;
 
@@ -17,15 +23,6 @@ export interface SourceStore {
   readonly ledger: Ledger;
   readonly journal: ManifestJournal;
   close(): Promise<void>;
-}
-
-/** Where what is kept of a source lies. */
-export interface StorePlace {
-  readonly dataDir: string;
-  readonly source: string;
-  /** Absolute path of the manifest; the journal lies beside it. */
-  readonly manifest: string;
-  readonly log: Log;
 }
 
 /**
@@ -71,11 +68,11 @@ async function openStore(options: StorePlace): Promise<SourceStore> {
   await rm(compactedJournal(journalPathOf(manifest)), { force: true }).catch((error: unknown) =>
     log.debug({ reason: reasonOf(error) }, 'what a compaction left stays for now'),
   );
-  const path = ledgerPathOf(dataDir, source);
-  const ledger = openLedger(path);
+  await rememberOddManifest(dataDir, manifest);
+  await sweepTemporaries([dirname(manifest), sourceFolder(dataDir, source), batchFolder(dataDir), dataDir]);
+  const books = await openBooks(ledgerPathOf(dataDir, source), journalPathOf(manifest), log);
+  const { ledger, journal } = books;
   try {
-    const mark = ledger.mark();
-    const journal = await openJournal({ path: journalPathOf(manifest), mark, ledger: path, log });
     // One that an older Slipway wrote learns its dead letters once.
     while (ledger.deadLetters.catchUp(PATHS_PER_STEP)) await nextTurn();
     // A new ledger beside a new journal: whatever the journal holds more from here on is new.
@@ -89,6 +86,7 @@ async function openStore(options: StorePlace): Promise<SourceStore> {
       },
     };
   } catch (error) {
+    await journal.close();
     await ledger.close();
     throw error;
   }
@@ -97,9 +95,4 @@ async function openStore(options: StorePlace): Promise<SourceStore> {
 /** The ledger of a source for reading, beside a running owner or without one; null when nothing was ever recorded. */
 export function readSourceLedger(dataDir: string, source: string): Ledger | null {
   return readLedger(ledgerPathOf(dataDir, source));
-}
-
-/** Folder of a source's ledger. */
-export function ledgerPathOf(dataDir: string, source: string): string {
-  return join(sourceFolder(dataDir, source), 'ledger');
 }

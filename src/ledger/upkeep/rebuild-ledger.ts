@@ -8,7 +8,7 @@ import { syncedFolder } from '../journal/synced-folder.ts';
 import { type Ledger, readLedger } from '../ledger.ts';
 import { sourceFolder } from '../store/data-dir.ts';
 import { lockSource } from '../store/source-lock.ts';
-import { ledgerPathOf, type StorePlace } from '../store/source-store.ts';
+import { ledgerPathOf, type StorePlace } from '../store/store-place.ts';
 import { buildLedger } from './build-ledger.ts';
 import { finishCompaction } from './compaction-switch.ts';
 

@@ -1,6 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { hash } from 'node:crypto';
+import { type FileHandle, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import {
+  formatIdentity,
+  hostIdentity,
+  isProcessAlive,
+  ownIdentity,
+  type ProcessIdentity,
+  parseIdentity,
+} from '../process/process-identity.ts';
 
 export type Chunks = string | Iterable<string | Buffer> | AsyncIterable<string | Buffer>;
 
@@ -41,9 +49,50 @@ export async function writeAtomic(path: string, chunks: Chunks, options: AtomicW
   await syncFolder(dirname(path));
 }
 
-/** Unique per write. It does not hold the target's name, which may already be as long as a name can be. */
+let writes = 0;
+
+/**
+ * Unique per write, and names who writes, so that what a kill leaves is known as nobody's. It does not hold the target's name,
+ * which may already be as long as a name can be.
+ */
 function temporaryName(): string {
-  return `${TEMPORARY_PREFIX}${randomBytes(9).toString('hex')}.tmp`;
+  writes += 1;
+  return `${TEMPORARY_PREFIX}${hostMark()}-${formatIdentity(self())}-${writes}.tmp`;
+}
+
+const WRITER = /^\.slipway-([0-9a-f]{8})-(\d+-\d+)-\d+\.tmp$/;
+/** As versions before this one named theirs. */
+const UNSIGNED = /^\.slipway-[0-9a-f]{18}\.tmp$/;
+const UNSIGNED_AFTER_MS = 24 * 3_600_000;
+
+/** Removes what killed processes of this host have left half-written in these folders. Throws nothing. */
+export async function sweepTemporaries(folders: readonly string[]): Promise<void> {
+  for (const folder of new Set(folders)) {
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names)
+      if (await isNobodys(join(folder, name), name)) await unlink(join(folder, name)).catch(() => {});
+  }
+}
+
+async function isNobodys(path: string, name: string): Promise<boolean> {
+  const [, host, process] = WRITER.exec(name) ?? [];
+  const identity = process === undefined ? null : parseIdentity(process);
+  if (identity !== null) return host === hostMark() && !isProcessAlive(identity);
+  if (!UNSIGNED.test(name)) return false;
+  const stats = await lstat(path).catch(() => null);
+  return stats?.isFile() === true && Date.now() - stats.mtimeMs > UNSIGNED_AFTER_MS;
+}
+
+let own: ProcessIdentity | null = null;
+function self(): ProcessIdentity {
+  own ??= ownIdentity();
+  return own;
+}
+
+let mark: string | null = null;
+function hostMark(): string {
+  mark ??= hash('sha256', hostIdentity(), 'hex').slice(0, 8);
+  return mark;
 }
 
 async function writeAll(

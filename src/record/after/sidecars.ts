@@ -4,6 +4,7 @@ import type { Log } from '../../domain/log.ts';
 import { bytesOf } from '../../domain/path-bytes.ts';
 import type { Intent } from '../../ledger/intent.ts';
 import { readPlace } from '../../ledger/journal/journal-reader.ts';
+import { bytesWithoutSum } from '../../ledger/journal/line-sum.ts';
 import { decodeReceipt } from '../../ledger/journal/receipt-codec.ts';
 import { syncedFolder } from '../../ledger/journal/synced-folder.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
@@ -113,7 +114,9 @@ export function createSidecars(options: {
 
 async function lineOf(journal: string, intent: Intent, recorded: Recorded): Promise<Buffer | null> {
   const line = await readPlace(journal, recorded);
-  return line !== null && decodeReceipt(line.toString('utf8'))?.id === intent.id ? line : null;
+  return line !== null && decodeReceipt(line.toString('utf8'))?.id === intent.id
+    ? bytesWithoutSum(line)
+    : null;
 }
 
 /**

@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SlipwayError } from '../../domain/errors.ts';
+import { reasonOf, SlipwayError } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import { isProcessAlive, type ProcessIdentity } from '../../platform/process/process-identity.ts';
 import type { Clock } from '../../platform/waiting/clock.ts';
 import { findRedisBinary } from './embedded-redis-binary.ts';
+import { setAsideBrokenFile } from './embedded-redis-damage.ts';
 import { launchServer } from './embedded-redis-launch.ts';
 import {
   forgetSocketPath,
@@ -64,7 +65,7 @@ export async function ensureServer(place: RedisPlace, context: ServerContext): P
   for (;;) {
     const socketPath = settleSocketPath(place, env);
     const present = await awaitPresentServer(place, socketPath, context);
-    if (present === 'ready' || (await startServer(place, socketPath, context)) === 'ready') {
+    if (present === 'ready' || (await startWhole(place, socketPath, context)) === 'ready') {
       return { socketPath, process: await identifyServer(place, socketPath, ANSWER_TIMEOUT_MS) };
     }
     if (clock.monotonicMs() >= deadline) throw startFailed(place, `${place.pidFile} cannot be written`);
@@ -127,6 +128,26 @@ async function awaitPresentServer(
       await endServer(server, clock, deadlines.stopMs);
     }
     await sleep(POLL_MS);
+  }
+}
+
+/** Starts a server; one that cannot read its append-only file begins with an empty one. */
+async function startWhole(
+  place: RedisPlace,
+  socketPath: string,
+  context: ServerContext,
+): Promise<'ready' | 'taken'> {
+  const { clock, log } = context;
+  try {
+    return await startServer(place, socketPath, context);
+  } catch (error) {
+    const aside = setAsideBrokenFile(place, reasonOf(error), clock.nowMs());
+    if (aside === null) throw error;
+    log.warn(
+      { aside, reason: reasonOf(error) },
+      'the append-only file of the private redis is damaged: it was set aside, and what it held is queued again',
+    );
+    return await startServer(place, socketPath, context);
   }
 }
 

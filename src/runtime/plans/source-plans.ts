@@ -7,6 +7,7 @@ import type { DestinationDefinition } from '../../destinations/definition/defini
 import { SlipwayError } from '../../domain/errors.ts';
 import { journalPathOf } from '../../ledger/journal/manifest-journal.ts';
 import { adHocSourceName, rememberedManifest } from '../../ledger/store/ad-hoc-source.ts';
+import { oddManifests } from '../../ledger/store/odd-manifests.ts';
 import { chooseDestination } from './destination-choice.ts';
 import { rootProblem } from './root-problem.ts';
 import { type SourcePlan, titleOf } from './source-plan.ts';
@@ -139,5 +140,6 @@ export function ownPathsOf({ config, file }: LoadedConfig, plans: readonly Sourc
     ...moveTargets,
     ...pemFiles,
     ...manifests.flatMap((manifest) => [manifest, journalPathOf(manifest)]),
+    ...oddManifests(config.dataDir),
   ];
 }

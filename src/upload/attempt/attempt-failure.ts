@@ -16,7 +16,8 @@ export function resultOfError(error: unknown, requests: number): AttemptResult {
   const { code, message } = error;
   if (code === 'file_changed') return { kind: 'skipped', code: 'changed', message, requests };
   if (code === 'file_vanished') return { kind: 'skipped', code: 'vanished', message, requests };
-  if (code === 'file_unreadable') return { kind: 'unreadable', message, requests };
+  if (code === 'file_unreadable' || code === 'file_unsized')
+    return { kind: 'unreadable', code, message, requests };
   return { kind: 'failed', failure: failureOf(code, uploadKindOf(error), message), requests };
 }
 

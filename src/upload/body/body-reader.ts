@@ -1,5 +1,7 @@
+import { SlipwayError } from '../../domain/errors.ts';
+import { openFile } from '../../platform/files/exact-file.ts';
 import type { Clock } from '../../platform/waiting/clock.ts';
-import { type FileToSend, fileFailure } from '../attempt/file-check.ts';
+import { diskPathOf, type FileToSend, fileFailure } from '../attempt/file-check.ts';
 import { openLargeFile } from './large-file.ts';
 import type { MultipartFrame } from './multipart-body.ts';
 import { bodyOfBytes, readSmallFile, readSmallFileSync, type WholeBody } from './small-file.ts';
@@ -20,7 +22,7 @@ export interface FileBody {
 }
 
 /**
- * Opens a file version for sending. Throws SlipwayError `file_changed`, `file_vanished`, `file_unreadable`,
+ * Opens a file version for sending. Throws SlipwayError `file_changed`, `file_vanished`, `file_unreadable`, `file_unsized`,
  * `source_root_gone`, `read_failed`, `out_of_handles`; a large file's chunks may throw them later.
  */
 export async function openFileBody(
@@ -34,9 +36,21 @@ export async function openFileBody(
     if (file.content === undefined && file.size > ONE_BUFFER_BYTES)
       return { contentLength, ...(await openLargeFile(file, frame)) };
     const { body, sha256 } = await readWhole(file, frame, smallReads, clock);
+    if (file.size === 0 && file.content === undefined) await assertEmpty(file);
     return { contentLength, body, sha256: () => sha256, close: async () => {} };
   } catch (error) {
     throw await fileFailure(error, file);
+  }
+}
+
+/** What the kernel makes up as it is read has no size. Sent as nothing it would count as uploaded. */
+async function assertEmpty(file: FileToSend): Promise<void> {
+  const handle = await openFile(diskPathOf(file));
+  try {
+    const { bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, 0);
+    if (bytesRead > 0) throw new SlipwayError('file_unsized');
+  } finally {
+    await handle.close();
   }
 }
 

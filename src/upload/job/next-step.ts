@@ -73,7 +73,7 @@ export function nextStep(result: AttemptResult, history: AttemptHistory, context
         kind: 'settle',
         jobEnd: {
           status: 'failed',
-          code: 'file_unreadable',
+          code: result.code,
           kind: 'local',
           message: result.message,
           httpStatus: null,

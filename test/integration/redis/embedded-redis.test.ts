@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { processStartTime } from '../../../src/platform/process/process-identity.ts';
@@ -8,6 +8,7 @@ import {
   findRunningEmbeddedRedis,
 } from '../../../src/redis/embedded/embedded-redis.ts';
 import { newDataDir, redisOptionsFor, serverPid, withRedis } from '../../support/embedded-redis-data.ts';
+import { rememberingLog } from '../../support/record-rig.ts';
 import { startRedisUser } from '../../support/redis-user-process.ts';
 
 test('starts a server that only its owner can reach, through a unix socket, with nothing to lose', async () => {
@@ -46,6 +47,33 @@ test('the last user stops the server, keeps its data, and leaves neither socket 
   const again = await acquireEmbeddedRedis(redisOptionsFor(dataDir));
   expect(await withRedis(again.socketPath, (client) => client.get('key'))).toBe('kept');
   await again.release();
+});
+
+test('an append-only file that is damaged is set aside, and said; the server begins empty', async () => {
+  const dataDir = await newDataDir();
+  const redis = await acquireEmbeddedRedis(redisOptionsFor(dataDir));
+  await withRedis(redis.socketPath, async (client) => {
+    for (let index = 0; index < 50; index += 1) await client.set(`key${index}`, 'x'.repeat(100));
+  });
+  await redis.release();
+  const files = await readdir(join(dataDir, 'redis'), { recursive: true });
+  const increment = join(
+    dataDir,
+    'redis',
+    files.find((name) => /\.incr\.aof$|appendonly\.aof$/.test(name)) ?? '',
+  );
+  const bytes = await readFile(increment);
+  const middle = Math.floor(bytes.length / 2);
+  bytes.fill(0x21, middle, middle + 300);
+  await writeFile(increment, bytes);
+
+  const log = rememberingLog();
+  const again = await acquireEmbeddedRedis({ ...redisOptionsFor(dataDir), log });
+  expect(await withRedis(again.socketPath, (client) => client.dbsize())).toBe(0);
+  await again.release();
+  const warned = log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+  expect(warned).toEqual([expect.stringContaining('is damaged: it was set aside')]);
+  expect((await readdir(join(dataDir, 'redis'))).filter((name) => name.includes('.broken-'))).toHaveLength(1);
 });
 
 test('two uses in one process share the server, and releasing one twice does not take the other away', async () => {

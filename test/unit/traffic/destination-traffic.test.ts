@@ -157,7 +157,7 @@ test.each([
 
 test.each([
   ['a file that vanished', { kind: 'skipped', code: 'vanished', message: 'gone', requests: 0 }],
-  ['a file that cannot be read', { kind: 'unreadable', message: 'no', requests: 0 }],
+  ['a file that cannot be read', { kind: 'unreadable', code: 'file_unreadable', message: 'no', requests: 0 }],
   ['a job given back', { kind: 'aborted' }],
   ['a token failure', { ...failed({ code: 'token_service_unreachable' }), requests: 0 }],
 ] as const)('a probe that tells nothing (%s) is passed on to another process', async (_what, result) => {

@@ -72,7 +72,11 @@ test('skipped and unreadable files settle at once', () => {
     attempts: 0,
     attemptLog: [],
   });
-  const unreadable = nextStep({ kind: 'unreadable', message: 'm', requests: 0 }, fresh, context());
+  const unreadable = nextStep(
+    { kind: 'unreadable', code: 'file_unreadable', message: 'm', requests: 0 } as const,
+    fresh,
+    context(),
+  );
   expect(unreadable).toMatchObject({
     kind: 'settle',
     jobEnd: { status: 'failed', code: 'file_unreadable' },
