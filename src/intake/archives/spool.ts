@@ -1,8 +1,10 @@
 import { utimesSync, writeFileSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
+import { below, inFolder, type Path } from '../../platform/files/exact-folder.ts';
+import { realRootOf } from '../../platform/files/real-root.ts';
 import type { FileEntry } from './archive-entry.ts';
 import type { SpoolBudget } from './spool-budget.ts';
 
@@ -32,8 +34,11 @@ const UNFINISHED = '.tmp';
 const WRITE_BYTES = 256 * 1024;
 
 /**
- * Opens (0700) the spool of one source, and removes what no job needs.
+ * Opens (0700) the spool of one source, and removes what no job needs. Nothing is done over a link below the data folder:
+ * what such a one leads to is not ours to empty.
+ * @param folder `<dataDir>/spool/<source>`
  * @param isPending whether a job is in Redis: its file stays
+ * @throws SlipwayError `data_dir` where a link stands in its place
  */
 export async function openSpool(
   folder: string,
@@ -42,25 +47,19 @@ export async function openSpool(
 ): Promise<Spool> {
   const held = new Map<string, number>();
   let made = false;
-  for (const name of await readdir(folder).catch(() => [])) {
-    const path = join(folder, name);
-    const stats = await stat(path).catch(() => null);
-    if (stats === null) continue;
-    if (!stats.isFile() || !isPending(name)) await rm(path, { recursive: true, force: true });
-    else {
-      held.set(name, stats.size);
-      budget.count(stats.size);
-    }
+  const exact = exactPath(folder);
+  const here = <T>(work: (at: Path) => Promise<T>): Promise<T> => inFolder(exact, work);
+  for (const [name, bytes] of await stillNeeded(exact, folder, isPending)) {
+    held.set(name, bytes);
+    budget.count(bytes);
   }
 
   async function unpack(
-    path: string,
+    path: Path,
     entry: FileEntry,
     signal: AbortSignal,
     seen: (chunk: Buffer) => void,
   ): Promise<void> {
-    if (!made) await mkdir(folder, { recursive: true, mode: 0o700 });
-    made = true;
     const seconds = Number(BigInt(entry.mtimeNs) / 1_000_000_000n);
     const chunks = gathered(checked(entry, signal, seen));
     if (entry.size <= WRITE_BYTES) {
@@ -85,7 +84,7 @@ export async function openSpool(
       const bytes = held.get(jobId);
       if (bytes === undefined) continue;
       held.delete(jobId);
-      await rm(join(folder, jobId), { force: true }).catch(() => undefined);
+      await here((at) => rm(below(at, jobId), { force: true })).catch(() => undefined);
       budget.give(bytes);
     }
   }
@@ -99,14 +98,18 @@ export async function openSpool(
       if (held.get(jobId) === entry.size) return false;
       await release([jobId]);
       await budget.take(entry.size, signal);
-      const unfinished = join(folder, jobId + UNFINISHED);
+      const unfinished = jobId + UNFINISHED;
       try {
-        await unpack(unfinished, entry, signal, seen);
-        await rename(unfinished, join(folder, jobId));
+        if (!made) await makeFolder(exact);
+        made = true;
+        await here(async (at) => {
+          await unpack(below(at, unfinished), entry, signal, seen);
+          await rename(below(at, unfinished), below(at, jobId));
+        });
         held.set(jobId, entry.size);
         return true;
       } catch (error) {
-        await rm(unfinished, { force: true }).catch(() => undefined);
+        await here((at) => rm(below(at, unfinished), { force: true })).catch(() => undefined);
         budget.give(entry.size);
         throw error instanceof SlipwayError || signal.aborted ? error : diskTrouble(folder, error);
       }
@@ -114,6 +117,50 @@ export async function openSpool(
 
     release,
   };
+}
+
+/** The path of a spool as it really is down to the data folder; what is below that has to be there as it is named. */
+function exactPath(folder: string): string {
+  const spools = dirname(folder);
+  return join(realRootOf(dirname(spools)), basename(spools), basename(folder));
+}
+
+/** What jobs still need of what lies there, by name and size; the rest is removed. */
+async function stillNeeded(
+  exact: string,
+  folder: string,
+  isPending: (jobId: string) => boolean,
+): Promise<[name: string, bytes: number][]> {
+  const needed: [string, number][] = [];
+  for (const name of await namesIn(exact, folder)) {
+    await inFolder(exact, async (at) => {
+      const path = below(at, name);
+      const stats = await lstat(path).catch(() => null);
+      if (stats === null) return;
+      if (stats.isFile() && isPending(name)) needed.push([name, stats.size]);
+      else await rm(path, { recursive: true, force: true });
+    });
+  }
+  return needed;
+}
+
+async function namesIn(exact: string, folder: string): Promise<string[]> {
+  try {
+    return await inFolder(exact, (at) => readdir(at));
+  } catch (error) {
+    if (reasonOf(error) === 'ENOTDIR') throw diskTrouble(folder, error);
+    return [];
+  }
+}
+
+async function makeFolder(exact: string): Promise<void> {
+  for (const path of [dirname(exact), exact]) {
+    await inFolder(dirname(path), (at) => mkdir(below(at, basename(path)), { mode: 0o700 })).catch(
+      (error: unknown) => {
+        if (reasonOf(error) !== 'EEXIST') throw error;
+      },
+    );
+  }
 }
 
 /** The folder of a source's spool. */

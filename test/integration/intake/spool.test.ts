@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -119,4 +120,36 @@ test('at the start what no job needs is removed, and what one needs counts', asy
   expect(readdirSync(folder)).toEqual(['kept-0']);
   expect(spool.has('kept-0', 7)).toBe(true);
   expect(spool.fits(4)).toBe(false);
+});
+
+test.each(['spool', 'spool/inbox'])(
+  'what a link at %s leads to is neither emptied nor written into',
+  async (link) => {
+    const folder = folderForTest();
+    const base = join(folder, '../..');
+    const outside = join(base, 'outside');
+    mkdirSync(join(outside, 'inbox'), { recursive: true });
+    for (const name of ['theirs.txt', 'inbox/theirs.txt']) writeFileSync(join(outside, name), 'theirs');
+    if (link !== 'spool') mkdirSync(join(base, 'spool'));
+    symlinkSync(outside, join(base, link));
+    await expect(spoolOf(100, folder)).rejects.toMatchObject({ code: 'data_dir' });
+    expect(readdirSync(outside, { recursive: true }).sort()).toEqual([
+      'inbox',
+      'inbox/theirs.txt',
+      'theirs.txt',
+    ]);
+  },
+);
+
+test('a link that takes its place later is met by nothing: the file of an archive waits for the next start', async () => {
+  const { spool, folder } = await spoolOf(100);
+  await spool.put('job-0', entry('first'), never);
+  const outside = join(folder, '../../outside');
+  mkdirSync(outside);
+  writeFileSync(join(outside, 'job-0'), 'theirs');
+  rmSync(folder, { recursive: true });
+  symlinkSync(outside, folder);
+  await spool.release(['job-0']);
+  await expect(spool.put('job-1', entry('second'), never)).rejects.toMatchObject({ code: 'data_dir' });
+  expect(readdirSync(outside)).toEqual(['job-0']);
 });
