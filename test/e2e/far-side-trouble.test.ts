@@ -105,6 +105,15 @@ test('twenty equal refusals and no success condemn the destination, not the file
   expect((await place.receipts()).filter(({ status }) => status === 'uploaded')).toHaveLength(40);
 });
 
+test('what is kept is counted where it lies: the queue has room for some of it only', async () => {
+  const place = await placeWithFiles(300);
+  const sandbox = await sandboxForTest({ faults: [{ api: 'autoglm', action: 'code', code: 410000 }] });
+  await place.config({ ...inboxConfig(sandboxDestination(sandbox)), queue: { maxPending: 50 } });
+  const result = await place.run(ONCE);
+  expect(result.code).toBe(7);
+  expectReason(result, /0 failed, 300 kept for the next run/);
+});
+
 test('a few files that are all refused have failed, since nothing says that the destination is wrong', async () => {
   const place = await placeWithFiles(4);
   const sandbox = await sandboxForTest({ faults: [{ api: 'autoglm', action: 'code', code: 400003 }] });

@@ -43,8 +43,11 @@ function leftAlone({ sources }: OnceReport): string | null {
   return leftAloneText(sum);
 }
 
-/** What kept `--once` from ending well, in one line. */
-export function onceTrouble(report: OnceReport): string {
+/**
+ * What kept `--once` from ending well, in one line.
+ * @param onDisk files that lie there and are not recorded, where they were counted
+ */
+export function onceTrouble(report: OnceReport, onDisk = 0): string {
   const failed = report.sources.reduce((sum, { failed: count }) => sum + count, 0);
   const pending = report.sources.reduce((sum, { pending: count }) => sum + count, 0);
   const dead = deadLettersIn(report);
@@ -54,5 +57,5 @@ export function onceTrouble(report: OnceReport): string {
     ...report.destinations.map(destinationTrouble),
     leftAlone(report),
   ].filter((text) => text !== null);
-  return [`${failed} failed, ${pending} kept for the next run`, ...reasons].join('; ');
+  return [`${failed} failed, ${Math.max(pending, onDisk)} kept for the next run`, ...reasons].join('; ');
 }

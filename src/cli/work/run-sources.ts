@@ -1,6 +1,8 @@
+import type { Destination } from '../../destinations/destination.ts';
 import type { Role } from '../../domain/live-report.ts';
 import { acknowledgePublic } from '../../operations/control/acknowledgements.ts';
 import { warnOfDeletion } from '../../operations/control/retention-warning.ts';
+import { backlogOf } from '../../operations/ingest/ingest-preview.ts';
 import { compose } from '../../runtime/compose.ts';
 import { withWords } from '../../runtime/plans/said-destination.ts';
 import { type SourcePlan, titleOf } from '../../runtime/plans/source-plan.ts';
@@ -97,7 +99,9 @@ async function runIn(
     const drainMs = config.shutdown.drain;
     const ladder = ladderOf(starting.then(sayingWhatWaits(screen.say)), drainMs, screen.say);
     try {
-      return await follow(await starting, ladder, screen, plans, flags, roles, drainMs);
+      const onDisk = (): Promise<number> =>
+        keptOnDisk(plans, composed.destinations, { ownPaths, dataDir: config.dataDir });
+      return await follow(await starting, ladder, screen, plans, flags, roles, drainMs, onDisk);
     } finally {
       ladder.release();
     }
@@ -139,6 +143,7 @@ async function follow(
   flags: RunFlags,
   roles: readonly Role[],
   drainMs: number,
+  onDisk: () => Promise<number>,
 ): Promise<ExitCode> {
   // Folders that a worker does not see yet it has named already.
   const serves = roles.includes('intake') ? null : (await running.report()).serves;
@@ -166,8 +171,11 @@ async function follow(
     if (typeof ended === 'number') return ended === EXIT.ok ? failureExit(running) : ended;
     const report = await running.report();
     const code = onceExit(ended, running, report);
-    screen.say(code === EXIT.ok ? onceSummary(running.recorded(), report) : onceTrouble(report));
+    if (code === EXIT.ok) screen.say(onceSummary(running.recorded(), report));
     await running.stop(drainMs);
+    // The queue has room for some of them only, and it may have ended before all were found.
+    const isCut = ended.some((end) => end === 'gave-up' || end === 'stopped');
+    if (code !== EXIT.ok) screen.say(onceTrouble(report, isCut ? await onDisk().catch(() => 0) : 0));
     return worstExit([code, failureExit(running)]);
   } catch (error) {
     await running.stop(drainMs);
@@ -175,6 +183,20 @@ async function follow(
   } finally {
     over.abort();
   }
+}
+
+/** Files that lie in the folders and are not recorded: what the next run has to do. */
+async function keptOnDisk(
+  plans: readonly SourcePlan[],
+  destinations: readonly { readonly destination: Pick<Destination, 'name' | 'limits'> }[],
+  { ownPaths, dataDir }: { readonly ownPaths: readonly string[]; readonly dataDir: string },
+): Promise<number> {
+  let files = 0;
+  for (const { destination } of destinations) {
+    const concerned = plans.filter((plan) => plan.destination === destination.name);
+    files += (await backlogOf(concerned, ownPaths, dataDir, destination.limits)).files;
+  }
+  return files;
 }
 
 /** Until a signal has ended it, or no source can go on. */
