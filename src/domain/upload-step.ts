@@ -8,6 +8,15 @@ export interface QueuedUpload {
   readonly queuedAtMs: number;
   /** How often a worker died, or lost its lock, while it held this job. */
   readonly stalledCount: number;
+  /** Ends the wait for its turn, and nothing else. */
+  readonly turn?: AbortSignal;
+  /** It goes before those of its source that are not; left out: not. */
+  readonly first?: boolean;
+  /**
+   * Asked right before it is sent, where it has waited: whether the job is still this worker's (rule lockCheck). Left
+   * out: it always is.
+   */
+  readonly isOurs?: () => Promise<boolean>;
 }
 
 /** What becomes of a job after one go. */

@@ -9,7 +9,12 @@ export interface LockWatch {
    * nothing at all, because a failed renewal needs an answer from Redis.
    */
   doubtful(jobId: string): boolean;
+  /** It was taken, or its lock renewed, so lately that nobody can have taken it away and added it again (rule moment). */
+  recent(jobId: string): boolean;
 }
+
+/** What is found to be lost is added again only after this long. */
+export const MOMENT_MS = 1_000;
 
 /** @param lockDurationMs BullMQ's `lockDuration` */
 export function lockWatch(lockDurationMs: number, now: () => number): LockWatch {
@@ -34,6 +39,7 @@ export function lockWatch(lockDurationMs: number, now: () => number): LockWatch 
     lost(jobIds) {
       for (const jobId of jobIds) if (safeSince.has(jobId)) safeSince.set(jobId, Number.NEGATIVE_INFINITY);
     },
+    recent: (jobId) => now() - (safeSince.get(jobId) ?? Number.NEGATIVE_INFINITY) < MOMENT_MS,
     doubtful: (jobId) => now() - (safeSince.get(jobId) ?? now()) > lockDurationMs / 2,
   };
 }

@@ -1,15 +1,12 @@
-import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { queueName } from '../redis/queue-key.ts';
+import { openSourceQueues } from './source-queues.ts';
 
 /** Jobs of a source that wait for their next try are tried at once. The connection stays open. */
 export async function promoteDelayed(connection: Redis, prefix: string, source: string): Promise<void> {
-  const queue = new Queue(queueName(source), { connection, prefix, skipMetasUpdate: true });
-  // Whatever is wrong with the connection, the call itself fails of it.
-  queue.on('error', () => undefined);
+  const queues = openSourceQueues({ connection, prefix, source, looks: true });
   try {
-    await queue.promoteJobs();
+    for (const queue of [queues.live, queues.backlog, queues.carriers]) await queue.promoteJobs();
   } finally {
-    await queue.close();
+    await queues.close();
   }
 }

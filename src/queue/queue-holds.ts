@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { queueName } from '../redis/queue-key.ts';
+import { QUEUE_KINDS, queueName } from '../redis/queue-key.ts';
 
 /** What somebody has set on a queue itself, past Slipway: it holds for every worker, and outlives them. */
 export interface QueueHold {
@@ -13,7 +13,7 @@ const FIELDS = ['paused', 'concurrency', 'max', 'duration'] as const;
 
 /** BullMQ's names of the queues of a source. */
 function queuesOf(source: string): readonly string[] {
-  return [queueName(source)];
+  return QUEUE_KINDS.map((kind) => queueName(source, kind));
 }
 
 /** What holds the queues of a source back. Slipway itself sets none of it. */

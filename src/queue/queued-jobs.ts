@@ -1,10 +1,11 @@
-import { Queue } from 'bullmq';
+import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { bytesOf, type PathName } from '../domain/path-bytes.ts';
 import type { UploadJob } from '../domain/upload-job.ts';
-import { queueName } from '../redis/queue-key.ts';
+import { type CarriedFile, decodeCarrier } from './carrier.ts';
 import { decodeJob } from './codec.ts';
-import { jobStates, type QueuedState } from './job-list.ts';
+import { jobStates, type QueuedState, readJobs } from './job-list.ts';
+import { openSourceQueues } from './source-queues.ts';
 
 /** A job of one file as it stands in Redis now. */
 export interface QueuedFile {
@@ -20,53 +21,69 @@ export interface QueuedFile {
 const CHUNK = 500;
 
 /**
- * Finds the jobs of one path among those of a source; changes nothing. At most `queue.maxPending` jobs are looked at.
+ * Finds the jobs of one path among those of a source, also in carriers; changes nothing. At most `queue.maxPending`
+ * files are looked at.
  * @param connection shared; the caller closes it
  */
 export async function findQueued(
   options: { readonly connection: Redis; readonly prefix: string; readonly source: string },
   name: PathName,
 ): Promise<QueuedFile[]> {
-  const { connection, prefix, source } = options;
-  const queue = new Queue(queueName(source), { connection, prefix, skipMetasUpdate: true });
-  queue.on('error', () => undefined);
+  const queues = openSourceQueues({ ...options, looks: true });
   const wanted = bytesOf(name);
-  const found: QueuedFile[] = [];
   try {
-    const states = [...(await jobStates(queue))];
-    for (let start = 0; start < states.length; start += CHUNK) {
-      const chunk = states.slice(start, start + CHUNK);
-      const pipeline = connection.pipeline();
-      for (const [jobId] of chunk) pipeline.hmget(queue.toKey(jobId), 'data', 'timestamp');
-      for (const [index, [, fields]] of ((await pipeline.exec()) ?? []).entries()) {
-        const job = jobIn(fields);
-        const [jobId, state] = chunk[index] ?? [];
-        if (job === null || jobId === undefined || state === undefined || !bytesOf(job).equals(wanted))
-          continue;
-        const queuedAtMs = Number((fields as (string | null)[])[1]);
-        const dueAtMs = state === 'delayed' ? await dueAt(connection, queue.toKey('delayed'), jobId) : null;
-        found.push({ jobId, state, job, queuedAtMs, dueAtMs });
-      }
+    const found: QueuedFile[] = [];
+    // A file that leaves its carrier while this looks is a job of its own by then.
+    for (const queue of [queues.carriers, queues.backlog, queues.live]) {
+      const filesOf = queue === queues.carriers ? carried : single;
+      for await (const file of filesIn(queue, options.connection, filesOf))
+        if (bytesOf(file.job).equals(wanted)) found.push(await withDueTime(file, queue, options.connection));
     }
+    return [...new Map(found.map((file) => [file.jobId, file])).values()];
   } finally {
-    await queue.close();
+    await queues.close();
   }
-  return found;
 }
 
-/** null: it left Redis while this looked, or another version of Slipway wrote it. */
-function jobIn(fields: unknown): UploadJob | null {
-  const [data] = Array.isArray(fields) ? (fields as (string | null)[]) : [];
-  if (data === undefined || data === null) return null;
+interface FoundFile extends Omit<QueuedFile, 'dueAtMs'> {
+  /** The BullMQ job that it is, or travels in. */
+  readonly in: string;
+}
+
+type FilesOf = (jobId: string, data: unknown) => readonly CarriedFile[];
+
+async function* filesIn(queue: Queue, connection: Redis, filesOf: FilesOf): AsyncGenerator<FoundFile> {
+  const states = [...(await jobStates(queue))];
+  for (let start = 0; start < states.length; start += CHUNK) {
+    const chunk = states.slice(start, start + CHUNK);
+    const ids = chunk.map(([jobId]) => jobId);
+    const jobs = await readJobs(queue, connection, ids);
+    for (const [index, { data, queuedAtMs }] of jobs.entries()) {
+      const [id, state] = chunk[index] ?? [];
+      if (id === undefined || state === undefined) continue;
+      for (const { jobId, job } of filesOf(id, data)) yield { jobId, job, state, queuedAtMs, in: id };
+    }
+  }
+}
+
+const carried: FilesOf = (_, data) => decodeCarrier(data) ?? [];
+
+/** None: it left Redis while this looked, or another version of Slipway wrote it. */
+const single: FilesOf = (jobId, data) => {
   try {
-    return decodeJob(JSON.parse(data));
+    return [{ jobId, job: decodeJob(data) }];
   } catch {
-    return null;
+    return [];
   }
-}
+};
 
-/** BullMQ's score of a delayed job: milliseconds in the upper bits, its order among equals in the lower twelve. */
-async function dueAt(connection: Redis, delayedKey: string, jobId: string): Promise<number | null> {
-  const score = await connection.zscore(delayedKey, jobId);
-  return score === null ? null : Math.floor(Number(score) / 0x1000);
+async function withDueTime(
+  { in: id, ...file }: FoundFile,
+  queue: Queue,
+  connection: Redis,
+): Promise<QueuedFile> {
+  if (file.state !== 'delayed') return { ...file, dueAtMs: null };
+  // BullMQ's score of a delayed job: milliseconds in the upper bits, its order among equals in the lower twelve.
+  const score = await connection.zscore(queue.toKey('delayed'), id);
+  return { ...file, dueAtMs: score === null ? null : Math.floor(Number(score) / 0x1000) };
 }

@@ -1,78 +1,66 @@
-import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { reasonOf } from '../domain/errors.ts';
+import { reasonOf, SlipwayError } from '../domain/errors.ts';
+import type { Lane } from '../domain/lane.ts';
 import type { Log } from '../domain/log.ts';
-import type { Outcome } from '../domain/receipt.ts';
-import { type UploadJob, versionIdOf } from '../domain/upload-job.ts';
-import { queueName } from '../redis/queue-key.ts';
-import { redisScript } from '../redis/redis-script.ts';
-import { ADD_MANY_LUA } from './bullmq-layout/add-many-script.ts';
-import { REMOVE_FINISHED_LUA, TAKE_FINISHED_LUA } from './bullmq-layout/finished-scripts.ts';
-import { decodeJob, decodeOutcome, outcomeOfFailedJob } from './codec.ts';
+import { type CarriedFile, inCarriers, isSmall, newCarrier, newCarrierId } from './carrier.ts';
 import {
+  filePlaces,
+  type JobPlace,
   jobCounts,
-  jobStates,
   oldestWaiting,
   type QueueCounts,
-  type QueuedState,
   removeJobs,
 } from './job-list.ts';
+import { type FinishedJob, readFinished } from './job-results.ts';
+import { JOB_OPTIONS, openSourceQueues } from './source-queues.ts';
 
 /** Larger ones only keep Redis from others for longer. */
 const ADD_CHUNK = 100;
-/** Kept with each job, and read with each: only what differs from BullMQ's defaults (finished jobs stay by default). */
-const JOB_OPTIONS = { attempts: 1, stackTraceLimit: 1 };
-const LINE_OPTIONS = JSON.stringify(JOB_OPTIONS);
-const AHEAD_OPTIONS = JSON.stringify({ ...JOB_OPTIONS, lifo: true });
+/** Of live files that wait in line fewer go as jobs of their own, which nobody has to wait for. */
+const BURST_FILES = 8;
 
-const addMany = redisScript(ADD_MANY_LUA);
-const takeFinished = redisScript(TAKE_FINISHED_LUA);
-const removeFinished = redisScript(REMOVE_FINISHED_LUA);
-
-export interface FinishedJob {
-  readonly jobId: string;
-  readonly outcome: Outcome;
+/** How files go into the queues: some as jobs of their own, some in carriers. */
+export interface QueueOrder {
+  readonly ahead: readonly CarriedFile[];
+  readonly live: readonly CarriedFile[];
+  readonly backlog: readonly CarriedFile[];
+  /** Each with the id it will have. */
+  readonly carriers: readonly { readonly id: string; readonly files: readonly CarriedFile[] }[];
 }
 
-/** The owner's end of one source's queue: what goes in, and the finished jobs that come out (contract §4). */
+/** The owner's end of one source's queues: what goes in, and the finished jobs that come out (contract §4). */
 export interface UploadQueue {
   /**
-   * Adds jobs, in line or, in their order, ahead of all that waits; a taken id is a no-op. Rejects when Redis refuses
-   * them (its memory or its disk is full).
+   * Which way files go: what goes ahead of the line and what is large as jobs of their own, small ones in carriers,
+   * where nobody else serves the source.
+   * @param shared other processes serve it too
    */
-  add(
-    jobs: readonly { readonly jobId: string; readonly job: UploadJob }[],
-    where?: 'in line' | 'ahead',
-  ): Promise<void>;
+  order(files: readonly CarriedFile[], lane: Lane, shared: boolean): QueueOrder;
+  /** Adds files; a taken id is a no-op. Rejects when Redis refuses any (its memory or its disk is full). */
+  add(order: QueueOrder): Promise<void>;
+  /** Adds a file that leaves its carrier. @param delayMs until it may be taken */
+  addSingle(file: CarriedFile, kind: 'live' | 'backlog', delayMs: number): Promise<void>;
   /** Oldest finished jobs; they stay until removed. */
   takeFinished(max: number): Promise<FinishedJob[]>;
   /** Frees the ids of recorded jobs. */
   removeFinished(jobIds: readonly string[]): Promise<void>;
-  /** Every job in Redis and its state. */
-  jobs(): Promise<Map<string, QueuedState>>;
+  /** Every file in Redis, and where its job stands. */
+  jobs(): Promise<Map<string, JobPlace>>;
   /**
-   * Removes jobs wherever they stand, and what is left of those that stand in no list any more.
+   * Removes jobs wherever they stand, and what is left of those that stand in no list any more (rule orphan).
+   * @param carriers whole, with all that travels in them
    * @returns those that a worker holds: they stay
    */
-  remove(jobIds: readonly string[]): Promise<string[]>;
+  remove(jobIds: readonly string[], carriers?: readonly string[]): Promise<string[]>;
   counts(): Promise<QueueCounts>;
   /** ISO time the oldest waiting job was queued; null when none waits. */
   oldestWaiting(): Promise<string | null>;
   close(): Promise<void>;
 }
 
-type FinishedRow = [
-  id: string,
-  state: string,
-  returned: string | null,
-  reason: string | null,
-  data: string | null,
-  timestamp: string | null,
-];
-
-// Over 80 lines: the commands of one queue over the same keys; none of them is longer than a dozen lines.
+// Over 80 lines: the commands of one source over the same queues; none of them is longer than a dozen lines.
 /**
- * Opens the queue of one source.
+ * Opens the queues of one source.
  * @param connection shared; the caller closes it
  */
 export function openUploadQueue(options: {
@@ -83,81 +71,108 @@ export function openUploadQueue(options: {
   readonly log: Log;
   readonly now: () => number;
 }): UploadQueue {
-  const { connection, prefix, source, destination, log, now } = options;
-  const queue = new Queue(queueName(source), {
-    connection,
-    prefix,
-    // Nobody reads the event stream, and every outcome is copied into it.
-    streams: { events: { maxLen: 10 } },
-    defaultJobOptions: JOB_OPTIONS,
+  const { source, log } = options;
+  const queues = openSourceQueues({
+    ...options,
+    onError: (error) => log.debug({ source, reason: reasonOf(error) }, 'queue connection trouble'),
   });
-  queue.on('error', (error) => log.debug({ source, reason: reasonOf(error) }, 'queue connection trouble'));
-  const jobKeyPrefix = queue.toKey('');
-  const addKeys = ['wait', 'meta', 'active', 'marker'].map((key) => queue.toKey(key));
-  const finishedKeys = [queue.toKey('completed'), queue.toKey('failed')] as const;
 
-  /** Null when nothing is left of the job. One job that cannot be read must not hold up all others (G7). */
-  function outcomeOf([jobId, state, returned, reason, data, timestamp]: FinishedRow): FinishedJob | null {
-    if (data === null) return null;
-    let why = reason ?? 'no reason given';
-    if (state === 'completed' && returned !== null) {
-      try {
-        return { jobId, outcome: decodeOutcome(returned) };
-      } catch (error) {
-        why = reasonOf(error);
-      }
-    }
-    try {
-      const job = decodeJob(JSON.parse(data));
-      log.error({ source, path: job.path, reason: why }, 'a job failed unexpectedly');
-      const id = versionIdOf(jobId, job.gen);
-      const facts = { id, destination, reason: why, queuedAtMs: Number(timestamp), nowMs: now() };
-      return { jobId, outcome: outcomeOfFailedJob(job, facts) };
-    } catch (error) {
-      log.error({ source, jobId, reason: reasonOf(error) }, 'a job cannot be read; its file is queued again');
-      return null;
+  /** Which queue the finished jobs stand in that were taken last. */
+  let taken: ReadonlyMap<string, 'live' | 'backlog'> = new Map();
+
+  async function addAll(
+    kind: 'live' | 'backlog' | 'carriers',
+    jobs: readonly {
+      readonly name: string;
+      readonly data: object;
+      readonly opts: { readonly jobId: string };
+    }[],
+  ): Promise<void> {
+    for (let start = 0; start < jobs.length; start += ADD_CHUNK) {
+      const added = await queues[kind].addBulk(jobs.slice(start, start + ADD_CHUNK));
+      // What a script refuses comes back as a number in the place of the id.
+      const refused = added.find(({ id }) => typeof id !== 'string');
+      if (refused !== undefined)
+        throw new SlipwayError('internal', { reason: `the queue refused a job (${String(refused.id)})` });
     }
   }
 
-  const self: UploadQueue = {
-    async add(jobs, where = 'in line') {
+  return {
+    order(files, lane, shared) {
+      const none = { ahead: [], live: [], backlog: [], carriers: [] };
+      if (lane === 'front') return { ...none, ahead: files };
+      if (lane === 'live' && files.length < BURST_FILES) return { ...none, live: files };
+      if (shared) return lane === 'live' ? { ...none, live: files } : { ...none, backlog: files };
+      const carriers = inCarriers(files.filter(({ job }) => isSmall(job)));
+      return {
+        ...none,
+        live: files.filter(({ job }) => !isSmall(job)),
+        carriers: carriers.map((some) => ({ id: newCarrierId(), files: some })),
+      };
+    },
+
+    async add({ ahead, live, backlog, carriers }) {
       // What is put before the others last is taken first.
-      const ordered = where === 'ahead' ? jobs.toReversed() : jobs;
-      const options = where === 'ahead' ? AHEAD_OPTIONS : LINE_OPTIONS;
-      for (let start = 0; start < ordered.length; start += ADD_CHUNK) {
-        const chunk = ordered.slice(start, start + ADD_CHUNK);
-        const settings = [jobKeyPrefix, Date.now(), 'upload', where === 'ahead' ? 'RPUSH' : 'LPUSH', options];
-        const added = chunk.flatMap(({ jobId, job }) => [jobId, JSON.stringify(job)]);
-        await addMany(connection, addKeys, [...settings, ...added]);
-      }
+      await addAll(
+        'live',
+        ahead.toReversed().map((file) => single(file, { lifo: true })),
+      );
+      await addAll(
+        'live',
+        live.map((file) => single(file)),
+      );
+      await addAll(
+        'backlog',
+        backlog.map((file) => single(file)),
+      );
+      await addAll(
+        'carriers',
+        carriers.map(({ id, files }) => newCarrier(id, files)),
+      );
+    },
+
+    async addSingle(file, kind, delayMs) {
+      await addAll(kind, [single(file, delayMs > 0 ? { delay: delayMs } : {})]);
     },
 
     async takeFinished(max) {
-      const rows = (await takeFinished(connection, finishedKeys, [jobKeyPrefix, max])) as FinishedRow[];
-      const finished: FinishedJob[] = [];
-      const orphans: string[] = [];
-      for (const row of rows) {
-        const job = outcomeOf(row);
-        if (job === null) orphans.push(row[0]);
-        else finished.push(job);
-      }
-      // What says nothing is dropped: disk and ledger decide, and reconcile queues the file again.
-      if (orphans.length > 0) await self.removeFinished(orphans);
-      return finished;
+      const { jobs, empty } = await readFinished(queues, options, max);
+      if (empty.length > 0) await removeSingles(empty);
+      taken = new Map(jobs.map(({ jobId, kind }) => [jobId, kind]));
+      return [...jobs];
     },
 
     async removeFinished(jobIds) {
-      if (jobIds.length > 0) await removeFinished(connection, finishedKeys, [jobKeyPrefix, ...jobIds]);
+      await removeSingles(jobIds);
     },
 
-    jobs: async () => await jobStates(queue),
-    remove: async (jobIds) => await removeJobs(queue, jobIds),
-    counts: async () => await jobCounts(queue),
-    oldestWaiting: async () => await oldestWaiting(queue),
+    jobs: async () => await filePlaces(queues),
 
-    async close() {
-      await queue.close();
+    async remove(jobIds, carriers = []) {
+      return [...(await removeSingles(jobIds)), ...(await removeJobs(queues.carriers, carriers))];
     },
+
+    counts: async () => await jobCounts(queues),
+    oldestWaiting: async () => await oldestWaiting(queues),
+    close: queues.close,
   };
-  return self;
+
+  /** Where nobody knows which of the two queues a job is in, it is looked for in both. */
+  async function removeSingles(jobIds: readonly string[]): Promise<string[]> {
+    const [inLive, inBacklog] = await Promise.all([
+      removeJobs(
+        queues.live,
+        jobIds.filter((jobId) => taken.get(jobId) !== 'backlog'),
+      ),
+      removeJobs(
+        queues.backlog,
+        jobIds.filter((jobId) => taken.get(jobId) !== 'live'),
+      ),
+    ]);
+    return [...new Set([...inLive, ...inBacklog])];
+  }
+}
+
+function single({ jobId, job }: CarriedFile, how: object = {}) {
+  return { name: 'upload', data: job, opts: { ...JOB_OPTIONS, ...how, jobId } };
 }

@@ -204,6 +204,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
 
     settle(outcomes) {
       const durable = own.add(outcomes);
+      batches.handedOver(outcomes);
       signal.wake();
       return durable;
     },

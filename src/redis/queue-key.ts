@@ -1,12 +1,21 @@
 /**
+ * The three BullMQ queues of a source. `live`: what goes ahead, one file a job. `backlog`: what was found, one file a
+ * job; its name is that of the one queue of older versions, whose jobs are read as they are. `carriers`: up to 16 small
+ * files a job, for the owner's process alone.
+ */
+export type QueueKind = 'live' | 'backlog' | 'carriers';
+export const QUEUE_KINDS: readonly QueueKind[] = ['live', 'backlog', 'carriers'];
+
+/**
  * BullMQ name of a source's queue. Hash-tagged, so that all keys of one source share a Cluster slot; encoded,
  * because BullMQ refuses `:` and a brace inside the tag would end it early.
  */
-export function queueName(source: string): string {
-  return `{${encodeURIComponent(source)}}`;
+export function queueName(source: string, kind: QueueKind = 'backlog'): string {
+  const tag = `{${encodeURIComponent(source)}}`;
+  return kind === 'backlog' ? tag : `${tag}.${kind}`;
 }
 
-/** A key of ours beside the queue's, in the same Cluster slot. */
+/** A key of ours beside the queues', in the same Cluster slot. */
 export function sourceKey(prefix: string, source: string, rest: string): string {
   return `${prefix}:${queueName(source)}:slipway:${rest}`;
 }

@@ -42,6 +42,7 @@ async function startOwner(here: RunningProcess, plan: SourcePlan): Promise<void>
   const owner = await (here.options.received?.startOwner ?? startSourceOwner)({
     ...{ plan, redis, prefix, dataDir, maxPending, ownPaths, owner: identity, log, now: nowMs },
     ...{ spool, failpoint, meta, onRecorded: counted.onRecorded },
+    uploadsHere: uploadsHere(here.options),
     limits: to?.destination.limits ?? null,
     batch: batches?.find(({ source }) => source === plan.name),
     telling: here.options.telling ?? null,
@@ -87,6 +88,7 @@ export async function startWorker(here: RunningProcess, plan: SourcePlan): Promi
     ...{ plan, traffic, pauses, handler, redis, prefix, log, now: nowMs },
     onFinished: owner?.wake ?? (() => undefined),
     maxConcurrency: max,
+    own: owner?.books ?? null,
     ownerElsewhere: owner === undefined,
   });
   workers.push(worker);

@@ -5,7 +5,7 @@
 export interface Permits {
   /**
    * Waits for a permit. Null when the signal fired or the permits were closed meanwhile: give the job back.
-   * @param first it goes before those of its source that are not
+   * @param first it goes before those of its source that are not, which get every fourth permit at least
    * @returns the function that releases it; call it once
    */
   acquire(source: string, signal: AbortSignal, first?: boolean): Promise<(() => void) | null>;
@@ -25,6 +25,23 @@ interface Waiter {
 interface Queue {
   readonly first: Set<Waiter>;
   readonly others: Set<Waiter>;
+  /** How many went first in a row while others waited. */
+  row: number;
+}
+
+/** Whoever goes first leaves every fourth permit to the others at least. */
+const MOST_FIRST_IN_A_ROW = 3;
+
+/** Whose turn it is. */
+function nextOf(queue: Queue): Waiter | undefined {
+  const { first, others } = queue;
+  const isFirst = first.size > 0 && (others.size === 0 || queue.row < MOST_FIRST_IN_A_ROW);
+  const [waiter] = isFirst ? first : others;
+  return waiter;
+}
+
+function granted(queue: Queue, waiter: Waiter): void {
+  queue.row = queue.first.has(waiter) && queue.others.size > 0 ? queue.row + 1 : 0;
 }
 
 const sizeOf = ({ first, others }: Queue): number => first.size + others.size;
@@ -56,8 +73,9 @@ export function createPermits(limit: () => number, mayGo: (ready: number) => boo
       const [next] = queues;
       if (next === undefined) return;
       const [source, queue] = next;
-      const [waiter] = queue.first.size > 0 ? queue.first : queue.others;
+      const waiter = nextOf(queue);
       if (waiter === undefined || !mayGo(Math.min(waiting, limit() - inFlight))) return;
+      granted(queue, waiter);
       forget(source, waiter);
       if (sizeOf(queue) > 0) {
         queues.delete(source);
@@ -88,7 +106,7 @@ export function createPermits(limit: () => number, mayGo: (ready: number) => boo
           },
         };
         signal.addEventListener('abort', onAbort, { once: true });
-        const queue = queues.get(source) ?? { first: new Set(), others: new Set() };
+        const queue = queues.get(source) ?? { first: new Set(), others: new Set(), row: 0 };
         (first ? queue.first : queue.others).add(waiter);
         queues.set(source, queue);
         waiting += 1;

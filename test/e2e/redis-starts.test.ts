@@ -112,10 +112,11 @@ test('a queue paused past Slipway is shown with where that came from, and lifted
   await place.config(inboxConfig(sandboxDestination(sandbox), { redis }));
   const admin = server.admin();
   // What queue.pause() and bull-board write.
-  await admin.hset('slipway:{inbox}:meta', 'paused', 1);
+  for (const queue of ['{inbox}', '{inbox}.live', '{inbox}.carriers'])
+    await admin.hset(`slipway:${queue}:meta`, 'paused', 1);
   await place.file('inbox/a.txt', 'a');
   const cli = place.start(['run']);
-  await vi.waitFor(async () => expect(await admin.llen('slipway:{inbox}:wait')).toBe(1), 45_000);
+  await vi.waitFor(async () => expect(await admin.llen('slipway:{inbox}.carriers:wait')).toBe(1), 45_000);
   expect((await place.read(['status'])).stdout).toMatch(
     /the queue itself is paused: set in Redis .*bull-board/,
   );

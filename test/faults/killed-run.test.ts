@@ -31,8 +31,8 @@ test('kill -9 in the middle of 300 files, three times: each is recorded once, an
   expect(receipts.map(({ path }) => path).sort()).toEqual(
     Array.from({ length: FILES }, (_, index) => `${index}.txt`).sort(),
   );
-  // What is under way, and what was answered and not yet published while its permit had gone on to another (decisions/0007).
-  expect(sandbox.summary().count).toBeLessThanOrEqual(FILES + kills * 2 * CONCURRENCY);
+  // What is under way: what was answered has been written to the journal a few milliseconds later.
+  expect(sandbox.summary().count).toBeLessThanOrEqual(FILES + kills * CONCURRENCY);
   const snapshot = JSON.parse(await readFile(place.path('inbox.manifest.json'), 'utf8'));
   expect(snapshot.counts).toMatchObject({ uploaded: FILES });
 });

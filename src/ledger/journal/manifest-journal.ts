@@ -1,3 +1,5 @@
+// Over 300 lines: one file on disk, and whatever keeps two ends of it apart; the halves would share every variable.
+import { statSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { reasonOf, SlipwayError } from '../../domain/errors.ts';
@@ -19,6 +21,23 @@ export interface ManifestJournal {
    * @throws SlipwayError `disk_full`, `journal_unwritable`, `journal_changed`
    */
   append(receipts: readonly string[]): Promise<LinePlace[]>;
+  /**
+   * The first half of it: a kill of this process does not take them away, a power cut may. After an error the file is as
+   * it was before. One write or append at a time.
+   */
+  write(receipts: readonly string[]): Promise<LinePlace[]>;
+  /**
+   * The same within this turn of the event loop: some microseconds into the page cache. Never beside a write.
+   * @returns null: not now, for whatever reason; `write` says which
+   */
+  writeNow(receipts: readonly string[]): LinePlace[] | null;
+  /**
+   * The second half, of all that is written by now: lines that are written meanwhile are not among them. After an error
+   * nobody knows what of it is durable: it is to be taken back, and written again.
+   */
+  sync(): Promise<void>;
+  /** Nothing is in the file but what is durable. As a write, one at a time. */
+  takeBack(): Promise<void>;
   /** Throws SlipwayError `journal_corrupt` where no receipt is. */
   read(place: LinePlace): Promise<Receipt>;
   /** The lines from a byte on, as far as they are durable now. Memory stays constant. */
@@ -31,7 +50,9 @@ export interface ManifestJournal {
 }
 
 /** The part of a file handle that the journal writes through; a test puts a failing disk here. */
-export type JournalFile = Pick<FileHandle, 'write' | 'datasync' | 'truncate' | 'read' | 'stat' | 'close'>;
+export type JournalFile = Pick<FileHandle, 'write' | 'datasync' | 'truncate' | 'read' | 'stat' | 'close'> & {
+  readonly fd?: number;
+};
 
 export interface JournalOptions {
   readonly path: string;
@@ -72,6 +93,8 @@ export async function openJournal(options: JournalOptions): Promise<ManifestJour
   try {
     if (found === null) await syncedFolder(dirname(path));
     const size = await cutTornLine(file, options);
+    // What a kill left unsynced is durable before the ledger counts it (rule replaySync).
+    if (size > mark) await file.datasync();
     if (mark > 0 && !(await endsLine(file, mark))) {
       throw new SlipwayError('journal_changed', { path, ledger, problem: `no line ends at byte ${mark}` });
     }
@@ -82,53 +105,106 @@ export async function openJournal(options: JournalOptions): Promise<ManifestJour
   }
 }
 
+// Over 80 lines: what is written, what is durable and what is torn are three ends of one file, which every method moves.
 function journalOver(
   file: JournalFile,
   facts: { path: string; ledger: string; log: Log; size: number; inode: number },
 ): ManifestJournal {
   const { path, ledger, log } = facts;
+  /** Durable. */
   let size = facts.size;
+  /** Written, and whole. */
+  let end = facts.size;
   let tailIsTorn = false;
 
   async function restoreEnd(): Promise<void> {
     if (!tailIsTorn) return;
-    await file.truncate(size);
+    await file.truncate(end);
     tailIsTorn = false;
   }
 
-  async function writeDurably(bytes: Buffer): Promise<void> {
+  /** Where even this fails, the next write or the next start does it. */
+  function stays(reason: unknown): void {
+    log.debug({ path, reason: reasonOf(reason) }, 'torn end of the journal stays for now');
+  }
+
+  async function writeAll(bytes: Buffer): Promise<void> {
     tailIsTorn = true;
     let written = 0;
     while (written < bytes.length) {
-      const { bytesWritten } = await file.write(bytes, written, bytes.length - written, size + written);
+      const { bytesWritten } = await file.write(bytes, written, bytes.length - written, end + written);
       written += bytesWritten;
     }
-    await file.datasync();
     tailIsTorn = false;
-    size += bytes.length;
+    end += bytes.length;
+  }
+
+  async function write(receipts: readonly string[]): Promise<LinePlace[]> {
+    if (receipts.length === 0) return [];
+    const lines = receipts.map(withSum);
+    const bytes = Buffer.from(`${lines.join('\n')}\n`, 'utf8');
+    const start = end;
+    try {
+      await restoreEnd();
+      await assertUntouched({ path, ledger, inode: facts.inode, size: end });
+      await writeAll(bytes);
+    } catch (error) {
+      await restoreEnd().catch(stays);
+      throw writeError(path, error);
+    }
+    return placesOf(lines, start);
+  }
+
+  function writeNow(receipts: readonly string[]): LinePlace[] | null {
+    const lines = receipts.map(withSum);
+    const now = statSync(path, { throwIfNoEntry: false });
+    if (tailIsTorn || file.fd === undefined || now?.ino !== facts.inode || now.size !== end) return null;
+    const bytes = Buffer.from(`${lines.join('\n')}\n`, 'utf8');
+    const start = end;
+    tailIsTorn = true;
+    try {
+      for (let written = 0; written < bytes.length; )
+        written += writeSync(file.fd, bytes, written, bytes.length - written, start + written);
+    } catch {
+      return null;
+    }
+    tailIsTorn = false;
+    end += bytes.length;
+    return placesOf(lines, start);
+  }
+
+  async function sync(): Promise<void> {
+    const until = end;
+    if (until === size) return;
+    try {
+      await file.datasync();
+    } catch (error) {
+      throw writeError(path, error);
+    }
+    size = until;
+  }
+
+  async function takeBack(): Promise<void> {
+    end = size;
+    tailIsTorn = true;
+    await restoreEnd().catch(stays);
   }
 
   return {
     path,
     size: () => size,
 
+    write,
+    writeNow,
+    sync,
+    takeBack,
     async append(receipts) {
-      if (receipts.length === 0) return [];
-      const lines = receipts.map(withSum);
-      const bytes = Buffer.from(`${lines.join('\n')}\n`, 'utf8');
-      const start = size;
-      try {
-        await restoreEnd();
-        await assertUntouched({ path, ledger, inode: facts.inode, size });
-        await writeDurably(bytes);
-      } catch (error) {
-        // Where even this fails, the next append or the next start does it.
-        await restoreEnd().catch((reason: unknown) =>
-          log.debug({ path, reason: reasonOf(reason) }, 'torn end of the journal stays for now'),
-        );
-        throw writeError(path, error);
-      }
-      return placesOf(lines, start);
+      const places = await write(receipts);
+      await sync().catch(async (error: unknown) => {
+        await takeBack();
+        throw error;
+      });
+      return places;
     },
 
     async read(place) {
@@ -148,6 +224,7 @@ function journalOver(
       await file.truncate(offset);
       await file.datasync();
       size = offset;
+      end = offset;
     },
 
     close: () => file.close(),

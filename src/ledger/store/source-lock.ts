@@ -6,7 +6,8 @@ import { sourceFolder } from './data-dir.ts';
 
 /**
  * The right to write what is kept of a source: one process at a time, Redis or no Redis. Beside the lease in Redis it
- * covers what works without a queue: rebuild, compact, import. A dead process never keeps it.
+ * covers what works without a queue: rebuild, compact, import. A dead process never keeps it, a stopped one does: nobody
+ * of this host takes over while it lives (rule kernel).
  * @returns gives it back
  * @throws SlipwayError `source_owned` with the pid that has it, `data_dir`
  */

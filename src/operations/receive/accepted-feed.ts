@@ -13,14 +13,14 @@ import {
 } from '../../ledger/tables/accepted-files.ts';
 import type { Exclusive } from '../../platform/waiting/mutex.ts';
 import { createWaker } from '../../platform/waiting/waker.ts';
-import type { UploadQueue } from '../../queue/upload-queue.ts';
+import type { ReceivedQueue } from './received-queue.ts';
 
 export interface AcceptedFeedOptions {
   readonly accepted: AcceptedFiles;
   readonly ledger: Pick<Ledger, 'find'>;
   readonly pending: PendingJobs;
   /** Rejects while Redis is away. */
-  readonly queue: Pick<UploadQueue, 'add'>;
+  readonly queue: Pick<ReceivedQueue, 'add'>;
   /** Destinations that have a queue here. */
   readonly destinations: ReadonlySet<string>;
   readonly exclusive: Exclusive;

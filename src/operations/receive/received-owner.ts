@@ -5,11 +5,11 @@ import { installationId } from '../../ledger/store/data-dir.ts';
 import { openLostCount } from '../../ledger/tables/lost-count.ts';
 import { createReleases, type Releases } from '../../platform/waiting/releases.ts';
 import { within } from '../../platform/waiting/within.ts';
-import type { UploadQueue } from '../../queue/upload-queue.ts';
 import type { FinishedJobs } from '../../record/finished-jobs.ts';
 import { takeOwnership } from '../../redis/coordination/owner-lease.ts';
 import { hearRequests } from '../../redis/coordination/owner-requests.ts';
 import type { RedisConnection } from '../../redis/redis-access.ts';
+import { createFilesInHand } from '../../runtime/owner/files-in-hand.ts';
 import { compareWithRedis } from '../../runtime/owner/lost-jobs.ts';
 import { createOwnerEvents, type OwnerEvents } from '../../runtime/owner/owner-events.ts';
 import { watchHealth } from '../../runtime/owner/owner-health.ts';
@@ -19,7 +19,7 @@ import { takeOver } from '../../runtime/owner/when-free.ts';
 import type { Acceptance } from './acceptance.ts';
 import { startAcceptedFeed } from './accepted-feed.ts';
 import type { ReceivedBook } from './received-book.ts';
-import { openReceivedQueue } from './received-queue.ts';
+import { openReceivedQueue, type ReceivedQueue } from './received-queue.ts';
 
 export interface ReceivedOwnerOptions extends SourceOwnerOptions {
   readonly book: ReceivedBook;
@@ -53,7 +53,7 @@ export async function startReceivedOwner(options: ReceivedOwnerOptions): Promise
     });
     releases.add(() => queue.close());
     const pending = createPendingJobs(options.maxPending);
-    pending.replace((await queue.jobs()).keys());
+    pending.replace([...(await queue.jobs()).keys()].map((jobId) => [jobId, null] as const));
     releases.add(() => book.results(null));
     book.results(resultsOf(queue, connection));
     book.onRecorded((receipts, jobIds) => events.tell('recorded', { receipts, jobIds }));
@@ -63,10 +63,16 @@ export async function startReceivedOwner(options: ReceivedOwnerOptions): Promise
       options.onRecorded(receipts);
     });
     events.on('recording', ({ kind }) => options.onRecording(kind === 'recording' || kind === 'stopped'));
-    await compareWithRedis({ ...options, plan }, { store, queue, pending, exclusive }, events, releases);
+    const inHand = createFilesInHand();
+    await compareWithRedis(
+      { ...options, plan },
+      { store, queue, pending, inHand, exclusive },
+      events,
+      releases,
+    );
     const feed = startAcceptedFeed({
       ...{ accepted: book.accepted, ledger: store.ledger, pending, exclusive, log },
-      queue: { add: (jobs, where) => answered(connection, () => queue.add(jobs, where)) },
+      queue: { add: (jobs) => answered(connection, () => queue.add(jobs)) },
       destinations: new Set(options.destinations),
     });
     releases.add(() => feed.close());
@@ -90,6 +96,7 @@ export async function startReceivedOwner(options: ReceivedOwnerOptions): Promise
       unreadable: () => 0,
       rootHeld: () => null,
       wake: recorder.wake,
+      books: null,
       failure: health.failure,
       dead: health.dead,
       batch: () => null,
@@ -131,7 +138,7 @@ async function takeLease(
 }
 
 /** Without Redis there are none: what needs no Redis is recorded all the same. What is taken twice is recorded once. */
-function resultsOf(queue: UploadQueue, connection: RedisConnection): FinishedJobs {
+function resultsOf(queue: ReceivedQueue, connection: RedisConnection): FinishedJobs {
   return {
     take: (max) => answered(connection, () => queue.takeFinished(max)).catch(() => []),
     remove: (jobIds) => answered(connection, () => queue.removeFinished(jobIds)).catch(() => undefined),
@@ -155,7 +162,7 @@ async function answered<T>(connection: RedisConnection, ask: () => Promise<T>): 
 
 async function reportOf(
   { plan, book }: ReceivedOwnerOptions,
-  queue: UploadQueue,
+  queue: ReceivedQueue,
   pending: number,
 ): ReturnType<SourceOwner['report']> {
   const { store, notifier, recorder } = book.owned;

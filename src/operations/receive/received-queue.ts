@@ -1,6 +1,8 @@
 import { receivedQueue } from '../../domain/received-source.ts';
 import type { UploadJob } from '../../domain/upload-job.ts';
-import { type FinishedJob, openUploadQueue, type UploadQueue } from '../../queue/upload-queue.ts';
+import type { CarriedFile } from '../../queue/carrier.ts';
+import type { FinishedJob } from '../../queue/job-results.ts';
+import { openUploadQueue, type UploadQueue } from '../../queue/upload-queue.ts';
 
 export interface ReceivedQueueOptions
   extends Pick<Parameters<typeof openUploadQueue>[0], 'connection' | 'prefix' | 'log' | 'now'> {
@@ -10,8 +12,14 @@ export interface ReceivedQueueOptions
   readonly destinationOf: (job: UploadJob) => string | null;
 }
 
+/** As a source's, but that every file is a job of its own. */
+export interface ReceivedQueue extends Omit<UploadQueue, 'order' | 'add' | 'addSingle'> {
+  /** Adds files in line; a taken id is a no-op. Rejects when Redis refuses them. */
+  add(files: readonly CarriedFile[]): Promise<void>;
+}
+
 /** The queues of files that came in by HTTP, one for each destination, as if they were one. */
-export function openReceivedQueue(options: ReceivedQueueOptions): UploadQueue {
+export function openReceivedQueue(options: ReceivedQueueOptions): ReceivedQueue {
   const { destinations, destinationOf, ...common } = options;
   const queues = new Map(
     destinations.map((destination) => [
@@ -24,9 +32,12 @@ export function openReceivedQueue(options: ReceivedQueueOptions): UploadQueue {
   const takenFrom = new Map<string, UploadQueue>();
 
   return {
-    async add(jobs, where) {
-      const groups = Map.groupBy(jobs, ({ job }) => destinationOf(job) ?? '');
-      for (const [destination, group] of groups) await queues.get(destination)?.add(group, where);
+    async add(files) {
+      const groups = Map.groupBy(files, ({ job }) => destinationOf(job) ?? '');
+      for (const [destination, group] of groups) {
+        const queue = queues.get(destination);
+        await queue?.add(queue.order(group, 'backlog', true));
+      }
     },
 
     async takeFinished(max) {
@@ -58,7 +69,7 @@ export function openReceivedQueue(options: ReceivedQueueOptions): UploadQueue {
     },
 
     async counts() {
-      const sum = { waiting: 0, active: 0, delayed: 0, finished: 0 };
+      const sum = { waiting: 0, active: 0, delayed: 0, finished: 0, carriers: 0 };
       for (const counts of await Promise.all(all.map((queue) => queue.counts())))
         for (const state of ['waiting', 'active', 'delayed', 'finished'] as const)
           sum[state] += counts[state];

@@ -13,16 +13,16 @@ export async function markCompared(
   source: string,
   runId: string,
 ): Promise<void> {
-  await connection.set(markKey(prefix, source), runId);
+  await connection.set(comparedKey(prefix, source), runId);
 }
 
-/** Whether the Redis that answers now is the one that was compared. */
-export async function isCompared(connection: Redis, prefix: string, source: string): Promise<boolean> {
+/** The run of the Redis that answers now, where that is the one that was compared; else null. */
+export async function comparedRun(connection: Redis, prefix: string, source: string): Promise<string | null> {
   const [runId, marked] = await Promise.all([
     redisRunId(connection, prefix, source),
-    connection.get(markKey(prefix, source)),
+    connection.get(comparedKey(prefix, source)),
   ]);
-  return marked === runId;
+  return marked === runId ? runId : null;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function redisRunId(connection: Redis, prefix: string, source: stri
   const asked =
     asCluster(connection) === null
       ? connection.info('server')
-      : connection.eval(SERVER_INFO_LUA, 1, markKey(prefix, source));
+      : connection.eval(SERVER_INFO_LUA, 1, comparedKey(prefix, source));
   const info = await asked.catch((error: unknown) => {
     if (error instanceof Error && /^(NOPERM|ERR)/.test(error.message)) return '';
     throw error;
@@ -44,6 +44,7 @@ export async function redisRunId(connection: Redis, prefix: string, source: stri
 
 const SERVER_INFO_LUA = "return redis.call('INFO', 'server')";
 
-function markKey(prefix: string, source: string): string {
+/** Where the mark is. */
+export function comparedKey(prefix: string, source: string): string {
   return sourceKey(prefix, source, 'compared');
 }

@@ -2,10 +2,14 @@ import type { AdmissionPorts } from '../../intake/ports.ts';
 import type { Kept } from './keep-records.ts';
 import type { Owned } from './own-source.ts';
 
-/** What admission asks of the queue and the ledger of one source. */
+/**
+ * What admission asks of the queue and the ledger of one source.
+ * @param isShared whether other processes serve it too (rule othersSingles)
+ */
 export function admissionPorts(
   { queue, pending, exclusive }: Owned,
   { memory, attachments, folders, recorder }: Kept,
+  isShared: () => boolean,
 ): AdmissionPorts {
   return {
     ...memory,
@@ -22,11 +26,21 @@ export function admissionPorts(
     async enqueue(jobs, place) {
       const assigned = folders?.assign(jobs) ?? jobs;
       await attachments.keep(assigned);
-      await queue.add(assigned, place === 'front' ? 'ahead' : 'in line');
-      pending.add(
-        assigned.map(({ jobId }) => jobId),
-        place,
-      );
+      const order = queue.order(assigned, place, isShared());
+      const singles = [...order.ahead, ...order.live, ...order.backlog];
+      // Before they are there: whoever is quick has recorded one before this hears that it was added.
+      pending.add(idsOf(singles), place);
+      for (const { id, files } of order.carriers) pending.add(idsOf(files), place, id);
+      try {
+        await queue.add(order);
+      } catch (error) {
+        pending.withdraw(idsOf(assigned));
+        throw error;
+      }
     },
   };
+}
+
+function idsOf(jobs: readonly { readonly jobId: string }[]): string[] {
+  return jobs.map(({ jobId }) => jobId);
 }

@@ -12,6 +12,7 @@ import { isEmptyFolderOf } from '../../platform/files/folder-identity.ts';
 import type { Releases } from '../../platform/waiting/releases.ts';
 import { dropOrphans } from '../../record/batches/batch-orphans.ts';
 import { hearRequests } from '../../redis/coordination/owner-requests.ts';
+import { watchForOthers } from '../../redis/coordination/shared-source.ts';
 import { admissionPorts } from './admission-ports.ts';
 import { endFirstPass } from './first-pass-end.ts';
 import type { KeepOptions, Kept } from './keep-records.ts';
@@ -23,6 +24,8 @@ export interface FindOptions extends KeepOptions {
   /** What its destination takes; null: not known here. */
   readonly limits: DestinationLimits | null;
   readonly ownPaths: readonly string[];
+  /** Whether this process uploads what it finds. */
+  readonly uploadsHere: boolean;
 }
 
 /** Whatever finds the files of a source. */
@@ -56,7 +59,11 @@ export async function findFiles(
   const { ledger } = owned.store;
   const { folders } = kept;
   const rootMemory = openKeptRoot(ledger, plan.root, log);
-  const parts: Parts = { options, owned, kept, rootMemory, ports: admissionPorts(owned, kept) };
+  const { uploadsHere, redis, prefix } = options;
+  const others = await watchForOthers({ connection: redis.connection, prefix, source: plan.name, log });
+  releases.add(() => others.close());
+  const ports = admissionPorts(owned, kept, () => !uploadsHere || others.isShared());
+  const parts: Parts = { options, owned, kept, rootMemory, ports };
   const runner = findBatches(parts);
   releases.add(() => runner.stop());
   events.on('recorded', ({ receipts }) => runner.recorded(receipts));

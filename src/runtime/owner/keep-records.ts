@@ -135,13 +135,17 @@ async function record(
   },
 ): Promise<Recorder> {
   const { options, owned, attachments, events } = parts;
-  const { store, queue, exclusive } = owned;
+  const { store, queue, pending, exclusive } = owned;
   const { failpoint, now, log } = options;
   return await startRecorder({
     ...{ ...store, intentOf, diskOf, exclusive, failpoint, now, log },
     finish: attachments.finish,
     finished: { take: (max) => queue.takeFinished(max), remove: (jobIds) => queue.removeFinished(jobIds) },
-    onRecorded: (receipts, jobIds) => events.tell('recorded', { receipts, jobIds }),
+    onRecorded(receipts, finished, handedOver) {
+      // A file that is a job of its own stays pending until that has left Redis (rule keepKnown).
+      const settled = handedOver.filter((jobId) => !pending.has(jobId) || pending.carrierOf(jobId) !== null);
+      events.tell('recorded', { receipts, jobIds: [...finished, ...settled] });
+    },
     onState: (state) => events.tell('recording', state),
   });
 }

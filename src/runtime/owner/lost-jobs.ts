@@ -12,7 +12,7 @@ import { type Books, holdsFewer, type Stock, takeStock } from './take-stock.ts';
 
 /** How often what Redis holds is compared with what we believe it holds: a flush makes no noise. */
 const RESYNC_MS = 5_000;
-/** What is recorded and held by nobody that lives is free once its lock has run out: that long it is waited for. */
+/** What is recorded and held by nobody that lives is free once its lock has run out: that long it is waited for (rule cleanActive). */
 const HELD_MS = 10_000;
 const HELD_LOOK_MS = 500;
 
@@ -23,7 +23,7 @@ const HELD_LOOK_MS = 500;
  */
 export async function compareWithRedis(
   { plan, redis, prefix, log }: OwnOptions,
-  owned: Owned,
+  owned: Pick<Owned, 'store' | 'pending' | 'inHand' | 'exclusive'> & Pick<Books, 'queue'>,
   events: OwnerEvents,
   releases: Releases,
 ): Promise<void> {
@@ -33,6 +33,7 @@ export async function compareWithRedis(
     ...{ ...owned, source, ledger: owned.store.ledger, redis, log },
     onLost: (jobs) => events.tell('jobsLost', jobs),
     requeue: () => events.tell('lostFreed', null),
+    onSettled: (jobIds) => events.tell('recorded', { receipts: [], jobIds }),
     runId: () => redisRunId(connection, prefix, source),
     compared: (runId) => markCompared(connection, prefix, source, runId),
   });
@@ -81,7 +82,7 @@ export function watchForLostJobs(options: LostJobsOptions): {
     comparedRun = runId;
   }
 
-  /** A flush takes the mark too, and those who come later wait for it. */
+  /** A flush takes the mark too, and those who come later wait for it (rule openPoll). */
   async function compareAgain(): Promise<void> {
     // A Cluster, or what stands before Redis, may change servers without a lost connection.
     if (comparedRun === null || comparedRun !== (await options.runId())) return await compareAll();

@@ -11,6 +11,7 @@ import { openUploadQueue, type UploadQueue } from '../../queue/upload-queue.ts';
 import { takeOwnership } from '../../redis/coordination/owner-lease.ts';
 import type { RedisAccess } from '../../redis/redis-access.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
+import { createFilesInHand, type FilesInHand } from './files-in-hand.ts';
 import type { OwnerEvents } from './owner-events.ts';
 import { takeOver } from './when-free.ts';
 
@@ -31,7 +32,9 @@ export interface Owned {
   readonly queue: UploadQueue;
   /** The jobs of the queue that are not recorded. */
   readonly pending: PendingJobs;
-  /** The mutex of the source: {ledger check, add} and {remove} exclude each other. */
+  /** Those of them that this process sends. */
+  readonly inHand: FilesInHand;
+  /** The mutex of the source: {ledger check, add}, {remove}, a file's leaving its carrier and {comparison} exclude one another (rule mutex). */
   readonly exclusive: Exclusive;
 }
 
@@ -68,7 +71,8 @@ export async function ownSource(
   const queue = openUploadQueue({ connection, prefix, source, destination: plan.destination, log, now });
   releases.add(() => queue.close());
   const pending = createPendingJobs(options.maxPending);
-  pending.replace((await queue.jobs()).keys());
+  const there = await queue.jobs();
+  pending.replace([...there].map(([jobId, { carrier }]) => [jobId, carrier]));
   events.on('recorded', ({ jobIds }) => pending.remove(jobIds));
-  return { store, queue, pending, exclusive: createMutex() };
+  return { store, queue, pending, inHand: createFilesInHand(), exclusive: createMutex() };
 }

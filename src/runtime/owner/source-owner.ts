@@ -5,11 +5,14 @@ import type { PathName } from '../../domain/path-bytes.ts';
 import type { Receipt } from '../../domain/receipt.ts';
 import { createReleases } from '../../platform/waiting/releases.ts';
 import { within } from '../../platform/waiting/within.ts';
+import type { OwnBooks } from '../../queue/own-books.ts';
 import { readQueueHolds } from '../../queue/queue-holds.ts';
+import { openCarrierSplitter } from '../../queue/upload-worker.ts';
 import { createRecordingPause } from '../../redis/coordination/recording-pause.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 import { createOwnerReport } from '../reports/owner-report.ts';
 import { type FindOptions, type Found, findFiles } from './find-files.ts';
+import { booksOf } from './hand-over.ts';
 import { type Kept, keepRecords } from './keep-records.ts';
 import { compareWithRedis } from './lost-jobs.ts';
 import { type Owned, ownSource } from './own-source.ts';
@@ -34,6 +37,8 @@ export interface SourceOwner {
   rootHeld(): string | null;
   /** Jobs have finished in this process. */
   wake(): void;
+  /** For the workers of this process; null: it reads their finished jobs. */
+  readonly books: OwnBooks | null;
   report(): Promise<SourceReport>;
   /** How far a batch is; null: this owner does not know it. */
   batch(id: string): BatchProgress | null;
@@ -59,6 +64,7 @@ interface Steps {
   readonly owned: Owned;
   readonly kept: Kept;
   readonly found: Found;
+  readonly books: OwnBooks;
   readonly events: OwnerEvents;
   readonly health: OwnerHealth;
 }
@@ -106,9 +112,14 @@ export async function startSourceOwner(options: SourceOwnerOptions): Promise<Sou
     const owned = await ownSource(options, events, releases);
     const kept = await keepRecords(options, owned, events, releases);
     await compareWithRedis(options, owned, events, releases);
+    const books = booksOf(owned, kept, events);
+    if (!options.uploadsHere) {
+      const splitter = openCarrierSplitter({ ...options, ...redis, source: plan.name }, books);
+      releases.add(() => splitter.close(QUICK_MS));
+    }
     const found = await findFiles(options, { owned, kept }, events, releases, stopping.signal);
     void kept.snapshot.refresh();
-    return ownerOf(options, { owned, kept, found, events, health }, ending);
+    return ownerOf(options, { owned, kept, found, books, events, health }, ending);
   } catch (error) {
     await ending.leave(QUICK_MS);
     throw error;
@@ -131,6 +142,7 @@ function ownerOf(
     plan,
     unreadable: reports.unreadable,
     wake: recorder.wake,
+    books: steps.books,
     rootHeld: found.rootMemory.held,
     failure: health.failure,
     dead: health.dead,

@@ -10,6 +10,7 @@ import type { QueueHold } from '../../queue/queue-holds.ts';
 import type { UploadQueue } from '../../queue/upload-queue.ts';
 import type { BatchBook } from '../../record/batches/batch-book.ts';
 import type { Recorder } from '../../record/recorder.ts';
+import type { FilesInHand } from '../owner/files-in-hand.ts';
 import type { SourcePlan } from '../plans/source-plan.ts';
 
 export interface OwnerReport {
@@ -25,6 +26,7 @@ interface OwnerReportParts {
   readonly queue: UploadQueue;
   readonly store: SourceStore;
   readonly pending: PendingJobs;
+  readonly inHand: FilesInHand;
   readonly recorder: Recorder;
   readonly intake: Intake;
   readonly runs: Pick<BatchRunner, 'inHand'>;
@@ -37,7 +39,7 @@ interface OwnerReportParts {
 
 /** What `status` and the progress line show of one source, from the parts that know it. */
 export function createOwnerReport(parts: OwnerReportParts): OwnerReport {
-  const { plan, queue, store, pending, intake, runs, batches, notifier } = parts;
+  const { plan, queue, store, pending, inHand: files, intake, runs, batches, notifier } = parts;
 
   /** Versions between two books, each once: a watcher and a batch may have the same one in hand. */
   function inHand(): number {
@@ -72,7 +74,12 @@ export function createOwnerReport(parts: OwnerReportParts): OwnerReport {
     unfinished: () => pending.open() + intake.unsettled() > 0 || [...intake.inHand()].length > 0,
 
     async report() {
-      const { waiting, active, delayed } = await queue.counts();
+      const jobs = await queue.counts();
+      // Of files that travel together those in hand are under way, and those that are handed over neither; the others wait.
+      const { sending, handedOver } = files.counts('carrier');
+      const waiting = jobs.waiting + Math.max(0, pending.carried() - sending - handedOver);
+      const active = Math.max(0, jobs.active - files.counts('single').handedOver) + sending;
+      const { delayed } = jobs;
       const { uploaded, failed, skipped } = store.ledger.counts().latest;
       const unsettled = intake.unsettled();
       const open = pending.open() + inHand() + unsettled;

@@ -3,9 +3,12 @@ import { reasonOf } from '../../domain/errors.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Pause, pauseBlocker } from '../../domain/pause-list.ts';
 import type { UploadHandler } from '../../domain/upload-step.ts';
+import type { OwnBooks } from '../../queue/own-books.ts';
 import { openUploadWorker, type UploadWorker } from '../../queue/upload-worker.ts';
+import { comparedKey } from '../../redis/coordination/compared-mark.ts';
 import { finishedSignal, isRecordingPaused } from '../../redis/coordination/finished-signal.ts';
 import type { Pauses } from '../../redis/coordination/pauses.ts';
+import { announceWorker } from '../../redis/coordination/shared-source.ts';
 import type { RedisAccess } from '../../redis/redis-access.ts';
 import type { DestinationTraffic } from '../../traffic/destination-traffic.ts';
 import { REFUSALS_TO_STOP } from '../../traffic/unproven-refusals.ts';
@@ -26,6 +29,8 @@ export interface SourceWorkerOptions {
   readonly prefix: string;
   /** Jobs have finished; the owner in this process, if it is here, should know at once. */
   readonly onFinished: () => void;
+  /** What the owner in this process knows; null: it is another process, or reads the finished jobs. */
+  readonly own: OwnBooks | null;
   /** Whether the owner is another process, which has to be asked whether it can keep receipts. */
   readonly ownerElsewhere: boolean;
   readonly log: Log;
@@ -103,7 +108,7 @@ export function workConditions(
 
 /** Starts to serve the queue of one source. */
 export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
-  const { plan, traffic, pauses, prefix, log, now } = options;
+  const { plan, traffic, pauses, own, ownerElsewhere, prefix, log, now } = options;
   const { connection } = options.redis;
   const source = plan.name;
   const bell = finishedSignal(connection, prefix, source);
@@ -114,9 +119,12 @@ export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
     // Refusals that are held back take no part in the uploading.
     concurrency: options.maxConcurrency + REFUSALS_TO_STOP,
     handler: options.handler,
+    own,
+    destination: plan.destination,
+    compared: { key: comparedKey(prefix, source), run: () => comparison.run() },
     onFinished() {
       options.onFinished();
-      if (options.ownerElsewhere) bell.ring();
+      if (ownerElsewhere) bell.ring();
     },
     log,
     now,
@@ -147,7 +155,8 @@ export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
     if (connection.status === 'ready')
       gate.hold('recording', await isRecordingPaused(connection, prefix, source));
   }
-  const holdTimer = options.ownerElsewhere
+  const announcement = ownerElsewhere ? announceWorker(connection, prefix, source) : null;
+  const holdTimer = ownerElsewhere
     ? setInterval(() => {
         askOwner().catch((error: unknown) =>
           log.debug({ source, reason: reasonOf(error) }, 'the owner could not be asked'),
@@ -162,6 +171,7 @@ export function startSourceWorker(options: SourceWorkerOptions): SourceWorker {
     abort: () => worker.abort('shutdown'),
     async close(budgetMs) {
       if (holdTimer !== null) clearInterval(holdTimer);
+      announcement?.close();
       comparison.close();
       await worker.close(budgetMs);
     },

@@ -15,7 +15,9 @@ export interface Sending {
   /** The destination as this file needs it; left out: as it is. */
   readonly destination?: Destination;
   /** Ends the wait for a permit, and nothing else. */
-  readonly turn?: AbortSignal;
+  readonly turn?: AbortSignal | undefined;
+  /** Asked once it is its turn: whether its job is still this worker's. Left out: it is. */
+  readonly isOurs?: (() => Promise<boolean>) | undefined;
 }
 
 /** What one attempt at one file needs. */
@@ -30,12 +32,16 @@ export interface SendOneContext extends UploadContext {
  * @returns `aborted` as well when there was no permit: give the file back
  */
 export async function sendOne(
-  { task, source, first = false, destination, turn }: Sending,
+  { task, source, first = false, destination, turn, isOurs }: Sending,
   context: SendOneContext,
 ): Promise<AttemptResult> {
   const { traffic, clock, signal } = context;
   const release = await traffic.permits.acquire(source, turn ?? signal, first);
   if (release === null) return { kind: 'aborted' };
+  if (isOurs !== undefined && !(await isOurs())) {
+    release();
+    return { kind: 'aborted' };
+  }
   const startedAtMs = clock.monotonicMs();
   const underWay = traffic.started();
   try {

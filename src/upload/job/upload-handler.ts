@@ -112,9 +112,10 @@ async function handle(upload: IdentifiedUpload, context: Context, signal: AbortS
   if (refusal !== null)
     return settle(upload, { status: 'skipped', ...refusal }, failedAttempts(job), context);
 
+  const { first = false, turn, isOurs } = upload;
   const sending = {
     task: { ...taskOf(upload, context), ...own?.task },
-    ...{ source: job.source, first: job.live === true },
+    ...{ source: job.source, first, turn, isOurs },
     ...(own === null ? {} : { destination: own.destination }),
   };
   const result = await sendOne(sending, { ...context, signal });
@@ -267,6 +268,7 @@ function isMissingFromSpool(job: UploadJob, result: AttemptResult): boolean {
   return result.kind === 'skipped' && (result.code === 'vanished' || result.code === 'changed');
 }
 
+/** Rule destCheck, in our way: what was queued for another destination ends as `changed`, under the id that it was queued with. */
 function settledWithoutUpload(upload: IdentifiedUpload, destination: string): JobEnd | null {
   if (jobIdOf(upload.id, upload.job.gen) !== upload.jobId) {
     return {

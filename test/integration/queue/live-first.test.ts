@@ -1,4 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { filePlaces } from '../../../src/queue/job-list.ts';
+import { openSourceQueues } from '../../../src/queue/source-queues.ts';
 import { askOwner } from '../../../src/redis/coordination/owner-requests.ts';
 import { startHttpServer } from '../../support/http-server.ts';
 import { pacedDefinition } from '../../support/paced-api.ts';
@@ -35,9 +37,6 @@ async function heldApi() {
   };
 }
 
-/** Jobs that a worker with one upload at a time has in hand: that one, and those that wait for its permit. */
-const IN_HAND = 21;
-
 /** One upload at a time, with a backlog of 300 files of which as many as may be are in Redis. */
 async function withBacklog(options: Partial<RunRigOptions> = {}) {
   const api = await heldApi();
@@ -45,23 +44,23 @@ async function withBacklog(options: Partial<RunRigOptions> = {}) {
   rig.files(300);
   const run = await rig.start({ maxPending: 100 });
   const connection = rig.redis.connect();
-  const waiting = (): Promise<string[]> => connection.lrange('slipway:{inbox}:wait', 0, -1);
+  const inHand = (): Promise<string[]> => connection.lrange('slipway:{inbox}.live:active', 0, -1);
+  const pending = async (): Promise<number> => (await run.report()).sources[0]?.pending ?? 0;
   onTestFinished(() => api.open());
-  await vi.waitFor(async () => expect((await pendingIn(rig)).length).toBeGreaterThanOrEqual(75), soon);
-  // Once the worker holds all that it takes at once, what comes next is seen waiting.
-  await vi.waitFor(async () => expect(await connection.llen('slipway:{inbox}:active')).toBe(IN_HAND), soon);
-  /** Resolves when these are the next that a worker takes. */
-  const areNext = (...names: string[]): Promise<void> =>
+  // The backlog travels in carriers, all in hand, and each of its files waits for the one permit.
+  await vi.waitFor(async () => expect(await pending()).toBeGreaterThanOrEqual(75), soon);
+  await vi.waitFor(() => expect(api.asked.length).toBeGreaterThan(0), soon);
+  /** Resolves when this one waits for the permit, ahead of all that travels. */
+  const isNext = (name: string): Promise<void> =>
     vi.waitFor(async () => {
-      const head = (await waiting()).slice(-names.length).reverse();
-      const jobs = await Promise.all(head.map((id) => connection.hget(`slipway:{inbox}:${id}`, 'data')));
-      expect(jobs.map((data) => (JSON.parse(data ?? '{}') as { path?: string }).path)).toEqual(names);
+      const ids = await inHand();
+      const jobs = await Promise.all(ids.map((id) => connection.hget(`slipway:{inbox}.live:${id}`, 'data')));
+      expect(jobs.map((data) => (JSON.parse(data ?? '{}') as { path?: string }).path)).toContain(name);
     }, soon);
-  return { api, rig, run, areNext };
-}
-
-async function pendingIn(rig: RunRig): Promise<string[]> {
-  return (await rig.redis.connect().keys('slipway:{inbox}:*-0')).filter((key) => !key.includes('done'));
+  const queues = openSourceQueues({ connection, prefix: 'slipway', source: 'inbox', looks: true });
+  onTestFinished(() => queues.close());
+  const inRedis = async (): Promise<number> => (await filePlaces(queues)).size;
+  return { api, rig, run, isNext, inRedis };
 }
 
 /** Everything was sent once, but for the tries that were refused. */
@@ -73,12 +72,12 @@ function expectEachOnce(rig: RunRig, asked: readonly string[], files: number, re
 }
 
 test('files dropped into a folder whose backlog fills the queue are the next but a few to be uploaded', async () => {
-  const { api, rig, run, areNext } = await withBacklog();
+  const { api, rig, run, isNext, inRedis } = await withBacklog();
   for (let index = 0; index < 3; index += 1) {
     rig.file(`live ${index}.pdf`);
-    await areNext(`live ${index}.pdf`);
+    await isNext(`live ${index}.pdf`);
   }
-  expect((await pendingIn(rig)).length).toBeLessThanOrEqual(100);
+  expect(await inRedis()).toBeLessThanOrEqual(100);
   const next: string[] = [];
   for (let count = 0; count < 8; count += 1) next.push(await api.answer());
   expect(next.filter((name) => name.startsWith('live')).sort()).toEqual([
@@ -92,11 +91,11 @@ test('files dropped into a folder whose backlog fills the queue are the next but
 });
 
 test('one that is refused for now comes before the backlog again', async () => {
-  const { api, rig, run, areNext } = await withBacklog({
+  const { api, rig, run, isNext } = await withBacklog({
     retry: { baseDelay: 20, maxDelay: 40 },
   });
   rig.file('live.pdf');
-  await areNext('live.pdf');
+  await isNext('live.pdf');
   let tries = 0;
   for (let count = 0; tries < 3; count += 1) {
     expect(count).toBeLessThan(16);
@@ -105,7 +104,7 @@ test('one that is refused for now comes before the backlog again', async () => {
     if (isLive) tries += 1;
     await api.answer(isLive && tries < 3 ? 503 : 200);
     // Only once it waits for its turn again does the next one show who has it.
-    if (isLive && tries < 3) await areNext('live.pdf');
+    if (isLive && tries < 3) await isNext('live.pdf');
   }
   api.open();
   expect(await run.once(GIVE_UP_MS, new AbortController().signal)).toEqual(['drained']);
@@ -113,7 +112,7 @@ test('one that is refused for now comes before the backlog again', async () => {
 });
 
 test('a file that is asked for by name goes before the backlog, though the scan is held up by it', async () => {
-  const { api, rig, run, areNext } = await withBacklog();
+  const { api, rig, run, isNext } = await withBacklog();
   const first = await api.answer();
   const request = {
     ...{ kind: 'send-again', name: { path: first }, to: rig.plan().destination },
@@ -124,7 +123,7 @@ test('a file that is asked for by name goes before the backlog, though the scan 
   await expect
     .poll(() => askOwner({ ...place, request, timeoutMs: 20_000 }), soon)
     .toMatchObject({ versions: 1 });
-  await areNext(first);
+  await isNext(first);
   const next: string[] = [];
   for (let count = 0; count < 4; count += 1) next.push(await api.answer());
   expect(next).toContain(first);

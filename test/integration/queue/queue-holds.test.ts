@@ -2,6 +2,7 @@
 import { Queue } from 'bullmq';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { liftQueueHolds, readQueueHolds } from '../../../src/queue/queue-holds.ts';
+import { QUEUE_KINDS, queueName } from '../../../src/redis/queue-key.ts';
 import { startTestRedis } from '../../support/redis-server.ts';
 import { runRig } from '../../support/run-rig.ts';
 import { autoglm, GIVE_UP_MS, never } from '../../support/run-steps.ts';
@@ -11,12 +12,13 @@ test('a queue paused from outside takes no file, says so in the report, and goes
   const sandbox = await sandboxForTest();
   const rig = await runRig({ definition: autoglm(sandbox) });
   const connection = rig.redis.connect();
-  const board = new Queue('{inbox}', { connection, prefix: 'slipway' });
-  onTestFinished(() => board.close());
+  const names = QUEUE_KINDS.map((kind) => queueName('inbox', kind));
+  const boards = names.map((name) => new Queue(name, { connection, prefix: 'slipway' }));
+  onTestFinished(async () => void (await Promise.all(boards.map((board) => board.close()))));
   const run = await rig.start();
-  await board.pause();
+  for (const board of boards) await board.pause();
   rig.files(10);
-  await vi.waitFor(async () => expect(await connection.llen('slipway:{inbox}:wait')).toBe(10));
+  await vi.waitFor(async () => expect((await run.report()).sources[0]?.waiting).toBe(10));
   const [source] = (await run.report()).sources;
   expect(source?.blockers).toMatchObject([
     {

@@ -6,6 +6,7 @@ import { expect, test, vi } from 'vitest';
 import { silentLog } from '../../../src/domain/log.ts';
 import { openUploadQueue, type UploadQueue } from '../../../src/queue/upload-queue.ts';
 import { openUploadWorker, type UploadWorker } from '../../../src/queue/upload-worker.ts';
+import { inLine } from '../../support/queue-orders.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis-server.ts';
 import { jobFor, uploadedOutcome } from '../../support/upload-job.ts';
 
@@ -42,6 +43,8 @@ async function withWorkers(body: (rig: Rig) => Promise<void>, count = 2): Promis
     openUploadWorker({
       ...facts(),
       concurrency: IN_HAND / count,
+      own: null,
+      destination: 'dest',
       onFinished: () => undefined,
       async handler({ job }) {
         sent.set(job.path, (sent.get(job.path) ?? 0) + 1);
@@ -52,7 +55,7 @@ async function withWorkers(body: (rig: Rig) => Promise<void>, count = 2): Promis
   );
   try {
     const jobs = Array.from({ length: IN_HAND }, (_, index) => jobFor(`file-${index}`));
-    await queue.add(jobs);
+    await queue.add(inLine(jobs));
     await vi.waitFor(() => expect(sent.size).toBe(IN_HAND));
     await body({
       redis,
@@ -133,7 +136,7 @@ test.concurrent('a worker whose Redis loses its jobs while results are on their 
   await withWorkers(async ({ redis, queue, answer, finished }) => {
     await redis.connect().flushall();
     answer();
-    await queue.add(Array.from({ length: IN_HAND }, (_, index) => jobFor(`file-${index}`)));
+    await queue.add(inLine(Array.from({ length: IN_HAND }, (_, index) => jobFor(`file-${index}`))));
     await finished(IN_HAND);
   }, 1);
 });

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Log, silentLog } from '../../../src/domain/log.ts';
 import type { UploadHandler } from '../../../src/domain/upload-step.ts';
 import { ownIdentity } from '../../../src/platform/process/process-identity.ts';
-import { promoteDelayed } from '../../../src/queue/promote-delayed.ts';
 import { openUploadQueue, type UploadQueue } from '../../../src/queue/upload-queue.ts';
 import { openUploadWorker, type UploadWorker } from '../../../src/queue/upload-worker.ts';
 import { takeOwnership } from '../../../src/redis/coordination/owner-lease.ts';
+import { ahead, inLine } from '../../support/queue-orders.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis-server.ts';
 import { jobFor, uploadedOutcome } from '../../support/upload-job.ts';
 
@@ -40,6 +40,8 @@ async function withQueue(
           log,
           concurrency,
           handler,
+          own: null,
+          destination: 'dest',
           onFinished: () => undefined,
         });
         workers.push(worker);
@@ -62,7 +64,7 @@ const finishedOf = (queue: UploadQueue, count: number): Promise<void> =>
 test('finished jobs stay until they are removed, and leave no key behind', async () => {
   await withQueue(async ({ queue, prefix, work }) => {
     const jobs = ['a', 'b', 'c'].map((path) => jobFor(path));
-    await queue.add(jobs);
+    await queue.add(inLine(jobs));
     work(settle);
     await finishedOf(queue, 3);
     const taken = await queue.takeFinished(10);
@@ -75,72 +77,10 @@ test('finished jobs stay until they are removed, and leave no key behind', async
   });
 });
 
-test('jobs that finish together are published together, and the next ones are taken with them', async () => {
-  await withQueue(async ({ queue, work }) => {
-    const jobs = Array.from({ length: 200 }, (_, n) => jobFor(`together-${n}`));
-    await queue.add(jobs);
-    const asker = redis.connect();
-    await asker.config('RESETSTAT');
-    const seen = new Set<string>();
-    let waiting: (() => void)[] = [];
-    work(
-      async ({ job }) => {
-        seen.add(job.path);
-        await new Promise<void>((resolve) => {
-          waiting.push(resolve);
-          if (waiting.length < 20) return;
-          for (const goOn of waiting) goOn();
-          waiting = [];
-        });
-        return { kind: 'settle', outcome: uploadedOutcome(job.path) };
-      },
-      silentLog,
-      24,
-    );
-    await finishedOf(queue, 200);
-    expect(seen.size).toBe(200);
-    const stats = await asker.info('commandstats');
-    // Once in each script that publishes.
-    const published = Number(/cmdstat_srem:calls=(\d+)/.exec(stats)?.[1]);
-    expect(published).toBeGreaterThan(5);
-    expect(published).toBeLessThan(100);
-    const paths = (await queue.takeFinished(500)).map(({ outcome }) => outcome.path);
-    expect(new Set(paths).size).toBe(200);
-  });
-});
-
-test('a job whose lock is gone is published with the others, and does not run again', async () => {
-  await withQueue(async ({ queue, prefix, work }) => {
-    const jobs = Array.from({ length: 20 }, (_, n) => jobFor(`beside-${n}`));
-    await queue.add(jobs);
-    const other = redis.connect();
-    const lost = jobs[5]?.jobId ?? '';
-    const runs = new Map<string, number>();
-    const goOn = Promise.withResolvers<void>();
-    work(
-      async ({ job, jobId }) => {
-        runs.set(jobId, (runs.get(jobId) ?? 0) + 1);
-        if (runs.size === 20 && runs.get(lost) === 1) {
-          const [lock] = await other.keys(`${prefix}:*${lost}:lock`);
-          await other.del(lock ?? '');
-          goOn.resolve();
-        }
-        await goOn.promise;
-        return { kind: 'settle', outcome: uploadedOutcome(job.path) };
-      },
-      silentLog,
-      24,
-    );
-    await finishedOf(queue, 20);
-    expect((await queue.takeFinished(50)).map(({ jobId }) => jobId)).toContain(lost);
-    expect([...runs.values()].reduce((sum, n) => sum + n)).toBe(20);
-  });
-});
-
 test('adding a taken id again is a no-op while the job waits and while it is finished', async () => {
   await withQueue(async ({ queue, work }) => {
     const job = jobFor('once');
-    await queue.add([job, job]);
+    await queue.add(inLine([job, job]));
     expect(await queue.counts()).toMatchObject({ waiting: 1 });
     let runs = 0;
     work(async (upload, signal) => {
@@ -148,8 +88,8 @@ test('adding a taken id again is a no-op while the job waits and while it is fin
       return settle(upload, signal);
     });
     await finishedOf(queue, 1);
-    await queue.add([job]);
-    expect(await queue.counts()).toEqual({ waiting: 0, active: 0, delayed: 0, finished: 1 });
+    await queue.add(inLine([job]));
+    expect(await queue.counts()).toEqual({ waiting: 0, active: 0, delayed: 0, finished: 1, carriers: 0 });
     expect(runs).toBe(1);
   });
 });
@@ -163,7 +103,7 @@ test('a retry keeps its changed job data and costs no BullMQ attempt', async () 
       httpStatus: 500,
       counted: true,
     } as const;
-    await queue.add([jobFor('again')]);
+    await queue.add(inLine([jobFor('again')]));
     const logs: number[] = [];
     work(async (upload, signal) => {
       logs.push(upload.job.attemptLog.length);
@@ -181,80 +121,40 @@ test('a retry keeps its changed job data and costs no BullMQ attempt', async () 
   });
 });
 
-test('jobs that go ahead are taken first, in their order, and come back first after a failed try', async () => {
+test('jobs that go ahead are taken first, in their order, and what is tried again is before all that waits in line', async () => {
   await withQueue(async ({ queue, work }) => {
-    const live = (path: string) => {
-      const { jobId, job } = jobFor(path);
-      return { jobId, job: { ...job, live: true } as const };
-    };
-    await queue.add(['old 0', 'old 1', 'old 2', 'old 3', 'old 4', 'old 5'].map((path) => jobFor(path)));
-    await queue.add([live('new 0'), live('new 1'), live('new 2')], 'ahead');
-    const oldest = Date.parse((await queue.oldestWaiting()) ?? '');
+    const names = (of: string) => ['0', '1', '2'].map((index) => `${of} ${index}`);
+    await queue.add(inLine(names('old').map((path) => jobFor(path))));
+    await queue.add(ahead(names('new').map((path) => jobFor(path))));
+    const first: string[] = [];
     const taken: string[] = [];
     const tried = new Set<string>();
-    const gates = new Map<string, () => void>();
-    const worker = work(async (upload, signal) => {
-      const { path } = upload.job;
-      taken.push(path);
-      expect(upload.queuedAtMs).toBeGreaterThanOrEqual(oldest);
-      if (path.startsWith('new') && !tried.has(path)) {
+    const asked = Promise.withResolvers<void>();
+    work(
+      async (upload, signal) => {
+        const { path } = upload.job;
+        taken.push(path);
+        if (upload.first === true) first.push(path);
+        if (path.startsWith('old')) await asked.promise;
+        if (path === 'new 2') asked.resolve();
+        if (path.startsWith('old') || tried.has(path)) return await settle(upload, signal);
         tried.add(path);
         return { kind: 'retry', delayMs: 20, job: upload.job };
-      }
-      if (path.startsWith('old')) await new Promise<void>((resolve) => gates.set(path, resolve));
-      return await settle(upload, signal);
-    });
-    // Every hand holds an old one by now, and the three have come back meanwhile.
-    await vi.waitFor(
-      async () => expect(await queue.counts()).toMatchObject({ waiting: 5, active: 4, delayed: 0 }),
-      10_000,
+      },
+      silentLog,
+      1,
     );
-    expect(taken.slice(0, 3)).toEqual(['new 0', 'new 1', 'new 2']);
-    expect(taken).toHaveLength(7);
-    gates.get('old 0')?.();
-    await finishedOf(queue, 4);
-    expect(taken.slice(7, 10).toSorted()).toEqual(['new 0', 'new 1', 'new 2']);
-    await vi.waitFor(() => expect(gates.size).toBe(5), 10_000);
-    for (const open of gates.values()) open();
-    await vi.waitFor(() => expect(gates.size).toBe(6), 10_000);
-    gates.get('old 5')?.();
-    await finishedOf(queue, 9);
-    expect(worker.active()).toBe(0);
-  });
-});
-
-test('a live job that was tried ahead of its time, and has to wait anew, is not brought forward by the wait before', async () => {
-  await withQueue(async ({ queue, prefix, work }) => {
-    const live = (path: string) => {
-      const { jobId, job } = jobFor(path);
-      return { jobId, job: { ...job, live: true } as const };
-    };
-    const tries: string[] = [];
-    const waits = new Map([
-      ['new', [600, 3_600_000]],
-      ['later', [1_200]],
-    ]);
-    work(async (upload, signal) => {
-      tries.push(upload.job.path);
-      const delayMs = waits.get(upload.job.path)?.shift();
-      return delayMs === undefined ? settle(upload, signal) : { kind: 'retry', delayMs, job: upload.job };
-    });
-    await queue.add([live('new')], 'ahead');
-    await vi.waitFor(async () => expect(await queue.counts()).toMatchObject({ delayed: 1 }), 10_000);
-    await promoteDelayed(redis.connect(), prefix, 'in box:{1}');
-    await vi.waitFor(() => expect(tries).toHaveLength(2), 10_000);
-    await queue.add([live('later')], 'ahead');
-    // Due after the first wait of the other one was over.
-    await finishedOf(queue, 1);
-    expect(tries).toEqual(['new', 'new', 'later', 'later']);
-    expect(await queue.counts()).toMatchObject({ delayed: 1, finished: 1 });
+    await finishedOf(queue, 6);
+    expect(first.slice(0, 3)).toEqual(names('new'));
+    expect(first).toHaveLength(6);
+    expect(taken.filter((path) => path.startsWith('old'))).toEqual(names('old'));
   });
 });
 
 test('a live job whose worker is gone before its next try comes back by itself', async () => {
   await withQueue(async ({ queue, work }) => {
     const { jobId, job } = jobFor('new');
-    await queue.add([{ jobId, job: { ...job, live: true } }], 'ahead');
+    await queue.add(ahead([{ jobId, job: { ...job, live: true } }]));
     const first = work(async ({ job: tried }) => ({ kind: 'retry', delayMs: 300, job: tried }));
     await vi.waitFor(async () => expect(await queue.counts()).toMatchObject({ delayed: 1 }), 10_000);
     await first.close(5_000);
@@ -265,7 +165,7 @@ test('a live job whose worker is gone before its next try comes back by itself',
 
 test('an abort reaches every job in hand and gives them back to wait', async () => {
   await withQueue(async ({ queue, work }) => {
-    await queue.add(['x', 'y'].map((path) => jobFor(path)));
+    await queue.add(inLine(['x', 'y'].map((path) => jobFor(path))));
     const worker = work(
       (_upload, signal) =>
         new Promise((resolve) => {
@@ -276,7 +176,7 @@ test('an abort reaches every job in hand and gives them back to wait', async () 
     await worker.pause();
     worker.abort('shutdown');
     await vi.waitFor(async () =>
-      expect(await queue.counts()).toEqual({ waiting: 2, active: 0, delayed: 0, finished: 0 }),
+      expect(await queue.counts()).toEqual({ waiting: 2, active: 0, delayed: 0, finished: 0, carriers: 0 }),
     );
     expect(worker.active()).toBe(0);
   });
@@ -285,7 +185,7 @@ test('an abort reaches every job in hand and gives them back to wait', async () 
 test('a handler that throws ends as a failed outcome that says why, never silently', async () => {
   await withQueue(async ({ queue, work }) => {
     const { id } = jobFor('defect');
-    await queue.add([jobFor('defect')]);
+    await queue.add(inLine([jobFor('defect')]));
     work(async () => {
       throw new Error('a defect of ours');
     });
@@ -298,7 +198,7 @@ test('a handler that throws ends as a failed outcome that says why, never silent
 
 test('a finished job that cannot be read holds up no other, and is recorded as failed where its data says what it was', async () => {
   await withQueue(async ({ queue, prefix, work }) => {
-    await queue.add(['fine', 'bad-result', 'bad-data'].map((path) => jobFor(path)));
+    await queue.add(inLine(['fine', 'bad-result', 'bad-data'].map((path) => jobFor(path))));
     work(settle);
     await finishedOf(queue, 3);
     const connection = redis.connect();
@@ -318,11 +218,11 @@ test('a finished job that cannot be read holds up no other, and is recorded as f
 
 test('every job id is known whatever its state', async () => {
   await withQueue(async ({ queue, work }) => {
-    await queue.add([jobFor('late')]);
+    await queue.add(inLine([jobFor('late')]));
     const worker = work(async ({ job }) => ({ kind: 'retry', delayMs: 60_000, job }));
     await vi.waitFor(async () => expect((await queue.counts()).delayed).toBe(1), 15_000);
     await worker.pause();
-    await queue.add([jobFor('waits')]);
+    await queue.add(inLine([jobFor('waits')]));
     expect([...(await queue.jobs()).keys()].sort()).toEqual(
       [jobFor('late').jobId, jobFor('waits').jobId].sort(),
     );
@@ -331,7 +231,7 @@ test('every job id is known whatever its state', async () => {
 
 test('a result whose lock was lost is published from its own key instead of being uploaded again', async () => {
   await withQueue(async ({ queue, prefix, work }) => {
-    await queue.add([jobFor('lost-lock')]);
+    await queue.add(inLine([jobFor('lost-lock')]));
     const connection = redis.connect();
     const { jobId } = jobFor('lost-lock');
     let uploads = 0;
@@ -361,7 +261,7 @@ test('a result whose lock was lost is published from its own key instead of bein
 test('a worker that has lost the lock does not overwrite what another has learnt about the file since', async () => {
   await withQueue(async ({ queue, prefix, work }) => {
     const { jobId, job } = jobFor('stopped-too-long');
-    await queue.add([{ jobId, job }]);
+    await queue.add(inLine([{ jobId, job }]));
     const connection = redis.connect();
     const left = Promise.withResolvers<void>();
     const log: Log = {
@@ -383,14 +283,14 @@ test('a worker that has lost the lock does not overwrite what another has learnt
     expect(JSON.parse((await connection.hget(await keyOf(''), 'data')) ?? '{}')).toMatchObject({
       remoteId: 'accepted',
     });
-    expect(await queue.counts()).toEqual({ waiting: 0, active: 1, delayed: 0, finished: 0 });
+    expect(await queue.counts()).toEqual({ waiting: 0, active: 1, delayed: 0, finished: 0, carriers: 0 });
   });
 });
 
 test('a job handed out again during its upload is not sent twice by one worker, and its result is published', async () => {
   await withQueue(async ({ queue, prefix, work }) => {
     const { jobId, job } = jobFor('long-stop');
-    await queue.add([{ jobId, job }]);
+    await queue.add(inLine([{ jobId, job }]));
     const connection = redis.connect();
     let uploads = 0;
     work(async (upload, signal) => {
@@ -421,6 +321,8 @@ test('closing a worker whose Redis is gone ends within its time', async () => {
     source: 's',
     concurrency: 1,
     handler: settle,
+    own: null,
+    destination: 'dest',
     onFinished: () => undefined,
     log: silentLog,
     now: Date.now,

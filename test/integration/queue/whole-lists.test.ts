@@ -9,6 +9,7 @@ import { openUploadWorker } from '../../../src/queue/upload-worker.ts';
 import { writeProcessRecord } from '../../../src/redis/coordination/process-records.ts';
 import { queueName } from '../../../src/redis/queue-key.ts';
 import { readReports } from '../../../src/runtime/reports/process-reports.ts';
+import { ahead, inLine } from '../../support/queue-orders.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis-server.ts';
 import { jobFor, uploadedOutcome } from '../../support/upload-job.ts';
 
@@ -60,7 +61,7 @@ test('every job id is read, of every state, and each file is found in whatever p
   await withQueue('states', async (queue) => {
     const states = ['wait', 'active', 'delayed', 'completed', 'failed'] as const;
     const jobs = states.map((state) => jobsNamed(state, (3 * PAGE) / states.length));
-    await queue.add(jobs.flat());
+    await queue.add(inLine(jobs.flat()));
     for (const [index, state] of states.entries())
       if (state !== 'wait') await moveTo('states', state, idsOf(jobs[index] ?? []));
     expect([...(await queue.jobs()).keys()].sort()).toEqual(idsOf(jobs.flat()));
@@ -75,11 +76,13 @@ test('every job id is read, of every state, and each file is found in whatever p
 test('while jobs go from list to list none is missed and none is read twice', async () => {
   await withQueue('moving', async (queue) => {
     const jobs = jobsNamed('moving', 3 * PAGE);
-    await queue.add(jobs);
+    await queue.add(inLine(jobs));
     const retried = new Set<string>();
     const worker = openUploadWorker({
       ...facts('moving'),
       concurrency: 24,
+      own: null,
+      destination: 'dest',
       onFinished: () => undefined,
       async handler({ jobId, job }) {
         if (retried.has(jobId) || Math.random() < 0.5)
@@ -102,10 +105,10 @@ test('the oldest that waits is found behind all that went ahead of it', async ()
   await withQueue('oldest', async (queue) => {
     expect(await queue.oldestWaiting()).toBeNull();
     const before = Date.now();
-    await queue.add(jobsNamed('line', 3));
+    await queue.add(inLine(jobsNamed('line', 3)));
     const oldest = Date.now();
     while (Date.now() === oldest);
-    await queue.add(jobsNamed('ahead', 3 * AHEAD_PAGE), 'ahead');
+    await queue.add(ahead(jobsNamed('ahead', 3 * AHEAD_PAGE)));
     const found = Date.parse((await queue.oldestWaiting()) ?? '');
     expect(found).toBeGreaterThanOrEqual(before);
     expect(found).toBeLessThanOrEqual(oldest);
@@ -115,7 +118,7 @@ test('the oldest that waits is found behind all that went ahead of it', async ()
 test('all that is delayed is tried at once on resume', async () => {
   await withQueue('promoted', async (queue) => {
     const jobs = jobsNamed('later', 3 * LIBRARY_PAGE);
-    await queue.add(jobs);
+    await queue.add(inLine(jobs));
     await moveTo('promoted', 'delayed', idsOf(jobs));
     expect(await queue.counts()).toMatchObject({ waiting: 0, delayed: jobs.length });
     await promoteDelayed(redis.connect(), 'promoted', 'inbox');

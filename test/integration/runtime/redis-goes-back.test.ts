@@ -58,11 +58,31 @@ test('lists evicted under a run: what waits is queued again, and what is in hand
   for (const list of ['wait', 'active']) {
     const due = rig.receipts().length + 50;
     await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(due));
-    expect(await asker.del(`slipway:{inbox}:${list}`)).toBe(1);
+    expect(await asker.del(`slipway:{inbox}.carriers:${list}`)).toBe(1);
   }
   expect(await ended).toEqual(['drained']);
   expectEachRecordedOnce(rig, FILES);
   expect(sandbox.summary().count).toBe(FILES);
+  // Nothing is left of carriers that stood in no list any more.
+  expect(await asker.keys('slipway:{inbox}.carriers:c-*')).toEqual([]);
+});
+
+test('a Redis that goes back under a process that is owner and worker at once: nothing recorded is sent again', async () => {
+  const { sandbox, rig } = await place(20);
+  rig.files(FILES);
+  const run = await rig.start();
+  const ended = run.once(GIVE_UP_MS, never);
+  await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(FILES / 8));
+  await rig.redis.keepSnapshot();
+  await vi.waitFor(() => expect(rig.receipts().length).toBeGreaterThan(FILES / 2));
+  await rig.redis.kill();
+  await rig.redis.goBackToSnapshot();
+  await rig.redis.start();
+  expect(await ended).toEqual(['drained']);
+  expectEachRecordedOnce(rig, FILES);
+  // Not even what was under way: its owner lives, and knows it.
+  expect(sandbox.summary().count).toBe(FILES);
+  expect((await run.report()).sources[0]?.lostJobs).toBe(0);
 });
 
 test('after an older snapshot was restored while nothing ran, nothing that is recorded is sent again', async () => {

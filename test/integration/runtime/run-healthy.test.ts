@@ -1,5 +1,7 @@
 /** Runs in which Redis keeps what it is given: nothing is lost, said to be lost, or sent twice. */
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { filePlaces } from '../../../src/queue/job-list.ts';
+import { openSourceQueues } from '../../../src/queue/source-queues.ts';
 import { expectHealthyRun } from '../../support/healthy-run.ts';
 import { runRig } from '../../support/run-rig.ts';
 import { autoglm, GIVE_UP_MS, never } from '../../support/run-steps.ts';
@@ -33,12 +35,14 @@ test('six dropped connections lose no job and hand out no place twice', async ()
   rig.files(files);
   const run = await rig.start();
   const asker = rig.redis.connect();
-  const jobs = async (): Promise<number> => {
-    const all = asker.multi();
-    for (const list of ['wait', 'active']) all.llen(`slipway:{inbox}:${list}`);
-    for (const set of ['delayed', 'completed', 'failed']) all.zcard(`slipway:{inbox}:${set}`);
-    return ((await all.exec()) ?? []).reduce((sum, [, count]) => sum + Number(count), 0);
-  };
+  const queues = openSourceQueues({
+    connection: rig.redis.connect(),
+    prefix: 'slipway',
+    source: 'inbox',
+    looks: true,
+  });
+  onTestFinished(() => queues.close());
+  const jobs = async (): Promise<number> => (await filePlaces(queues)).size;
   const ended = run.once(GIVE_UP_MS, never);
   let most = 0;
   const looking = setInterval(() => {

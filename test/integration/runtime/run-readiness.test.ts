@@ -7,6 +7,7 @@ import { jobIdOf, newUploadJob } from '../../../src/domain/upload-job.ts';
 import { openUploadQueue } from '../../../src/queue/upload-queue.ts';
 import { definitionOf } from '../../support/destination-definitions.ts';
 import { processingDefinition, startProcessingApi } from '../../support/processing-api.ts';
+import { inLine } from '../../support/queue-orders.ts';
 import { runRig } from '../../support/run-rig.ts';
 import { sandboxForTest } from '../../support/sandbox.ts';
 
@@ -150,7 +151,7 @@ test('a process that died between the upload and its first look leaves a job tha
     requests: 1,
   };
   const job = { ...newUploadJob(known, 0, null), remoteId: 'file-77', uploaded };
-  await queue.add([{ jobId: jobIdOf(fileVersionId(known), 0), job }]);
+  await queue.add(inLine([{ jobId: jobIdOf(fileVersionId(known), 0), job }]));
   const run = await rig.start();
   expect(await run.once(GIVE_UP_MS, never)).toEqual(['drained']);
   expect(rig.receipts()).toMatchObject([

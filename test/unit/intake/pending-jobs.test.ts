@@ -53,7 +53,10 @@ test('what is recorded is open no longer, and keeps its id until that is free', 
   const gone = pending.waitUntilGone('a', never);
   pending.remove(['a']);
   await gone;
-  pending.replace(['b', 'd']);
+  pending.replace([
+    ['b', null],
+    ['d', null],
+  ]);
   expect([pending.open(), pending.size()]).toEqual([2, 2]);
   await pending.waitUntilGone('never there', never);
 });
@@ -94,7 +97,7 @@ test('a live file gets a place at once while the found ones wait, and goes ahead
 
 test('what Redis has lost gives its places back, and what it holds of an earlier process counts as found', async () => {
   const pending = createPendingJobs(40);
-  pending.replace(Array.from({ length: 35 }, (_, index) => `old-${index}`));
+  pending.replace(Array.from({ length: 35 }, (_, index) => [`old-${index}`, null] as const));
   const room = await pending.waitForRoom(5, 'live', never);
   expect([room.count, room.place]).toEqual([5, 'front']);
   pending.add(['a', 'b', 'c', 'd', 'e'], room.place);

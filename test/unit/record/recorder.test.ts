@@ -126,10 +126,11 @@ test('a full disk pauses recording loudly, once, and everything is recorded when
   const disk = { full: true };
   const journal = {
     ...store.journal,
-    async append(lines: readonly string[]) {
+    async write(lines: readonly string[]) {
       if (disk.full) throw new SlipwayError('disk_full', { path: store.journal.path });
-      return store.journal.append(lines);
+      return store.journal.write(lines);
     },
+    writeNow: () => null,
   };
   const states: string[] = [];
   const recorded: string[] = [];

@@ -36,12 +36,13 @@ async function watched(before: { recorded?: readonly string[]; inHand?: readonly
       });
     });
   const watch = watchForLostJobs({
-    ...{ source: 'inbox', pending, exclusive: locked, ledger: store.ledger, log, everyMs: 5 },
+    ...{ source: 'inbox', pending, exclusive: locked, ledger: store.ledger, log, everyMs: 5, momentMs: 1 },
+    inHand: { by: () => null },
     queue: {
       async jobs() {
         held.push(busy);
         compared += 1;
-        return new Map([...redis].map((jobId) => [jobId, 'waiting'] as const));
+        return new Map([...redis].map((jobId) => [jobId, { state: 'waiting', carrier: null }] as const));
       },
       async remove(jobIds) {
         for (const jobId of jobIds) if (!inHand.has(jobId)) redis.delete(jobId);
@@ -50,7 +51,7 @@ async function watched(before: { recorded?: readonly string[]; inHand?: readonly
       async counts() {
         held.push(busy);
         counted += 1;
-        return { waiting: redis.size, active: 0, delayed: 0, finished: 0 };
+        return { waiting: redis.size, active: 0, delayed: 0, finished: 0, carriers: 0 };
       },
     },
     redis: {
