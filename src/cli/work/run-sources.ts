@@ -97,7 +97,10 @@ async function runIn(
       },
     });
     const drainMs = config.shutdown.drain;
-    const ladder = ladderOf(starting.then(sayingWhatWaits(screen.say)), drainMs, screen.say);
+    const stoppable = starting.then(sayingWhatWaits(screen.say));
+    // A start that fails is told where it is waited for.
+    stoppable.catch(() => undefined);
+    const ladder = ladderOf(stoppable, drainMs, screen.say);
     try {
       const onDisk = (): Promise<number> =>
         keptOnDisk(plans, composed.destinations, { ownPaths, dataDir: config.dataDir });
