@@ -94,7 +94,7 @@ export function openCarrierRuns(options: CarrierRunsOptions): Runs {
       if (end.kind !== 'step') return 'settled';
       if (halted) return 'back';
       // It was another job's go, which comes back by itself: from here on the file is that job's.
-      await leaveCarrier(file, end.step);
+      await leaveCarrier(file, job, end.step);
     }
   }
 
@@ -109,7 +109,7 @@ export function openCarrierRuns(options: CarrierRunsOptions): Runs {
     }
     // Shutdown and pause put the carrier back as it is; a try that failed is remembered all the same.
     if (halted && step.kind === 'give-back') return { kind: 'step', step };
-    await leaveCarrier(file, step);
+    await leaveCarrier(file, job, step);
     return { kind: 'single' };
   }
 
@@ -131,11 +131,13 @@ export function openCarrierRuns(options: CarrierRunsOptions): Runs {
   /** It has to be tried again, or wait: as a job of its own, which holds up no other. */
   async function leaveCarrier(
     file: CarriedFile,
+    job: Job,
     step: Exclude<UploadStep, { kind: 'settle' }>,
   ): Promise<void> {
     const isRetry = step.kind === 'retry';
     const single = isRetry ? { jobId: file.jobId, job: step.job } : file;
-    await own.becomeSingle(single, isRetry || file.job.live === true ? 'live' : 'backlog', step.delayMs);
+    const kind = isRetry || file.job.live === true ? 'live' : 'backlog';
+    await own.becomeSingle(single, kind, { delayMs: step.delayMs, queuedAtMs: job.timestamp });
   }
 
   /** One that stands in no list any more (evicted) cannot end: what is left of it goes (rule orphan). */

@@ -13,6 +13,12 @@ export type FileEnd =
   | { readonly kind: 'single' }
   | { readonly kind: 'step'; readonly step: Exclude<UploadStep, { kind: 'settle' }> };
 
+/** Milliseconds. `queuedAtMs` is when its carrier was queued, since the epoch: the file has waited since then. */
+export interface SingleTimes {
+  readonly delayMs: number;
+  readonly queuedAtMs: number;
+}
+
 /** What the owner of a source knows, for the workers of its own process: what it knows is not sent again. */
 export interface OwnBooks {
   /** Recorded durably, under this id or a later generation (rules skipLedger, ownSkip). */
@@ -27,7 +33,7 @@ export interface OwnBooks {
   /** Resolves when it is durable; rejects when it cannot be any more. Redis has no part in it. */
   handOver(outcome: Outcome): Promise<void>;
   /** A file that leaves its carrier, under the mutex of the source (rule retryMutex). */
-  becomeSingle(file: CarriedFile, kind: 'live' | 'backlog', delayMs: number): Promise<void>;
+  becomeSingle(file: CarriedFile, kind: 'live' | 'backlog', when: SingleTimes): Promise<void>;
   /** Its job has left Redis, its outcome being durable (rule keepKnown). */
   freed(jobId: string): void;
 }

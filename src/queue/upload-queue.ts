@@ -12,6 +12,7 @@ import {
   removeJobs,
 } from './job-list.ts';
 import { type FinishedJob, readFinished } from './job-results.ts';
+import type { SingleTimes } from './own-books.ts';
 import { JOB_OPTIONS, openSourceQueues } from './source-queues.ts';
 
 /** Larger ones only keep Redis from others for longer. */
@@ -38,8 +39,8 @@ export interface UploadQueue {
   order(files: readonly CarriedFile[], lane: Lane, shared: boolean): QueueOrder;
   /** Adds files; a taken id is a no-op. Rejects when Redis refuses any (its memory or its disk is full). */
   add(order: QueueOrder): Promise<void>;
-  /** Adds a file that leaves its carrier. @param delayMs until it may be taken */
-  addSingle(file: CarriedFile, kind: 'live' | 'backlog', delayMs: number): Promise<void>;
+  /** Adds a file that leaves its carrier. */
+  addSingle(file: CarriedFile, kind: 'live' | 'backlog', when: SingleTimes): Promise<void>;
   /** Oldest finished jobs; they stay until removed. */
   takeFinished(max: number): Promise<FinishedJob[]>;
   /** Frees the ids of recorded jobs. */
@@ -131,8 +132,10 @@ export function openUploadQueue(options: {
       );
     },
 
-    async addSingle(file, kind, delayMs) {
-      await addAll(kind, [single(file, delayMs > 0 ? { delay: delayMs } : {})]);
+    async addSingle(file, kind, { delayMs, queuedAtMs }) {
+      // BullMQ counts a delay from the job's time, which is the carrier's here.
+      const delay = delayMs > 0 ? { delay: delayMs + Math.max(0, options.now() - queuedAtMs) } : {};
+      await addAll(kind, [single(file, { timestamp: queuedAtMs, ...delay })]);
     },
 
     async takeFinished(max) {

@@ -21,12 +21,12 @@ export function booksOf(owned: Owned, { recorder }: Pick<Kept, 'recorder'>, even
       inHand.handedOver(jobIdOf(outcome.id, outcome.gen));
       return recorder.settle([outcome]);
     },
-    async becomeSingle(file, kind, delayMs) {
+    async becomeSingle(file, kind, when) {
       await exclusive(async () => {
         // Known before it is there: a comparison that comes between would miss neither.
         pending.add([file.jobId]);
         pending.becomeSingle(file.jobId);
-        await queue.addSingle(file, kind, delayMs);
+        await queue.addSingle(file, kind, when);
       });
     },
     freed(jobId) {

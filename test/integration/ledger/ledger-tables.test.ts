@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { silentLog } from '../../../src/domain/log.ts';
 import { openLedger } from '../../../src/ledger/ledger.ts';
 import { ledgerPathOf } from '../../../src/ledger/store/source-store.ts';
+import { openAcceptedFiles } from '../../../src/ledger/tables/accepted-files.ts';
 import { openKeptAnswers } from '../../../src/ledger/tables/kept-answers.ts';
 import { openKeyUsage } from '../../../src/ledger/tables/key-usage.ts';
 import { openReceivedIndex } from '../../../src/ledger/tables/received-index.ts';
@@ -42,6 +43,7 @@ test('a run with everything in it, and what the gateway keeps, make every table 
   const ledger = openLedger(ledgerPathOf(rig.dataDir, 'inbox'));
   openKeptAnswers(ledger);
   openKeyUsage(ledger);
+  openAcceptedFiles(ledger);
   const journal = join(rig.dataDir, 'empty.jsonl');
   writeFileSync(journal, '');
   await openReceivedIndex(ledger, journal);

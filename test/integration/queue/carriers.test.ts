@@ -56,9 +56,9 @@ async function withCarriers(body: (rig: Rig) => Promise<void>): Promise<void> {
       await Promise.resolve();
       recorded.push(`${id}-${gen}`);
     },
-    async becomeSingle(file, kind, delayMs) {
+    async becomeSingle(file, kind, when) {
       singles.add(file.jobId);
-      await queue.addSingle(file, kind, delayMs);
+      await queue.addSingle(file, kind, when);
     },
     freed: (jobId) => void singles.delete(jobId),
   };
