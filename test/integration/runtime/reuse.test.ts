@@ -28,6 +28,7 @@ test('a renamed file, and a moved folder, are recorded under their new paths and
     ...{ destination: 'test', url, fileId, ref, bytes, sha256, contentType, mtime, mtimeNs, expiresAt },
     ...{ attempts: 0, uploadedAt: queuedAt, durationMs: null, batch: null, remote, error: null },
     reusedFrom: id,
+    sum: expect.stringMatching(/^[0-9a-f]{8}$/),
   });
   expect(seenMs).toBeGreaterThanOrEqual(settledMs ?? 0);
   expect(after.id).not.toBe(id);
