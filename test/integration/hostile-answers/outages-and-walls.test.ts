@@ -115,28 +115,6 @@ test('a login page for one file only counts against that file: it fails for itse
   expect(failedOf(rig)).toEqual(['7.txt']);
 });
 
-test('twenty files among 600 that get 401, 402, 403, 404, 405 or 410: the others are up, and those fail for themselves', async () => {
-  await Promise.all([401, 402, 403, 404, 405, 410].map(badFilesAmongGood));
-});
-
-async function badFilesAmongGood(status: number): Promise<void> {
-  const what = String(status);
-  const api = await startPacedApi(10);
-  const isBad = (name: string): boolean => Number.parseInt(name, 10) % 30 === 17;
-  api.answer = (name) => (isBad(name) ? { status } : undefined);
-  const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8 });
-  rig.files(600);
-  const run = await rig.start();
-  await vi.waitFor(() => expect(api.accepted(), what).toHaveLength(580), { timeout: 60_000, interval: 100 });
-  expect(await run.once(GIVE_UP_MS, never), what).toEqual(['drained']);
-  expect(
-    failedOf(rig).filter((path) => !isBad(path)),
-    what,
-  ).toEqual([]);
-  expect(failedOf(rig), what).toHaveLength(20);
-  expect((await destinationOf(run)).health, what).toBe('running');
-}
-
 test('what every file gets from some moment on is the destination’s: it stops, and keeps the files', async () => {
   const api = await startPacedApi(50);
   const rig = await runRig({ definition: pacedDefinition(api), atOnce: 8 });
