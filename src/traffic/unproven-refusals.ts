@@ -8,7 +8,8 @@ import type { DestinationBlocker } from '../domain/blocker.ts';
  *   under way already shows nothing: the server may have changed its mind in between.
  * - the 20th equal refusal in a row: the destination is wrong, the held files keep their jobs.
  * - refusals of several kinds in one row: they speak of the files, and stand.
- * - nothing else is left to prove it either way: the file is `alone` with its refusal.
+ * - nothing else is left to prove it either way: where the same refusal stood for another file lately, it stands here too; else
+ *   the file is `alone` with its refusal.
  */
 export type RefusalRuling = 'stands' | 'alone' | 'destination-wrong' | 'give-back';
 
@@ -20,6 +21,9 @@ const OTHERS_TO_STAND = 3;
 
 /** A worker needs a moment to fetch the next job: without it a refusal would stand before the next file was tried. */
 const QUIET_MS = 500;
+
+/** So long a refusal that stood is taken for one that files get here for themselves. */
+const STOOD_MS = 10 * 60_000;
 
 export interface UnprovenRefusals {
   /**
@@ -56,6 +60,8 @@ export function createUnprovenRefusals(othersInHand: () => number, now: () => nu
   const waiting = new Set<HeldRefusal>();
   /** Refusals since the last success, by code. */
   const row = new Map<string, number>();
+  /** When an upload that began after a refusal with this code was last accepted. */
+  const stoodAtMs = new Map<string, number>();
   let provenSinceMs = Number.NEGATIVE_INFINITY;
   let closed = false;
   let quiet: NodeJS.Timeout | null = null;
@@ -69,6 +75,7 @@ export function createUnprovenRefusals(othersInHand: () => number, now: () => nu
 
   /** What was refused otherwise meanwhile has shown nothing, and is tried again. */
   function condemn(code: string): void {
+    stoodAtMs.delete(code);
     settle('destination-wrong', (held) => held.code === code);
     settle('give-back');
   }
@@ -83,8 +90,9 @@ export function createUnprovenRefusals(othersInHand: () => number, now: () => nu
       }
       // No room is left for another file: that is not the same as having none.
       const many = [...row.keys()].find((code) => heldOf(code) >= REFUSALS_TO_STOP);
-      if (many === undefined) settle('alone');
-      else condemn(many);
+      if (many !== undefined) return condemn(many);
+      settle('stands', ({ code }) => now() - (stoodAtMs.get(code) ?? Number.NEGATIVE_INFINITY) < STOOD_MS);
+      settle('alone');
     }, QUIET_MS);
   }
 
@@ -135,6 +143,7 @@ export function createUnprovenRefusals(othersInHand: () => number, now: () => nu
     succeeded(startedAtMs) {
       row.clear();
       provenSinceMs = Math.max(provenSinceMs, startedAtMs);
+      for (const { code, atMs } of waiting) if (atMs < startedAtMs) stoodAtMs.set(code, now());
       settle('stands', ({ atMs }) => atMs < startedAtMs);
     },
     provenWithin: (agoMs) => provenSinceMs > now() - agoMs,

@@ -99,6 +99,28 @@ test('a single refused file is alone with it as soon as nothing else is left to 
   expect(await ruling).toBe('alone');
 });
 
+test('the last file is not alone with a refusal that stood for others lately; after a wall of it, it is', async () => {
+  const hold = createUnprovenRefusals(() => 0, Date.now);
+  const earlier = hold.rule('exhausted:402', never);
+  accepted(hold);
+  expect(await earlier).toBe('stands');
+  const rulingOnLast = async (code: string, afterMs: number): Promise<string> => {
+    vi.advanceTimersByTime(afterMs);
+    const ruling = hold.rule(code, never);
+    await vi.advanceTimersByTimeAsync(500);
+    return await ruling;
+  };
+  expect(await rulingOnLast('exhausted:402', 1_000)).toBe('stands');
+  expect(await rulingOnLast('exhausted:429', 0)).toBe('alone');
+  expect(await rulingOnLast('exhausted:402', 10 * 60_000)).toBe('alone');
+  const again = hold.rule('exhausted:402', never);
+  accepted(hold);
+  await again;
+  await Promise.all(Array.from({ length: REFUSALS_TO_STOP }, () => hold.rule('exhausted:402', never)));
+  accepted(hold);
+  expect(await rulingOnLast('exhausted:402', 0)).toBe('alone');
+});
+
 test('different refusals speak of the files, so they stand and the count starts again', async () => {
   const hold = createUnprovenRefusals(() => 100, Date.now);
   const first = Array.from({ length: 19 }, () => hold.rule('a', never));
