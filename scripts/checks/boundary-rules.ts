@@ -64,6 +64,8 @@ const LIBRARY_HOMES: Readonly<Record<string, string | readonly string[] | null>>
   '@fastify/busboy': 'gateway/',
   'file-type': 'operations/receive/',
   'prom-client': 'gateway/',
+  '@bull-board/api': 'queue/',
+  '@bull-board/fastify': 'gateway/',
   '@tus/server': 'gateway/',
   '@tus/file-store': 'gateway/',
   zod: null,

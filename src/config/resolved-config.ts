@@ -4,6 +4,7 @@ import type { CommandSinkOptions } from '../notify/options.ts';
 import type { ConcurrencyOptions } from '../pacing/options.ts';
 import type { RecordOptions } from '../record/options.ts';
 import type { GatewayOptions } from './gateway-options.ts';
+import type { MetricsOptions } from './metrics-options.ts';
 import type { ParsedConfig } from './schema.ts';
 
 /** One source with nothing left to decide. Durations are milliseconds, paths absolute. */
@@ -46,5 +47,6 @@ export interface ResolvedConfig {
   readonly shutdown: Readonly<ParsedConfig['shutdown']>;
   readonly timeouts: Readonly<ParsedConfig['timeouts']>;
   readonly log: Readonly<ParsedConfig['log']>;
+  readonly metrics: MetricsOptions;
   readonly gateway: GatewayOptions;
 }

@@ -8,6 +8,7 @@ import { queueOptionsSchema, redisOptionsSchema } from '../queue/options.ts';
 import { recordOptionsSchema } from '../record/options.ts';
 import { retrySchema, timeoutsSchema } from '../upload/options.ts';
 import { gatewayOptionsSchema } from './gateway-options.ts';
+import { metricsOptionsSchema } from './metrics-options.ts';
 
 /** A name becomes a folder, a part of a Redis key and a word in the log: no separators, braces or control characters. */
 const nameSchema = z
@@ -117,6 +118,9 @@ export const configSchema = z.strictObject({
   shutdown: shutdownSchema.describe('how Slipway stops'),
   timeouts: timeoutsSchema.describe('when an upload is given up'),
   log: logSchema.describe('what is logged'),
+  metrics: metricsOptionsSchema.describe(
+    'health and metrics of `run`, `intake` and `worker`; the gateway has its own',
+  ),
   gateway: gatewayOptionsSchema.describe('the HTTP door, `slipway gateway`'),
 });
 

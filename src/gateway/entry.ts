@@ -20,12 +20,14 @@ export interface Entry {
 }
 
 /** The door's own pages, below no route. */
-export type OwnPage = 'healthz' | 'readyz' | 'metrics';
+export type OwnPage = 'healthz' | 'readyz' | 'metrics' | 'openapi.json';
+
+const OWN_PAGES: readonly string[] = ['healthz', 'readyz', 'metrics', 'openapi.json'];
 
 /** Which page of the door's own a path is; null: none. */
 export function ownPageOf(path: string): OwnPage | null {
   const name = path.slice(1);
-  return name === 'healthz' || name === 'readyz' || name === 'metrics' ? name : null;
+  return OWN_PAGES.includes(name) ? (name as OwnPage) : null;
 }
 
 export interface EntryRules {

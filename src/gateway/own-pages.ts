@@ -3,6 +3,7 @@ import { checkOrigin } from './access/origin-check.ts';
 import type { EntryRules, OwnPage } from './entry.ts';
 import { HEALTHY, type HealthSources, readiness } from './operators/health.ts';
 import type { GatewayMetrics } from './operators/metrics.ts';
+import { openApiDocument } from './operators/openapi.ts';
 import { Refusal } from './refusal.ts';
 import type { Reply } from './shapes/shape.ts';
 
@@ -13,7 +14,7 @@ import type { Reply } from './shapes/shape.ts';
 export async function ownPage(
   page: OwnPage,
   request: Pick<IncomingMessage, 'headers' | 'method'>,
-  { origins, keyring }: EntryRules,
+  { origins, keyring, routes }: EntryRules,
   sources: HealthSources & { readonly metrics: GatewayMetrics },
 ): Promise<Reply> {
   checkOrigin(request.headers, origins, false);
@@ -28,6 +29,10 @@ export async function ownPage(
     return await readiness(sources, !keyring.required || authorization !== undefined);
   }
   keyring.callerOf(authorization);
+  if (page === 'openapi.json') {
+    const prefixes = routes.map(({ prefix }) => prefix);
+    return { status: 200, body: openApiDocument({ prefixes, keys: keyring.required }) };
+  }
   const { contentType, body } = await sources.metrics.text();
   return { status: 200, headers: { 'content-type': contentType }, body: null, text: body };
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import type { ShownQueues } from '../operations/inspect/queue-board.ts';
 import { corsHeaders } from './access/cors.ts';
 import { checkOrigin } from './access/origin-check.ts';
 import { admit, type UploadsUnderWay } from './admit-upload.ts';
@@ -10,6 +11,7 @@ import { callerGone } from './caller-presence.ts';
 import { type Entry, type EntryRules, enter, ownPageOf, requestIdOf } from './entry.ts';
 import { fileLimitOf } from './file-limit.ts';
 import { files } from './files-door.ts';
+import { type QueuesPage, queuesPage } from './operators/queues-page.ts';
 import { ownPage } from './own-pages.ts';
 import type { Action } from './paths.ts';
 import { overloaded, Refusal } from './refusal.ts';
@@ -26,6 +28,7 @@ import type { UploadTarget } from './upload-target.ts';
 const MAX_HEADER_BYTES = 16 * 1024;
 
 export interface ServerFacts extends EntryRules, UploadsUnderWay {
+  readonly shownQueues: ShownQueues;
   /** Uploads that survive their connection. */
   readonly tus: TusDoor;
   /** True from the moment the door is asked to close. */
@@ -69,9 +72,11 @@ export function buildServer(facts: ServerFacts): FastifyInstance {
   app.setErrorHandler((error, request, reply) =>
     answer(request, reply, suggestedShape(pathOf(request)), refusalOf(error, facts.log)),
   );
-  const handler = (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
-    handle(request, reply, facts);
-  app.addHook('onRequest', handler);
+  const queues = queuesPage(app, facts.shownQueues);
+  app.addHook('onClose', () => queues.close());
+  app.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply) =>
+    handle(request, reply, { ...facts, queues }),
+  );
   app.all('/*', unreachable);
   app.setNotFoundHandler(unreachable);
   return app;
@@ -84,12 +89,15 @@ function unreachable(_request: FastifyRequest, reply: FastifyReply): FastifyRepl
   return reply;
 }
 
-/** One request from its head to its answer. Never throws. */
+/**
+ * One request from its head to its answer. Never throws.
+ * @returns undefined: it is for the page of the queues, which goes on with it
+ */
 async function handle(
   request: FastifyRequest,
   reply: FastifyReply,
-  facts: ServerFacts,
-): Promise<FastifyReply> {
+  facts: ServerFacts & { readonly queues: QueuesPage },
+): Promise<FastifyReply | undefined> {
   const { log } = facts;
   const startedMs = performance.now();
   const path = pathOf(request);
@@ -118,6 +126,7 @@ async function handle(
       const told = await ownPage(page, request.raw, facts, { ...facts, place, metrics, later });
       return send(request, reply, told, line, startedMs, facts);
     }
+    if (await facts.queues.takes(request, reply, path, facts)) return undefined;
     if (facts.closing()) throw overloaded('the gateway is shutting down', 1);
     const entry = enter(request.raw, path, facts);
     Object.assign(line, { route: entry.route.prefix, key: entry.caller?.name });

@@ -5,11 +5,13 @@ import type { GatewayOptions } from '../config/gateway-options.ts';
 import type { ResolvedConfig } from '../config/resolved-config.ts';
 import { reasonOf, SlipwayError } from '../domain/errors.ts';
 import type { Log } from '../domain/log.ts';
+import type { ShownQueues } from '../operations/inspect/queue-board.ts';
 import { openAcceptance } from '../operations/receive/acceptance.ts';
 import { createByteBudget } from '../operations/receive/byte-budget.ts';
 import type { IncomingPlace } from '../operations/receive/incoming.ts';
 import { openReceivedBook, type ReceivedBook } from '../operations/receive/received-book.ts';
 import { createReceivedLine } from '../operations/receive/received-line.ts';
+import { receivedReport } from '../operations/receive/received-report.ts';
 import type { NotifyOptions } from '../runtime/owner/keep-records.ts';
 import { createKeyMeter } from './access/key-limits.ts';
 import { type Keyring, openKeyring } from './access/keyring.ts';
@@ -70,12 +72,12 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
   const inFlight = { count: 0 };
   const loopDelay = watchLoopDelay(() => performance.now());
   const targets = [...new Set(routes.map(({ target }) => target))];
-  const later = await openLater(facts, book, place, targets);
   const metrics = createMetrics({
     inFlight: () => inFlight.count,
-    counts: book.counts,
+    report: async () => ({ sources: [await receivedReport(book, later.line)], destinations: [] }),
     targets: () => targets,
   });
+  const later = await openLater(facts, book, { place, targets, metrics });
   let closing = false;
   const uploads: UploadRules = {
     ...{ place, maxBytes: gateway.maxBytes, maxJsonBytes: gateway.maxJsonBytes },
@@ -94,6 +96,7 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
     keyring,
     routes,
     ...{ uploads, tus },
+    shownQueues: shownQueues(facts, targets),
     ...{ targets: () => targets, maxInFlight: gateway.maxInFlight, inFlight, loopDelay },
     closing: () => closing,
     log,
@@ -137,17 +140,30 @@ export async function startGateway(facts: GatewayFacts): Promise<Gateway> {
   };
 }
 
+function shownQueues({ config, log }: GatewayFacts, targets: readonly UploadTarget[]): ShownQueues {
+  const { dataDir, redis, sources } = config;
+  const destinations = targets.map(({ destination }) => destination.name);
+  return { dataDir, redis, log, sources: Object.keys(sources), destinations };
+}
+
 /** What takes files to be sent later, and sends them. */
 async function openLater(
   { config, later, log }: GatewayFacts,
   book: ReceivedBook,
-  place: IncomingPlace,
-  targets: readonly UploadTarget[],
+  {
+    place,
+    targets,
+    metrics,
+  }: Pick<UploadRules, 'place' | 'metrics'> & { readonly targets: readonly UploadTarget[] },
 ): Promise<UploadRules['later']> {
   const acceptance = await openAcceptance(config.dataDir, book, place.disk);
   const line = createReceivedLine({
     ...{ book, acceptance, log, dataDir: config.dataDir, composed: later.composed },
     destinations: targets.map(({ destination }) => destination.name),
+    onReceipts(receipts) {
+      for (const { destination, status, error, durationMs } of receipts)
+        metrics.uploaded(destination, error?.kind ?? status, durationMs === null ? null : durationMs / 1_000);
+    },
     sending(file) {
       const target = targets.find(({ destination }) => destination.name === file.destination);
       if (target === undefined) throw new TypeError(`no destination ${file.destination}`);

@@ -6,9 +6,12 @@ import { runRig } from '../support/run-rig.ts';
 const never = new AbortController().signal;
 const GIVE_UP_MS = 60_000;
 
-test.each([[20, 600, 402], ...[401, 403, 404, 405, 410].map((status) => [5, 150, status] as const)])(
-  '%i files among %i that get %i: the others are up, and those fail for themselves',
-  async (bad, all, status) => {
+test.each([
+  { bad: 20, all: 600, status: 402 },
+  ...[401, 403, 404, 405, 410].map((status) => ({ bad: 5, all: 150, status })),
+])(
+  '$bad files among $all that get $status: the others are up, and those fail for themselves',
+  async ({ bad, all, status }) => {
     const api = await startPacedApi(10);
     const isBad = (name: string): boolean => Number.parseInt(name, 10) % 30 === 17;
     api.answer = (name) => (isBad(name) ? { status } : undefined);

@@ -1,5 +1,7 @@
 import type { Destination } from '../../destinations/destination.ts';
 import type { Role } from '../../domain/live-report.ts';
+import type { Log } from '../../domain/log.ts';
+import type { MetricsServer } from '../../gateway/operators/serve-metrics.ts';
 import { acknowledgePublic } from '../../operations/control/acknowledgements.ts';
 import { warnOfDeletion } from '../../operations/control/retention-warning.ts';
 import { backlogOf } from '../../operations/ingest/ingest-preview.ts';
@@ -75,6 +77,7 @@ async function runIn(
   );
   if (roles.includes('worker')) assertTokenVariables(definitions, session.env, screen.log);
   const composed = compose(session, definitions, { log: screen.log, most: flags.concurrency });
+  let metrics: MetricsServer | null = null;
   try {
     const { config } = session;
     const ownPaths = ownPathsOf(session, plans);
@@ -88,11 +91,14 @@ async function runIn(
         confirm: (question) => confirmPublic(question, flags.yes === true),
       },
     );
+    const { host, port } = config.metrics;
+    metrics = port === null ? null : await metricsAt(host, port, screen.log);
     const starting = startRun({
       ...composed.run(plans, roles),
       ...{ ownPaths, meta },
       onReceipts(receipts) {
         screen.receipts(receipts);
+        metrics?.receipts(receipts);
         if (flags.json === true) process.stdout.write(receipts.map((receipt) => jsonLine(receipt)).join(''));
       },
     });
@@ -104,7 +110,9 @@ async function runIn(
     try {
       const onDisk = (): Promise<number> =>
         keptOnDisk(plans, composed.destinations, { ownPaths, dataDir: config.dataDir });
-      return await follow(await starting, ladder, screen, plans, flags, roles, drainMs, onDisk);
+      const running = await starting;
+      metrics?.follow(running);
+      return await follow(running, ladder, screen, plans, flags, roles, drainMs, onDisk);
     } finally {
       ladder.release();
     }
@@ -112,6 +120,7 @@ async function runIn(
     await composed.http.close();
     throw error;
   } finally {
+    await metrics?.close();
     screen.end();
   }
 }
@@ -136,6 +145,12 @@ function sayingWhatWaits(say: (line: string) => void): (running: Run) => Stoppab
       return complete;
     },
   });
+}
+
+/** Loaded where it is wanted: most runs have none. */
+async function metricsAt(host: string, port: number, log: Log): Promise<MetricsServer> {
+  const { serveMetrics } = await import('../../gateway/operators/serve-metrics.ts');
+  return await serveMetrics({ host, port }, log);
 }
 
 async function follow(

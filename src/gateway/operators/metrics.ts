@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { StatusCounts } from '../../operations/receive/received-book.ts';
 import type { UploadTarget } from '../upload-target.ts';
+import { CIRCUIT, LIMIT, liveGauges, type ReadReport } from './live-gauges.ts';
+import { SECONDS, uploadCounters } from './upload-counters.ts';
 
 /** One request as the metrics see it: no file name, id or key. */
 export interface RequestMeasure {
@@ -15,19 +16,18 @@ export interface GatewayMetrics {
   answered(request: RequestMeasure): void;
   /** A file came in. */
   received(bytes: number): void;
-  uploaded(destination: string, outcome: string, seconds: number): void;
+  uploaded(destination: string, outcome: string, seconds: number | null): void;
   text(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
-const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
-
 export interface MetricsSources {
   readonly inFlight: () => number;
-  readonly counts: () => StatusCounts;
+  /** Of the files that came in: recorded, waiting, told of. */
+  readonly report: ReadReport;
   readonly targets: () => readonly UploadTarget[];
 }
 
-export function createMetrics({ inFlight, counts, targets }: MetricsSources): GatewayMetrics {
+export function createMetrics({ inFlight, report, targets }: MetricsSources): GatewayMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -49,36 +49,22 @@ export function createMetrics({ inFlight, counts, targets }: MetricsSources): Ga
     help: 'Bytes of files received.',
     registers,
   });
-  const uploads = new Counter({
-    name: 'slipway_uploads_total',
-    help: 'Uploads that ended, by destination and outcome.',
-    labelNames: ['destination', 'outcome'],
-    registers,
-  });
-  const uploadSeconds = new Histogram({
-    name: 'slipway_upload_seconds',
-    help: 'One file at its destination, waits and retries included.',
-    labelNames: ['destination'],
-    buckets: SECONDS,
-    registers,
-  });
-  gauges(registers, { inFlight, counts, targets });
+  const uploads = uploadCounters(registry);
+  liveGauges(registry, report, Date.now);
+  gauges(registers, { inFlight, targets });
   return {
     answered({ route, shape, status, seconds: took }) {
       requests.inc({ route, shape, status: String(status) });
       seconds.observe({ route, shape }, took);
     },
     received: (count) => bytes.inc(count),
-    uploaded(destination, outcome, took) {
-      uploads.inc({ destination, outcome });
-      uploadSeconds.observe({ destination }, took);
-    },
+    uploaded: uploads.ended,
     text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }
 
 /** Read when they are asked for: they cost nothing in between. */
-function gauges(registers: Registry[], { inFlight, counts, targets }: MetricsSources): void {
+function gauges(registers: Registry[], { inFlight, targets }: Omit<MetricsSources, 'report'>): void {
   new Gauge({
     name: 'slipway_gateway_in_flight',
     help: 'Uploads under way.',
@@ -88,18 +74,7 @@ function gauges(registers: Registry[], { inFlight, counts, targets }: MetricsSou
     },
   });
   new Gauge({
-    name: 'slipway_files',
-    help: 'Files recorded, the latest receipt of each.',
-    labelNames: ['source', 'state'],
-    registers,
-    collect() {
-      for (const [state, count] of Object.entries(counts())) this.set({ source: 'gateway', state }, count);
-    },
-  });
-  new Gauge({
-    name: 'slipway_limit',
-    help: 'Uploads that a destination is given at once.',
-    labelNames: ['destination'],
+    ...LIMIT,
     registers,
     collect() {
       for (const { destination, uploader } of targets())
@@ -107,9 +82,7 @@ function gauges(registers: Registry[], { inFlight, counts, targets }: MetricsSou
     },
   });
   new Gauge({
-    name: 'slipway_circuit_open',
-    help: '1 while a destination is down, or refuses our credentials, clock or account.',
-    labelNames: ['destination'],
+    ...CIRCUIT,
     registers,
     collect() {
       for (const { destination, uploader } of targets()) {

@@ -41,6 +41,8 @@ export interface ReceivedLineOptions {
   readonly sending: (file: AcceptedFile) => Pick<OwnUpload, 'destination'>;
   /** A run of plans, as the configuration wants it; made anew for every start. */
   readonly composed: (plans: RunFacts['plans']) => Omit<RunFacts, 'ownPaths' | 'onReceipts'>;
+  /** Told of what was recorded of its files. */
+  readonly onReceipts: RunFacts['onReceipts'];
   readonly log: Log;
 }
 
@@ -105,7 +107,7 @@ async function start(options: ReceivedLineOptions): Promise<Run> {
   return await startRun({
     ...facts,
     ownPaths: [],
-    onReceipts() {},
+    onReceipts: options.onReceipts,
     received: {
       startOwner: (owner) => startReceivedOwner({ ...owner, book, acceptance, destinations }),
       ownUpload: (upload) => ownUpload(upload, options),

@@ -1,5 +1,6 @@
 import { SlipwayError } from '../../domain/errors.ts';
 import { GATEWAY_SOURCE, receivedIdIn } from '../../domain/received-source.ts';
+import { jobIdOf } from '../../domain/upload-job.ts';
 import { createPendingJobs } from '../../intake/admit/pending-jobs.ts';
 import { installationId } from '../../ledger/store/data-dir.ts';
 import { openLostCount } from '../../ledger/tables/lost-count.ts';
@@ -60,7 +61,9 @@ export async function startReceivedOwner(options: ReceivedOwnerOptions): Promise
     book.onState((state) => events.tell('recording', state));
     events.on('recorded', ({ receipts, jobIds }) => {
       pending.remove(jobIds);
-      options.onRecorded(receipts);
+      // What was uploaded while its caller waited is counted there.
+      const jobs = new Set(jobIds);
+      options.onRecorded(receipts.filter(({ id, gen }) => jobs.has(jobIdOf(id, gen))));
     });
     events.on('recording', ({ kind }) => options.onRecording(kind === 'recording' || kind === 'stopped'));
     const inHand = createFilesInHand();
@@ -104,7 +107,7 @@ export async function startReceivedOwner(options: ReceivedOwnerOptions): Promise
         await health.unlessLost(pending.waitUntilEmpty(signal));
         return [];
       },
-      report: () => reportOf({ ...options, plan }, queue, pending.open()),
+      report: () => answered(connection, () => reportOf({ ...options, plan }, queue, pending.open())),
       quiesce: () => feed.close(),
       async close(budgetMs) {
         await within(recorder.drained(), budgetMs / 2);

@@ -237,10 +237,6 @@ log: { level: loud }
     );
   });
 
-  test.each(['metrics'])('%s, which does nothing yet, is refused', async (key) => {
-    expect(await mistakesIn(`${key}: {}\n`)).toEqual([expect.stringContaining(`${key}: is not a key here`)]);
-  });
-
   test('mistakes of a destination that its preset shows are told with the others', async () => {
     expect(
       await mistakesIn(
