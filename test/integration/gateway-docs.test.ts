@@ -31,7 +31,10 @@ test('every curl line of the page about the gateway does what it says', async ()
   writeFileSync(join(folder, 'report.pdf'), '%PDF-1.7 hello');
   writeFileSync(
     join(folder, 'picture.png'),
-    Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64'),
+    Buffer.from(
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+      'base64',
+    ),
   );
   const lines = curlLines();
   expect(lines.length).toBeGreaterThanOrEqual(5);
@@ -42,7 +45,9 @@ test('every curl line of the page about the gateway does what it says', async ()
     const { stdout } = await promisify(execFile)('sh', ['-c', command], { cwd: folder });
     expect([line, stdout, readFileSync(join(folder, 'answer.txt'), 'utf8')]).toEqual([
       line,
-      expect.stringMatching(line.includes('/tus') ? /^201$/ : line.includes('mode=queue') ? /^202$/ : /^200$/),
+      expect.stringMatching(
+        line.includes('/tus') ? /^201$/ : line.includes('mode=queue') ? /^202$/ : /^200$/,
+      ),
       expect.any(String),
     ]);
   }
