@@ -6,8 +6,8 @@ import type { UploadHandler, UploadStep } from '../domain/upload-step.ts';
 import { type CarriedFile, decodeCarrier } from './carrier.ts';
 import { decodeOutcome } from './codec.ts';
 import { jobsInHand } from './jobs-in-hand.ts';
-import { doneKey } from './kept-results.ts';
-import type { FileEnd, OwnBooks } from './own-books.ts';
+import { doneKey, type KeptResults } from './kept-results.ts';
+import { type FileEnd, handOverOrShare, type OwnBooks } from './own-books.ts';
 import type { Runs } from './single-runs.ts';
 import { openStockWorker, type WorkerPlace } from './stock-worker.ts';
 
@@ -20,6 +20,7 @@ export interface CarrierRunsOptions extends WorkerPlace {
   /** null: this process uploads nothing, and each file becomes a job of its own. */
   readonly handler: UploadHandler | null;
   readonly own: OwnBooks;
+  readonly results: Pick<KeptResults, 'share'>;
 }
 
 type Ended = 'settled' | 'back';
@@ -34,7 +35,7 @@ const ALONE = { kind: 'give-back', delayMs: 0 } as const satisfies UploadStep;
  * time, because its lock was lost or Redis went back, sends nothing again.
  */
 export function openCarrierRuns(options: CarrierRunsOptions): Runs {
-  const { connection, prefix, source, handler, own, log } = options;
+  const { connection, prefix, source, handler, own, results, log } = options;
   const carriers = jobsInHand<Ended>();
   /** Files that are being sent, or wait for their turn. */
   const files = jobsInHand<UploadStep>();
@@ -104,7 +105,7 @@ export function openCarrierRuns(options: CarrierRunsOptions): Runs {
     if (own.isSingle(jobId)) return { kind: 'single' };
     const step = beside === null ? await sent(file, job) : ({ kind: 'settle', outcome: beside } as const);
     if (step.kind === 'settle') {
-      await own.handOver(step.outcome);
+      await handOverOrShare(own, results, jobId, step.outcome);
       return { kind: 'recorded' };
     }
     // Shutdown and pause put the carrier back as it is; a try that failed is remembered all the same.

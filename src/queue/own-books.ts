@@ -1,6 +1,7 @@
 import type { Outcome } from '../domain/receipt.ts';
 import type { UploadStep } from '../domain/upload-step.ts';
 import type { CarriedFile } from './carrier.ts';
+import type { KeptResults } from './kept-results.ts';
 
 /**
  * How a go at one file ended in the owner's process.
@@ -17,6 +18,24 @@ export type FileEnd =
 export interface SingleTimes {
   readonly delayMs: number;
   readonly queuedAtMs: number;
+}
+
+/**
+ * Hands an outcome over; one that cannot be recorded any more (journal gone, disk full, the process ends) is left beside its
+ * job in Redis, where the next run of the job finds it instead of sending the file again. Rejects as `handOver` does.
+ */
+export async function handOverOrShare(
+  own: Pick<OwnBooks, 'handOver'>,
+  results: Pick<KeptResults, 'share'>,
+  jobId: string,
+  outcome: Outcome,
+): Promise<void> {
+  try {
+    await own.handOver(outcome);
+  } catch (error) {
+    await results.share(jobId, outcome);
+    throw error;
+  }
 }
 
 /** What the owner of a source knows, for the workers of its own process: what it knows is not sent again. */

@@ -7,7 +7,7 @@ import { decodeJob, decodeOutcome, outcomeOfFailedJob } from './codec.ts';
 import { jobsInHand } from './jobs-in-hand.ts';
 import { doneKey, type KeptResults } from './kept-results.ts';
 import { lockWatch } from './lock-watch.ts';
-import type { FileEnd, OwnBooks } from './own-books.ts';
+import { type FileEnd, handOverOrShare, type OwnBooks } from './own-books.ts';
 import { LOCK_DURATION_MS, openStockWorker, type WorkerPlace } from './stock-worker.ts';
 
 /** A job that must not be run now is looked at again this soon. */
@@ -99,7 +99,7 @@ export function openSingleRuns(kind: 'live' | 'backlog', options: SingleRunsOpti
       const step = await send(job, token, kept, signal);
       if (step.kind !== 'settle') return { kind: 'step', step };
       results.keep(jobId, step.outcome);
-      await orLeaveIt(books.handOver(step.outcome));
+      await orLeaveIt(handOverOrShare(books, results, jobId, step.outcome));
       return { kind: 'recorded' };
     });
   }

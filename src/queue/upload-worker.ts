@@ -47,14 +47,16 @@ export function openUploadWorker(
   if (own !== null) {
     const carriers = Math.ceil(concurrency * CARRIERS_PER_PERMIT);
     const most = Math.min(MOST_CARRIERS, Math.max(LEAST_CARRIERS, carriers));
-    all.push(openCarrierRuns({ ...options, handler, own, concurrency: most }));
+    all.push(openCarrierRuns({ ...options, handler, own, results, concurrency: most }));
   }
   return workerOver(source, all);
 }
 
 /** For an owner whose process uploads nothing: what still travels in carriers becomes jobs that other processes take. */
 export function openCarrierSplitter(place: WorkerPlace, own: OwnBooks): UploadWorker {
-  return workerOver(place.source, [openCarrierRuns({ ...place, handler: null, own, concurrency: 1 })]);
+  const results = keptResults(place.connection, place.prefix, place.source);
+  const runs = openCarrierRuns({ ...place, handler: null, own, results, concurrency: 1 });
+  return workerOver(place.source, [runs]);
 }
 
 function workerOver(source: string, all: readonly Runs[]): UploadWorker {

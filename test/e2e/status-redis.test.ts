@@ -57,14 +57,15 @@ test('a Redis that refuses writes is said to; what runs on this host runs, for t
 });
 
 test('lost jobs are counted until somebody has seen them, with a process that runs and without', async () => {
-  const { place, redis } = await withRedis({ capacity: { serviceMs: 50 } });
-  for (let n = 0; n < 100; n += 1) await place.file(`inbox/${n}.txt`, `content ${n}`);
+  const { place, redis } = await withRedis({ capacity: { serviceMs: 10 } });
+  // More than travel at once in carriers: what is in hand is not lost with the lists.
+  for (let n = 0; n < 1_400; n += 1) await place.file(`inbox/${n}.txt`, `content ${n}`);
   for (const alive of [true, false]) {
     const cli = place.start(['run']);
-    await place.recorded(alive ? 5 : 105);
+    await place.recorded(alive ? 5 : 1_405);
     await redis.connect().flushall();
     await cli.said('Redis has lost jobs');
-    await place.recorded(alive ? 100 : 200);
+    await place.recorded(alive ? 1_400 : 2_800);
     if (!alive) {
       cli.signal('SIGTERM');
       expect((await cli.ended).code).toBe(0);
@@ -87,7 +88,7 @@ test('lost jobs are counted until somebody has seen them, with a process that ru
     if (alive) {
       cli.signal('SIGTERM');
       expect((await cli.ended).code).toBe(0);
-      for (let n = 100; n < 200; n += 1) await place.file(`inbox/${n}.txt`, `content ${n}`);
+      for (let n = 1_400; n < 2_800; n += 1) await place.file(`inbox/${n}.txt`, `content ${n}`);
     }
   }
 });

@@ -33,6 +33,7 @@ const QUICK_MS = 1_000;
 /** A Redis that is there and says nothing must not hold up what needs no Redis. */
 const ANSWER_MS = 2_000;
 
+// Over 80 lines: what is opened here in order is what the owner is given back as, and closed in reverse.
 /**
  * Becomes the owner of the files that came in by HTTP and are to be sent later: the lease → compare with Redis → bring
  * them into the queues. What is recorded is in the book of the door, which is there before and after.
